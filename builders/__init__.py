@@ -1,0 +1,1 @@
+"""Photos -> reference set: identities, reference lists, splits, the manifest, the audit."""

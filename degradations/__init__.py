@@ -1,0 +1,1 @@
+"""HQ -> LQ: kernels, operations, recipes, per-image draws, preview."""

@@ -1,0 +1,1 @@
+"""Photo -> aligned face -> embedding: detectors, alignment templates and crops, recognisers."""

@@ -1,0 +1,144 @@
+"""Pictures in and out: one door that decodes whatever users have, and one that writes 8-bit RGB PNG.
+
+Inside the package a decoded picture is RGB uint8, HWC; a batch for a network is RGB float32 in [0, 1],
+NCHW. Pillow decodes (it knows EXIF, CMYK, palettes and truncation); OpenCV writes PNG (several times as
+fast as Pillow at the same size).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import RefbenchError, UnreadableImage
+from .files import write_bytes
+
+RGB = npt.NDArray[np.uint8]
+PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+MAX_MEGAPIXELS = 64.0
+PNG_COMPRESSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded picture: ``pixels`` RGB uint8 HWC, and what had to be converted to get there."""
+
+    pixels: RGB
+    notes: tuple[str, ...] = ()
+
+
+def decode(data: bytes, name: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+    """Decode an encoded picture to upright 8-bit RGB.
+
+    EXIF rotation is applied; CMYK, grey, palette and 16-bit pictures are converted and noted; alpha is
+    laid over white and noted.
+
+    Raises:
+        UnreadableImage: not a picture, truncated, or more than ``max_megapixels``; ``name`` is in the text.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    notes: list[str] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as opened:
+                width, height = opened.size
+                if width * height > max_megapixels * 1e6:
+                    size = f"{width}x{height} is {width * height / 1e6:.0f} megapixels"
+                    raise UnreadableImage(name, f"{size}; the limit is {max_megapixels:g}")
+                if opened.getexif().get(0x0112, 1) != 1:
+                    notes.append("turned upright as its EXIF says")
+                upright = ImageOps.exif_transpose(opened)
+                upright.load()
+    except UnidentifiedImageError:
+        raise UnreadableImage(name, "not a picture, or of a format that Pillow does not know") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImage(name, f"far more than {max_megapixels:g} megapixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise UnreadableImage(name, f"damaged: {str(error).rstrip('.') or type(error).__name__}") from None
+    if upright.mode.startswith(("I", "F")):
+        notes.append(f"converted from {upright.mode} (more than 8 bits) to 8-bit RGB")
+        wide = np.asarray(upright, dtype=np.float64)
+        scale = 65535.0 if upright.mode.startswith("I") else max(float(wide.max(initial=1.0)), 1.0)
+        grey = np.rint(np.clip(wide / scale, 0.0, 1.0) * 255.0).astype(np.uint8)
+        return Photo(np.repeat(grey[..., None], 3, axis=2), tuple(notes))
+    if "A" in upright.getbands() or "transparency" in upright.info:
+        notes.append("its transparency was laid over white")
+        layered = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
+    elif upright.mode != "RGB":
+        notes.append(f"converted from {upright.mode} to RGB")
+    return Photo(np.array(upright.convert("RGB"), dtype=np.uint8), tuple(notes))
+
+
+def read_photo(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+    """Read and decode one picture file; see `decode`.
+
+    Raises:
+        UnreadableImage: the file cannot be opened, or `decode` refuses it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+    if not data:
+        raise UnreadableImage(path, "the file is empty")
+    return decode(data, path, max_megapixels)
+
+
+def read_rgb(path: Path) -> RGB:
+    """Read one picture as RGB uint8 HWC; see `read_photo`."""
+    return read_photo(path).pixels
+
+
+def encode_png(pixels: RGB) -> bytes:
+    """Encode RGB uint8 HWC as an 8-bit PNG; the same pixels always give the same bytes.
+
+    Raises:
+        RefbenchError: the array is of another dtype or shape.
+    """
+    import cv2
+
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        got = f"{pixels.dtype} {pixels.shape}"
+        raise RefbenchError(f"a PNG is written from RGB uint8 HWC; got {got}; use images.to_uint8")
+    ok, encoded = cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    if not ok:
+        raise RefbenchError(f"OpenCV could not encode a PNG of shape {pixels.shape}")
+    return encoded.tobytes()
+
+
+def write_png(path: Path, pixels: RGB) -> None:
+    """Write RGB uint8 HWC as an 8-bit PNG, atomically."""
+    write_bytes(path, encode_png(pixels))
+
+
+def to_uint8(values: npt.NDArray[np.floating]) -> RGB:
+    """Round values in [0, 1] to the nearest of 256 levels, clipping what lies outside.
+
+    Raises:
+        RefbenchError: NaN or infinity among the values.
+    """
+    if not np.isfinite(values).all():
+        raise RefbenchError("an image holds NaN or infinity; it cannot be rounded to 8 bits")
+    levels: RGB = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return levels
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """All files below ``folder`` with a picture's suffix, sorted by relative path; hidden ones are left out.
+
+    Raises:
+        RefbenchError: ``folder`` is not a folder.
+    """
+    if not folder.is_dir():
+        raise RefbenchError(f"{folder} is not a folder; name a folder of photos")
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES]
+    visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return sorted(visible, key=lambda path: path.relative_to(folder).as_posix())

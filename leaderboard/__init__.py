@@ -1,0 +1,1 @@
+"""Submissions -> records -> ranks -> a static site."""

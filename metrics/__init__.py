@@ -1,0 +1,1 @@
+"""Restored + HQ (+ references) -> scores: protocols, the one-pass harness, set statistics, records."""

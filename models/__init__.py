@@ -1,0 +1,1 @@
+"""LQ + references -> restored: restorers, the bundled networks, their losses and training."""
