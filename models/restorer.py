@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from ..images import RGB
+
 
 @dataclass(frozen=True, slots=True)
 class RestorerCard:
-    """Facts about a restorer that go into its submission card."""
+    """Facts about a restorer that go into its submission card.
+
+    ``references_used`` is the most references it looks at; it is given no more. ``notes`` names every
+    setting that decides the output besides the weights: two restorers that differ have different cards.
+    """
 
     model: str
     version: str
@@ -21,8 +28,19 @@ class RestorerCard:
     licence: str
     training_data: str
     paper: str = ""
+    notes: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One face to restore: its key, its LQ image, and its references in order of preference."""
+
+    key: str
+    lq: Path
+    references: tuple[Path, ...] = ()
+
+
+@runtime_checkable
 class Restorer(Protocol):
     """Restores a batch of faces.
 
@@ -39,3 +57,18 @@ class Restorer(Protocol):
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
         """Restore one batch."""
+
+
+@runtime_checkable
+class FileRestorer(Protocol):
+    """Restores one face from its files: a program outside of Python, or results that exist already."""
+
+    @property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+
+    def restore_file(self, job: Job, seed: int) -> RGB:
+        """Restore one face: RGB uint8 HWC of the size of the LQ image."""
+
+
+AnyRestorer = Restorer | FileRestorer
