@@ -1,0 +1,214 @@
+"""Photo and five landmarks → an upright crop: similarity transform, antialiased warp, what lies outside.
+
+Coordinates follow OpenCV: the middle of the first pixel is (0, 0), so a square of side s covers
+-0.5 to s - 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RefbenchError
+from ..images import RGB
+from .face import Points, check_landmarks, check_photo
+from .resize import pad, resize
+
+Matrix = npt.NDArray[np.float64]
+Border = Literal["reflect", "black"]
+BORDERS: dict[Border, int] = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}
+
+
+def _template(*points: tuple[float, float]) -> Points:
+    array = np.array(points, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+FFHQ_512 = _template(
+    (192.98138, 239.94708),
+    (318.90277, 240.1936),
+    (256.63416, 314.01935),
+    (201.26117, 371.41043),
+    (313.08905, 371.15118),
+)
+"""Mean landmarks of FFHQ's aligned faces at 512 pixels, as facexlib uses them."""
+
+ARCFACE_112 = _template(
+    (38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)
+)
+"""Landmarks of the 112-pixel crops that ArcFace networks are trained on (Deng et al., 2019)."""
+
+DLIB_150 = _template((41.4, 34.6), (100.8, 34.6), (71.1, 72.8), (45.4, 98.1), (96.0, 98.1))
+"""The same five points in dlib's 150-pixel face chip with a padding of 0.25."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedFace:
+    """An upright crop of one face.
+
+    Attributes:
+        pixels: RGB uint8 (size, size, 3).
+        landmarks: (5, 2) where the photo's landmarks lie in the crop, in its pixels.
+        outside: share of the crop that lies outside the photo and was filled, 0 to 1.
+        scale: crop pixels per photo pixel; above 1 the photo was enlarged.
+        matrix: (2, 3) from photo to crop.
+    """
+
+    pixels: RGB
+    landmarks: Points
+    outside: float
+    scale: float
+    matrix: Matrix
+
+
+def template_at(template: Points, size: int, template_size: int) -> Points:
+    """A template for a square of another size, so that both squares show the same thing."""
+    return (template + 0.5) * (size / template_size) - 0.5
+
+
+def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
+    """The turn, scale and shift (no mirror) that bring ``source`` closest to ``target`` in least squares.
+
+    Args:
+        source: (N, 2) points, N of at least 2, not all the same.
+        target: (N, 2) points.
+
+    Returns:
+        (2, 3) float64 matrix M with target ≈ M[:, :2] @ source + M[:, 2].
+
+    Raises:
+        RefbenchError: shapes that do not fit, values that are not finite, or points that all coincide.
+
+    Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
+    1991; in two dimensions its solution is the closed form used here.
+    """
+    first = np.asarray(source, dtype=np.float64)
+    second = np.asarray(target, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 2 or first.shape[1:] != (2,) or len(first) < 2:
+        raise RefbenchError(
+            f"two lists of the same 2 or more points wanted; got {first.shape} and {second.shape}"
+        )
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise RefbenchError("points hold NaN or infinity")
+    first_mean, second_mean = first.mean(axis=0), second.mean(axis=0)
+    a, b = first - first_mean, second - second_mean
+    spread = float((a * a).sum())
+    if spread <= 1e-12 * max(1.0, float(np.abs(first).max()) ** 2):
+        raise RefbenchError("the landmarks all lie on one point; no alignment can be found from them")
+    cosine = float((a * b).sum()) / spread
+    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    return np.column_stack([turn, second_mean - turn @ first_mean])
+
+
+def apply(matrix: Matrix, points: Points) -> Points:
+    """Move points (..., 2) by a (2, 3) matrix."""
+    moved: Points = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved
+
+
+def scale_of(matrix: Matrix) -> float:
+    """Target pixels per source pixel of a similarity."""
+    return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+
+
+def outside_share(matrix: Matrix, photo_shape: tuple[int, ...], size: int) -> float:
+    """Share of a square crop that lies outside the photo, 0 to 1, by clipping its outline."""
+    corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
+    inverse = np.linalg.inv(matrix[:, :2])
+    outline = (corners - matrix[:, 2]) @ inverse.T + 0.5
+    height, width = photo_shape[:2]
+    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    inside, _ = cv2.intersectConvexConvex(outline.astype(np.float32), frame.astype(np.float32))
+    return min(1.0, max(0.0, 1.0 - inside * abs(float(np.linalg.det(matrix[:, :2]))) / size**2))
+
+
+def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> RGB:
+    """Cut a ``size`` x ``size`` crop out of a photo by a similarity, without aliasing.
+
+    Where the photo is shrunk, it is first reduced by a whole factor (box filter), then drawn on a canvas
+    several times too large, and that canvas is averaged down; elsewhere it is drawn by cubic interpolation.
+
+    Args:
+        photo: RGB uint8 HWC.
+        matrix: (2, 3) from photo to crop.
+        size: side of the crop in pixels.
+        border: what fills the parts outside the photo: its mirror image, or black.
+    """
+    shrink = 1.0 / scale_of(matrix)
+    reduction = max(1, int(shrink / 2.0))
+    if reduction > 1:
+        photo, matrix = _reduce(photo, matrix, size, reduction, border)
+    finer = max(1, math.ceil(shrink / reduction - 0.05))
+    enlarged = np.array([[finer, 0.0, (finer - 1) / 2.0], [0.0, finer, (finer - 1) / 2.0]])
+    whole = enlarged[:, :2] @ matrix
+    whole[:, 2] += enlarged[:, 2]
+    side = size * finer
+    canvas = cv2.warpAffine(photo, whole, (side, side), flags=cv2.INTER_CUBIC, borderMode=BORDERS[border])
+    return resize(cast(RGB, canvas), size, size)
+
+
+def _reduce(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border) -> tuple[RGB, Matrix]:
+    """The photo reduced by a whole factor, and the matrix for it; its edge is filled up to a multiple."""
+    height, width = photo.shape[:2]
+    below, right = -height % factor, -width % factor
+    if below or right:
+        edge = cv2.BORDER_REPLICATE if border == "reflect" else cv2.BORDER_CONSTANT
+        photo = pad(photo, 0, below, 0, right, edge)
+    small = resize(photo, photo.shape[1] // factor, photo.shape[0] // factor)
+    moved = matrix.copy()
+    moved[:, :2] *= factor
+    moved[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2.0)
+    return small, moved
+
+
+def align_to(
+    photo: RGB, landmarks: npt.ArrayLike, template: Points, size: int, border: Border = "reflect"
+) -> AlignedFace:
+    """Crop a face so that its five landmarks come to lie on a template's; see `warp`.
+
+    Raises:
+        RefbenchError: a photo or landmarks of the wrong kind.
+    """
+    check_photo(photo)
+    points = check_landmarks(landmarks)
+    matrix = similarity(points, template)
+    pixels = warp(photo, matrix, size, border)
+    outside = outside_share(matrix, photo.shape, size)
+    return AlignedFace(pixels, apply(matrix, points), outside, scale_of(matrix), matrix)
+
+
+def align_face(photo: RGB, landmarks: npt.ArrayLike, size: int = 512) -> AlignedFace:
+    """Crop a face as FFHQ's faces are cropped; what lies outside the photo is its mirror image.
+
+    Args:
+        photo: RGB uint8 HWC.
+        landmarks: (5, 2), as `face.Face` has them.
+        size: side of the crop in pixels.
+
+    Raises:
+        RefbenchError: a photo or landmarks of the wrong kind.
+    """
+    return align_to(photo, landmarks, template_at(FFHQ_512, size, 512), size)
+
+
+def already_aligned(photo: RGB, size: int = 512) -> AlignedFace:
+    """Take a picture that is an FFHQ-style crop already: resized where needed, with the template's landmarks.
+
+    Raises:
+        RefbenchError: the picture is not square.
+    """
+    check_photo(photo)
+    height, width = photo.shape[:2]
+    if height != width:
+        raise RefbenchError(f"an aligned face is square; got {width}x{height}; let a detector find the face")
+    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]) * (size / width)
+    matrix[:, 2] = (size / width - 1.0) / 2.0
+    pixels = resize(photo, size, size, growing=cv2.INTER_CUBIC)
+    return AlignedFace(pixels, template_at(FFHQ_512, size, 512), 0.0, size / width, matrix)

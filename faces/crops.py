@@ -1,0 +1,79 @@
+"""What a recogniser is fed: how the crop is cut, its size, channel order and range, as declared objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ..errors import RefbenchError
+from ..images import RGB
+from .align import ARCFACE_112, DLIB_150, align_to
+from .face import Points, check_photo
+from .resize import resize
+
+CENTRE_MARGIN = 0.0625
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A crop protocol. Change any part, and the name changes too: it is a part of every recogniser's id.
+
+    Attributes:
+        name: the protocol.
+        size: side of the square in pixels.
+        template: landmarks that the face's five are brought to; None for the middle of an FFHQ-style crop,
+            without its outer 6.25 % on every side, shrunk by area averaging (ReF-LDM's IDS).
+        channels: the order that the network was trained on.
+        mean, std: ``(level - mean) / std`` of 8-bit levels is what the network is fed; one number, or one
+            for each of the network's channels.
+    """
+
+    name: str
+    size: int
+    template: Points | None = field(repr=False, hash=False, compare=False)
+    channels: Literal["rgb", "bgr"]
+    mean: tuple[float, ...]
+    std: float
+
+    def cut(self, photo: RGB, landmarks: npt.ArrayLike) -> RGB:
+        """The crop of one face as RGB uint8 (size, size, 3), whatever the network's channel order.
+
+        Raises:
+            RefbenchError: a photo or landmarks of the wrong kind; for a crop without a template, a photo that
+                is not square.
+        """
+        if self.template is not None:
+            return align_to(photo, landmarks, self.template, self.size, border="black").pixels
+        check_photo(photo)
+        height, width = photo.shape[:2]
+        if height != width:
+            raise RefbenchError(
+                f"the crop {self.name} is cut from an aligned square face; got {width}x{height}"
+            )
+        margin = round(height * CENTRE_MARGIN)
+        middle = photo[margin : height - margin, margin : width - margin]
+        return resize(middle, self.size, self.size)
+
+    def normalise(self, faces: Tensor) -> Tensor:
+        """RGB in [0, 1] (B, 3, size, size) → what the network is fed; gradients pass."""
+        ordered = faces.flip(1) if self.channels == "bgr" else faces
+        mean = faces.new_tensor(self.mean).view(1, -1, 1, 1)
+        return (ordered * 255.0 - mean) / self.std
+
+
+ARCFACE_RGB = Crop("five-point-112-rgb", 112, ARCFACE_112, "rgb", (127.5,), 127.5)
+ARCFACE_BGR = Crop("five-point-112-bgr", 112, ARCFACE_112, "bgr", (127.0,), 128.0)
+DLIB_CHIP = Crop("five-point-150-rgb", 150, DLIB_150, "rgb", (122.782, 117.001, 104.298), 256.0)
+FFHQ_CENTRE = Crop("ffhq-centre-112-rgb", 112, None, "rgb", (127.5,), 127.5)
+
+CROPS: dict[str, Crop] = {crop.name: crop for crop in (ARCFACE_RGB, ARCFACE_BGR, DLIB_CHIP, FFHQ_CENTRE)}
+
+
+def stack(crops: list[RGB]) -> npt.NDArray[np.float32]:
+    """Crops of one size as a batch for a network: RGB float32 in [0, 1], (B, 3, size, size)."""
+    batch = np.stack(crops).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(batch, dtype=np.float32) / np.float32(255.0)

@@ -1,0 +1,246 @@
+"""MTCNN: three small networks that find faces and five landmarks, from coarse to fine.
+
+Source: Zhang, Zhang, Li and Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
+Convolutional Networks", 2016. The weights are those of facenet-pytorch; networks and cascade are written
+here. Boxes inside are edges (left, top, right, bottom) in pixels of the photo, from 0 to its width.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ..errors import RefbenchError
+from ..images import RGB
+from .face import Face, check_photo
+from .resize import pad, resize
+
+Floats = npt.NDArray[np.float32]
+CELL, STRIDE = 12, 2
+
+
+class ProposalNetwork(nn.Module):
+    """Slides a window of 12 pixels in steps of 2: (B, 3, H, W) → logits (B, 2, h, w), shifts (B, 4, h, w)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 10, 3), nn.PReLU(10)
+        self.pool1 = nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.conv2, self.prelu2 = nn.Conv2d(10, 16, 3), nn.PReLU(16)
+        self.conv3, self.prelu3 = nn.Conv2d(16, 32, 3), nn.PReLU(32)
+        self.conv4_1, self.conv4_2 = nn.Conv2d(32, 2, 1), nn.Conv2d(32, 4, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and shifts at every window."""
+        x = self.pool1(self.prelu1(self.conv1(x)))
+        x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
+        return self.conv4_1(x), self.conv4_2(x)
+
+
+class RefinementNetwork(nn.Module):
+    """Judges crops of 24 pixels: (B, 3, 24, 24) → logits (B, 2), shifts (B, 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 28, 3), nn.PReLU(28)
+        self.conv2, self.prelu2 = nn.Conv2d(28, 48, 3), nn.PReLU(48)
+        self.conv3, self.prelu3 = nn.Conv2d(48, 64, 2), nn.PReLU(64)
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.dense4, self.prelu4 = nn.Linear(576, 128), nn.PReLU(128)
+        self.dense5_1, self.dense5_2 = nn.Linear(128, 2), nn.Linear(128, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and shifts of every crop."""
+        x = self.pool(self.prelu1(self.conv1(x)))
+        x = self.pool(self.prelu2(self.conv2(x)))
+        x = self.prelu3(self.conv3(x)).permute(0, 3, 2, 1).flatten(1)
+        x = self.prelu4(self.dense4(x))
+        return self.dense5_1(x), self.dense5_2(x)
+
+
+class OutputNetwork(nn.Module):
+    """Judges crops of 48 pixels: (B, 3, 48, 48) → logits (B, 2), shifts (B, 4), landmarks (B, 10)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 32, 3), nn.PReLU(32)
+        self.conv2, self.prelu2 = nn.Conv2d(32, 64, 3), nn.PReLU(64)
+        self.conv3, self.prelu3 = nn.Conv2d(64, 64, 3), nn.PReLU(64)
+        self.conv4, self.prelu4 = nn.Conv2d(64, 128, 2), nn.PReLU(128)
+        self.pool, self.pool3 = nn.MaxPool2d(3, 2, ceil_mode=True), nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.dense5, self.prelu5 = nn.Linear(1152, 256), nn.PReLU(256)
+        self.dense6_1, self.dense6_2 = nn.Linear(256, 2), nn.Linear(256, 4)
+        self.dense6_3 = nn.Linear(256, 10)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, shifts and landmarks (five x, then five y, as shares of the crop) of every crop."""
+        x = self.pool(self.prelu1(self.conv1(x)))
+        x = self.pool(self.prelu2(self.conv2(x)))
+        x = self.pool3(self.prelu3(self.conv3(x)))
+        x = self.prelu4(self.conv4(x)).permute(0, 3, 2, 1).flatten(1)
+        x = self.prelu5(self.dense5(x))
+        return self.dense6_1(x), self.dense6_2(x), self.dense6_3(x)
+
+
+def load_network(network: nn.Module, path: Path) -> nn.Module:
+    """Put a file of weights into a network, strictly; parameters are frozen.
+
+    Raises:
+        RefbenchError: the file is damaged or holds another network.
+    """
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RefbenchError(f"{path} does not fit {type(network).__name__}: {reason}") from None
+    return network.eval().requires_grad_(False)
+
+
+class Mtcnn:
+    """The cascade.
+
+    Args:
+        proposal, refinement, output: files of weights.
+        device: where the networks run.
+        min_size: smallest face that is looked for, in pixels.
+        min_share: the same as a share of the photo's shorter side; the larger of both counts.
+        thresholds: least score after each network.
+    """
+
+    def __init__(
+        self,
+        proposal: Path,
+        refinement: Path,
+        output: Path,
+        device: str = "cpu",
+        min_size: float = 20.0,
+        min_share: float = 0.025,
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
+        factor: float = 0.709,
+    ) -> None:
+        self.proposal = load_network(ProposalNetwork(), proposal).to(device)
+        self.refinement = load_network(RefinementNetwork(), refinement).to(device)
+        self.output = load_network(OutputNetwork(), output).to(device)
+        self.device = torch.device(device)
+        self.min_size, self.min_share = min_size, min_share
+        self.thresholds, self.factor = thresholds, factor
+
+    @torch.inference_mode()
+    def detect(self, photo: RGB) -> list[Face]:
+        """All faces of a photo (RGB uint8 HWC), the most certain first.
+
+        Raises:
+            RefbenchError: not such a photo.
+        """
+        check_photo(photo)
+        boxes = self._propose(photo)
+        boxes = self._refine(photo, boxes)
+        return self._finish(photo, boxes)
+
+    def _propose(self, photo: RGB) -> Floats:
+        height, width = photo.shape[:2]
+        smallest = max(self.min_size, self.min_share * min(height, width))
+        found, scores = [], []
+        scale = CELL / smallest
+        while min(height, width) * scale >= CELL:
+            size = (max(CELL, round(width * scale)), max(CELL, round(height * scale)))
+            logits, shifts = self.proposal(self._tensor(resize(photo, *size)[None]))
+            score = logits[0].softmax(0)[1].cpu().numpy()
+            rows, columns = np.nonzero(score >= self.thresholds[0])
+            if len(rows):
+                corner = np.column_stack([columns, rows, columns, rows]) * STRIDE + [0, 0, CELL, CELL]
+                ratio = np.array([width / size[0], height / size[1]] * 2)
+                boxes = (corner * ratio).astype(np.float32)
+                boxes = shift(boxes, shifts[0].cpu().numpy()[:, rows, columns].T)
+                kept = suppress(boxes, score[rows, columns], 0.5)
+                found.append(boxes[kept])
+                scores.append(score[rows, columns][kept])
+            scale *= self.factor
+        if not found:
+            return np.zeros((0, 4), np.float32)
+        boxes = np.concatenate(found)
+        return boxes[suppress(boxes, np.concatenate(scores), 0.7)]
+
+    def _refine(self, photo: RGB, boxes: Floats) -> Floats:
+        squares = square(boxes)
+        if not len(squares):
+            return squares
+        logits, shifts = self.refinement(self._tensor(crops(photo, squares, 24)))
+        score = logits.softmax(1)[:, 1].cpu().numpy()
+        good = score >= self.thresholds[1]
+        refined = shift(squares[good], shifts.cpu().numpy()[good])
+        return refined[suppress(refined, score[good], 0.7)]
+
+    def _finish(self, photo: RGB, boxes: Floats) -> list[Face]:
+        squares = square(boxes)
+        if not len(squares):
+            return []
+        patches = crops(photo, squares, 48)
+        logits, shifts, places = self.output(self._tensor(patches))
+        score = logits.softmax(1)[:, 1].cpu().numpy()
+        good = np.nonzero(score >= self.thresholds[2])[0]
+        squares, score = squares[good], score[good]
+        points = places.cpu().numpy()[good].reshape(-1, 2, 5).transpose(0, 2, 1)
+        final = shift(squares, shifts.cpu().numpy()[good])
+        sides = (squares[:, 2:] - squares[:, :2])[:, None]
+        landmarks = (squares[:, None, :2] + points * sides).astype(np.float64) - 0.5
+        kept = suppress(final, score, 0.7, of_smaller=True)
+        return [
+            Face(tuple(float(v) - 0.5 for v in final[k]), float(score[k]), landmarks[k])  # type: ignore[arg-type]
+            for k in kept
+        ]
+
+    def _tensor(self, pixels: RGB) -> Tensor:
+        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        return batch.permute(0, 3, 1, 2).to(torch.float32).sub_(127.5).mul_(1 / 128)
+
+
+def shift(boxes: Floats, shifts: Floats) -> Floats:
+    """Move each edge of boxes (N, 4) by a share (N, 4) of the box's width or height."""
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    return (boxes + shifts * sides).astype(np.float32)
+
+
+def square(boxes: Floats) -> Floats:
+    """Squares of whole pixels around the middle of boxes (N, 4), with their longer side."""
+    side = np.maximum(np.rint((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)), 2.0)[:, None]
+    corner = np.rint((boxes[:, :2] + boxes[:, 2:] - side) / 2.0)
+    return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+
+
+def suppress(boxes: Floats, scores: Floats, limit: float, of_smaller: bool = False) -> npt.NDArray[np.int64]:
+    """Indices of the boxes that stay, best first, when any that overlaps a better one beyond ``limit`` goes.
+
+    Overlap is the shared area divided by the joint area, or by the smaller box's area for ``of_smaller``.
+    """
+    order = np.argsort(-scores, kind="stable")
+    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        sides = np.minimum(boxes[best, 2:], boxes[rest, 2:]) - np.maximum(boxes[best, :2], boxes[rest, :2])
+        shared = np.prod(np.maximum(sides, 0.0), axis=1)
+        smaller = np.minimum(areas[best], areas[rest])
+        whole = smaller if of_smaller else areas[best] + areas[rest] - shared
+        order = rest[shared <= limit * np.maximum(whole, 1e-6)]
+    return np.array(kept, dtype=np.int64)
+
+
+def crops(photo: RGB, squares: Floats, size: int) -> RGB:
+    """Cut squares of whole pixels out of a photo, black outside it, and resize them: (N, size, size, 3)."""
+    return np.stack([resize(_cut(photo, *(int(v) for v in box)), size, size) for box in squares])
+
+
+def _cut(photo: RGB, left: int, top: int, right: int, bottom: int) -> RGB:
+    height, width = photo.shape[:2]
+    inner = photo[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return inner
+    if 0 in inner.shape:
+        return np.zeros((bottom - top, right - left, 3), np.uint8)
+    return pad(inner, max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
