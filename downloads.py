@@ -1,4 +1,4 @@
-"""One file from one URL: resumed where it was cut off, whole or absent, and every failure told in one line."""
+"""One file from one address: resumed where it was cut off, whole or absent, failures told in one line."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class DownloadError(RefbenchError):
 def download(url: str, target: Path, size: int | None = None, tries: int = 3) -> None:
     """Bring ``url`` to ``target``, which appears only when it is whole.
 
-    What has come is kept beside ``target`` with the server's ETag or Last-Modified; a later try, also of a later
-    run, asks for the rest only (RFC 9110, Range with If-Range) and starts over if the file has changed since.
+    What has come is kept beside ``target`` with the server's ETag or Last-Modified. A later try, also of a
+    later run, asks for the rest only (RFC 9110, Range with If-Range) and starts over if the file has changed.
 
     Args:
         url: http or https; redirects are followed, but never from https to http.
@@ -62,6 +62,21 @@ def download(url: str, target: Path, size: int | None = None, tries: int = 3) ->
             partial.replace(target)
             _forget(partial)
             return
+
+
+def reach(url: str) -> None:
+    """Raise `DownloadError` unless something answers at ``url``, whatever it answers."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    try:
+        urlopen(Request(url, method="HEAD"), timeout=TIMEOUT).close()
+    except HTTPError as answer:
+        answer.close()
+    except URLError as error:
+        raise DownloadError(f"cannot be reached ({_reason(error.reason)})") from error
+    except OSError as error:
+        raise DownloadError(f"cannot be reached ({_reason(error)})") from error
 
 
 class _Broken(Exception):

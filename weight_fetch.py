@@ -49,19 +49,23 @@ def fetch(
         )
     mirror = mirror or os.environ.get("REFBENCH_MIRROR")
     shelf = weights.folder() / ".arriving"
-    brought, failures = [], []
+    brought, missed = [], []
     for entry in wanted:
         try:
             brought.append(_fetch_one(entry, given, mirror, again, shelf))
         except _NotHad as error:
-            failures.append(str(error))
+            say(f"  {error}")
+            missed.append(entry.name)
+    if missed:
+        raise RefbenchError(
+            f"not had: {', '.join(missed)}; each source's reason is told above. If you have the files:\n"
+            f"    refbench weights fetch {' '.join(missed)} --from FOLDER"
+        )
     shutil.rmtree(shelf, ignore_errors=True)
-    if failures:
-        raise RefbenchError("\n".join(failures))
     return brought
 
 
-class _NotHad(RefbenchError):
+class _NotHad(Exception):
     """No source gave this one; the next weight is still tried."""
 
 
@@ -70,31 +74,35 @@ def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, again: boo
         present = _present(entry.name)
         if present is not None:
             return Fetched(entry.name, present, weights.digest(entry.name), None)
-    say(f"{entry.name}: {entry.what}; licence: {entry.licence}")
+    variable = weights.variable_of(entry.name)
+    if variable in os.environ:
+        raise RefbenchError(
+            f"{variable} names {weights.location(entry.name)}; unset it to fetch {entry.name}"
+        )
+    say(f"{entry.name}: {entry.what}\n  licence: {entry.licence}")
     target = weights.folder() / entry.file
     recorded = None if again or (kept := weights.receipt(entry.name)) is None else kept.sha256
     if given is not None:
         file = given / entry.file if given.is_dir() else given
         return _copy(entry, file, target, recorded)
     sources: tuple[Source, ...] = (mirrored(mirror, entry.file), *entry.sources) if mirror else entry.sources
-    reasons = []
     for source in sources:
         arrived = shelf / entry.file
+        say(f"  from {source}")
         try:
             source.bring(arrived, shelf, entry.size)
             return _accept(entry, arrived, target, str(source), recorded)
         except (DownloadError, FaultyInput) as error:
             arrived.unlink(missing_ok=True)
-            reasons.append(f"{source}: {error}")
-            say(f"  {reasons[-1]}")
-    raise _NotHad(_how_else(entry, reasons))
+            say(f"    {error}")
+    raise _NotHad(f"no source gave {entry.file}")
 
 
 def _present(name: str) -> Path | None:
     try:
         return weights.find(name)
     except FaultyInput as error:
-        say(str(error).partition("; fetch it anew")[0])
+        say(str(error).partition(";")[0])
         return None
 
 
@@ -113,7 +121,7 @@ def _accept(entry: Weight, arrived: Path, target: Path, source: str, recorded: s
 
 def _copy(entry: Weight, file: Path, target: Path, recorded: str | None) -> Fetched:
     if not file.is_file():
-        raise _NotHad(f"{entry.name}: there is no file {file}")
+        raise _NotHad(f"there is no file {file}")
     fault = weights.fault_of(entry, sha256_file(file), recorded)
     if fault:
         raise FaultyInput(f"{file} is not {entry.name}: {fault}")
@@ -121,9 +129,3 @@ def _copy(entry: Weight, file: Path, target: Path, recorded: str | None) -> Fetc
         with replacing(target) as partial, file.open("rb") as stream, partial.open("wb") as out:
             shutil.copyfileobj(stream, out, CHUNK)
     return _accept(entry, target, target, str(file), recorded)
-
-
-def _how_else(entry: Weight, reasons: Sequence[str]) -> str:
-    lines = [f"{entry.name}: no source gave {entry.file}", *(f"  - {reason}" for reason in reasons)]
-    lines.append(f"if you have the file: refbench weights fetch {entry.name} --from PATH")
-    return "\n".join(lines)

@@ -1,4 +1,8 @@
-"""The declared table of weights: name, what it is, file, size, SHA-256, licence, and its sources in the order tried."""
+"""The declared table of weights: name, what it is, file, size, SHA-256, licence, sources in the order tried.
+
+The hashes of files that come out of packages were measured. Those of the publishers' files, where there are
+any, are the ones that independent projects publish for the same address.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ class Weight:
         licence: under which terms it comes; shown when it is fetched.
         sources: where it comes from, tried in this order.
         sha256_prefix: the start of the hash, where the publisher's file name states no more.
+        others: hashes of files that are easily taken for this one, and what they are.
     """
 
     name: str
@@ -30,6 +35,7 @@ class Weight:
     licence: str
     sources: tuple[Source, ...]
     sha256_prefix: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def _mtcnn(part: str, size: int, sha256: str) -> Weight:
@@ -68,7 +74,7 @@ def _lpips(trunk: str, file: str, size: int, sha256: str) -> Weight:
     )
 
 
-def _realesrgan(ending: str, size: int | None, sha256: str) -> Weight:
+def _realesrgan(ending: str, size: int, sha256: str) -> Weight:
     file = f"realesr-animevideov3-x4.{ending}"
     return Weight(
         name=f"realesrgan-animevideov3-{ending}",
@@ -132,6 +138,12 @@ _WEIGHTS = (
                 "?id=1N0GL-8ehw_bz2eZQWz2b0A5XBdXdxZhg&export=download&confirm=t"
             ),
         ),
+        others=(
+            (
+                "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+                "w600k_r50.onnx of the pack buffalo_l, which gives other embeddings",
+            ),
+        ),
     ),
     Weight(
         name="inception-fid",
@@ -154,7 +166,7 @@ _WEIGHTS = (
         licence="MIT",
         sources=(
             Url(f"{_FACEXLIB}/v0.1.0/detection_Resnet50_Final.pth"),
-            HubFile("licyk/sd-upscaler-models", "GFPGAN/detection_Resnet50_Final.pth"),
+            HubFile("darkeril/collection", "detection_Resnet50_Final.pth"),
         ),
     ),
     Weight(
@@ -166,7 +178,7 @@ _WEIGHTS = (
         licence="Apache-2.0 (facexlib); trained on CelebAMask-HQ, non-commercial research",
         sources=(
             Url(f"{_FACEXLIB}/v0.2.2/parsing_parsenet.pth"),
-            HubFile("licyk/sd-upscaler-models", "GFPGAN/parsing_parsenet.pth"),
+            HubFile("gmk123/GFPGAN", "parsing_parsenet.pth"),
         ),
     ),
     Weight(
@@ -174,7 +186,7 @@ _WEIGHTS = (
         what="ReF-LDM restorer",
         file="refldm.ckpt",
         size=None,
-        sha256=None,
+        sha256="ad953ba72b52ed32dd280232ff0070bc6cb097a71dce250318730c884e38b778",
         licence="non-commercial research only",
         sources=(Url(f"{_REFLDM}/refldm.ckpt"),),
     ),
@@ -183,7 +195,7 @@ _WEIGHTS = (
         what="ReF-LDM autoencoder",
         file="vqgan.ckpt",
         size=None,
-        sha256=None,
+        sha256="7b08407b454f5328aaaf1eda35418a5a53dcc68caaf3bcf12ab88b8f21ec1a5d",
         licence="non-commercial research only",
         sources=(Url(f"{_REFLDM}/vqgan.ckpt"),),
     ),
@@ -201,8 +213,8 @@ _WEIGHTS = (
             ),
         ),
     ),
-    _realesrgan("param", None, "850a248e7c14c27e5bd8cf7265113a9441036a7db63963bb8aa5169d788a435e"),
-    _realesrgan("bin", None, "548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d"),
+    _realesrgan("param", 3077, "850a248e7c14c27e5bd8cf7265113a9441036a7db63963bb8aa5169d788a435e"),
+    _realesrgan("bin", 1247368, "548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d"),
 )
 
 TABLE: dict[str, Weight] = {weight.name: weight for weight in _WEIGHTS}

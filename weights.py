@@ -1,11 +1,10 @@
-"""The weights table: every network file the suite can use, where it comes from, and whether it is here and whole.
+"""Whether a network file is here and whole. Nothing downloads at import or inside a metric.
 
-Nothing downloads at import or inside a metric. Code asks for a file with `path(NAME)` and gets a present, checked file or
-an error that names the one command that brings it: `refbench weights fetch NAME`.
-
-A file is looked for where the user says (`REFBENCH_WEIGHT_<NAME>`, a path), then in the weights folder
-(`REFBENCH_WEIGHTS`, by default the user's cache folder). Its SHA-256 is compared with the table's. For a publisher's file
-whose hash is not known here, the hash met first is recorded and the file is held to it from then on.
+Code asks for a file with `path(NAME)` and gets a present, checked file or an error that names the one
+command that brings it: `refbench weights fetch NAME`. A file is looked for where the user says
+(`REFBENCH_WEIGHT_<NAME>`, a path), then in the weights folder (`REFBENCH_WEIGHTS`, by default the user's
+cache folder). Its SHA-256 is compared with the table's. For a publisher's file whose hash is not known, the
+hash met first is recorded and the file is held to it from then on.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ State = Literal["present", "missing", "unchecked"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was seen when a file was last hashed: an unchanged size and time of change make hashing it again needless."""
+    """What was seen when a file was last hashed; while size and time of change stay, it need not be again."""
 
     path: str
     size: int
@@ -148,7 +147,7 @@ def find(name: str) -> Path | None:
 
 
 def path(name: str) -> Path:
-    """The present, hash-checked file of ``name``. Quick after the first time: an untouched file is not hashed again.
+    """The present, hash-checked file of ``name``; an untouched file is not hashed again.
 
     Raises:
         RefbenchError: no file, with the command that fetches it.
@@ -167,7 +166,7 @@ def path(name: str) -> Path:
 
 
 def digest(name: str) -> str:
-    """The SHA-256 of the file of ``name`` that is in use, for the provenance of a score; raises as `path` does."""
+    """The SHA-256 of the file of ``name`` in use, for the provenance of a score; raises as `path` does."""
     file = path(name)
     kept = receipt(name)
     return kept.sha256 if kept is not None and kept.covers(file) else sha256_file(file)
@@ -195,13 +194,24 @@ def verify(name: str, thorough: bool = True) -> Path:
         raise RefbenchError(f"{file}: cannot be read ({error.strerror})") from error
     fault = fault_of(entry, found, kept.sha256 if kept else None)
     if fault:
-        raise FaultyInput(f"{file}: {fault}; fetch it anew with\n    refbench weights fetch {name} --again")
+        raise FaultyInput(f"{file}: {fault}; {_mend(entry)}")
     record(name, file, found, kept.source if kept else "put there by hand")
     return file
 
 
+def _mend(entry: Weight) -> str:
+    variable = variable_of(entry.name)
+    if variable in os.environ:
+        return f"name another file in {variable}, or unset it"
+    again = "" if entry.sha256 else " --again"
+    return f"fetch it anew with\n    refbench weights fetch {entry.name}{again}"
+
+
 def fault_of(entry: Weight, found: str, recorded: str | None) -> str | None:
-    """What is wrong with a file whose SHA-256 is ``found``, or None. ``recorded`` is the hash met at first use."""
+    """What is wrong with a file of SHA-256 ``found``, or None; ``recorded`` is the hash met at first use."""
+    for other, what in entry.others:
+        if found == other:
+            return f"it is {what}"
     if entry.sha256 is not None:
         return None if found == entry.sha256 else f"its sha256 is {found}, not {entry.sha256}"
     if entry.sha256_prefix is not None and not found.startswith(entry.sha256_prefix):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +78,80 @@ def astronaut() -> npt.NDArray[np.uint8]:
     from skimage import data
 
     return np.asarray(data.astronaut(), dtype=np.uint8)
+
+
+class Web:
+    """A web server on this machine, for the code that downloads.
+
+    Serves ``files`` (path to bytes) with ETag, Range and If-Range; ``redirects`` send a path elsewhere;
+    ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type.
+    ``requests`` keeps what was asked for: (method, path, Range header).
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
+        self.cuts: dict[str, list[int]] = {}
+        self.types: dict[str, str] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.statuses: dict[str, list[int]] = {}
+        self.requests: list[tuple[str, str, str | None]] = []
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                web.answer(self)
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path = handler.path.partition("?")[0]
+        asked = handler.headers.get("Range")
+        self.requests.append((handler.command, path, asked))
+        if path in self.redirects:
+            handler.send_response(302)
+            handler.send_header("Location", self.redirects[path])
+            handler.end_headers()
+            return
+        if self.statuses.get(path):
+            handler.send_error(self.statuses[path].pop(0))
+            return
+        if path not in self.files:
+            handler.send_error(404)
+            return
+        data = self.files[path]
+        mark = f'"{sha256(data).hexdigest()}"'
+        start = 0
+        if asked and handler.headers.get("If-Range") in (None, mark):
+            start = int(asked.removeprefix("bytes=").partition("-")[0])
+        handler.send_response(206 if start else 200)
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        handler.send_header("ETag", mark)
+        handler.send_header("Accept-Ranges", "bytes")
+        handler.send_header("Content-Type", self.types.get(path, "application/octet-stream"))
+        for name, value in self.headers.get(path, {}).items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(data) - start))
+        handler.end_headers()
+        if handler.command == "GET":
+            cuts = self.cuts.get(path)
+            handler.wfile.write(data[start:][: cuts.pop(0)] if cuts else data[start:])
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A fresh web server with no files."""
+    site = Web()
+    thread = threading.Thread(target=site.server.serve_forever, daemon=True)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()

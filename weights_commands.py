@@ -1,0 +1,162 @@
+"""`refbench weights`: list, fetch, verify and find the trained networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="weights", help="The trained networks: list, fetch, verify, find them.", no_args_is_help=True
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME|GROUP]...", help="Weights or groups (demo, paper); default all."),
+]
+Wanted = Annotated[
+    list[str], typer.Argument(metavar="NAME|GROUP...", help="Weights or groups (demo, paper).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+@app.command("list")
+def list_weights(names: Names = None, as_json: AsJson = False) -> None:
+    """Show the table: what each file is, whether it is here, how its hash is known, its licence."""
+    from . import weights
+
+    chosen = weights.select(names) if names else list(weights.TABLE.values())
+    rows = [_row(entry.name) for entry in chosen]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    typer.echo(_table(rows))
+    typer.echo(f"\nfolder: {weights.folder()}")
+    if any(row["hash"] == "first use" for row in rows):
+        typer.echo("first use: the publisher states no hash; the one met first is recorded and kept to.")
+
+
+@app.command()
+def fetch(
+    names: Wanted,
+    given: Annotated[
+        Path | None,
+        typer.Option("--from", help="Copy from this file, or folder of files, instead of downloading."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Web address under which the files lie by their names, tried first.",
+            envvar="REFBENCH_MIRROR",
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Fetch even what is here, and forget a hash recorded at first use."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring weights to the weights folder, hash-checked, showing their licences."""
+    from .weight_fetch import fetch as bring
+
+    brought = bring(names, given, mirror, again)
+    if as_json:
+        rows = [
+            {"name": f.name, "path": str(f.path), "sha256": f.sha256, "source": f.source} for f in brought
+        ]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for one in brought:
+        typer.echo(f"{one.name}: {one.path}" + ("" if one.source else " (was here)"))
+
+
+@app.command()
+def verify(names: Names = None, as_json: AsJson = False) -> None:
+    """Hash files again: those named, or all that are here. Exit code 1 if one is damaged or missing."""
+    from . import weights
+    from .errors import FaultList, RefbenchError
+
+    chosen = weights.select(names or list(weights.TABLE))
+    if not names:
+        chosen = [entry for entry in chosen if weights.state(entry.name) != "missing"]
+    rows, faults = [], []
+    for entry in chosen:
+        try:
+            file = weights.verify(entry.name)
+            rows.append(
+                {"name": entry.name, "path": str(file), "sha256": weights.digest(entry.name), "fault": None}
+            )
+        except RefbenchError as error:
+            rows.append({"name": entry.name, "path": None, "sha256": None, "fault": str(error)})
+            faults.append(str(error))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        for row in rows:
+            typer.echo(f"{row['name']}: " + ("faulty" if row["fault"] else f"whole, sha256 {row['sha256']}"))
+        if not rows:
+            typer.echo(f"no weights are in {weights.folder()}")
+    if faults:
+        raise FaultList("weights", faults)
+
+
+@app.command()
+def where(names: Names = None, as_json: AsJson = False) -> None:
+    """Print the weights folder, or the paths of the named files; exit code 2 if one is not here."""
+    from . import weights
+
+    if not names:
+        typer.echo(json.dumps(str(weights.folder())) if as_json else str(weights.folder()))
+        return
+    paths = {entry.name: str(weights.path(entry.name)) for entry in weights.select(names)}
+    typer.echo(json.dumps(paths, indent=2) if as_json else "\n".join(paths.values()))
+
+
+def _row(name: str) -> dict[str, Any]:
+    from . import weights
+
+    entry = weights.TABLE[name]
+    return {
+        "name": name,
+        "what": entry.what,
+        "groups": [group for group, members in weights.GROUPS.items() if name in members],
+        "state": weights.state(name),
+        "path": str(weights.location(name)),
+        "size": entry.size,
+        "hash": "pinned" if entry.sha256 else "first use",
+        "sha256": entry.sha256 or _recorded(name),
+        "licence": entry.licence,
+        "sources": [str(source) for source in entry.sources],
+    }
+
+
+def _recorded(name: str) -> str | None:
+    from . import weights
+
+    kept = weights.receipt(name)
+    return kept.sha256 if kept else None
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    cells = [("name", "groups", "size", "state", "hash", "licence")]
+    for row in rows:
+        cells.append(
+            (
+                row["name"],
+                ", ".join(row["groups"]),
+                _size(row["size"]),
+                row["state"],
+                row["hash"],
+                row["licence"],
+            )
+        )
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "?"
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.0f} kB"
