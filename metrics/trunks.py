@@ -1,0 +1,52 @@
+"""The convolutions of AlexNet and VGG16, read without running what a pickle may carry."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import RefbenchError
+
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+}
+SCOPES = {"alex": "AlexNet_0", "vgg": "VGG16_0"}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return ALLOWED[module, name]
+        except KeyError:
+            raise RefbenchError(f"a weights file of arrays asks for {module}.{name}; it is refused") from None
+
+
+def read_trunk(path: Path, net: str) -> list[tuple[Tensor, Tensor]]:
+    """Kernels (O, I, H, W) and biases (O,), float32, of a trunk's convolutions in order.
+
+    ``path`` is a pickle of nested dictionaries of numpy arrays with kernels (H, W, I, O); ``net`` is
+    ``alex`` or ``vgg``. Only array constructors are allowed while it is read.
+
+    Raises:
+        RefbenchError: something other than arrays is in the file, or another network.
+    """
+    try:
+        with path.open("rb") as stream:
+            tree = _ArraysOnly(stream, encoding="latin1").load()
+        layers = tree[SCOPES[net]]
+        return [_convolution(layers[f"Conv_{index}"]) for index in range(len(layers))]
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError) as error:
+        raise RefbenchError(f"{path} does not hold the {net} trunk of LPIPS: {error}") from None
+
+
+def _convolution(layer: dict[str, npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
+    kernel = np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1))
+    return torch.from_numpy(kernel), torch.from_numpy(np.array(layer["bias"]))
