@@ -1,0 +1,136 @@
+"""A whole set: every HQ image to its LQ image on disk, resumable, the same bytes for any worker count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..errors import FaultList, FaultyInput, RefbenchError, UnreadableImage
+from ..files import sha256_bytes, sha256_file, write_bytes
+from ..images import RGB, decode, encode_png
+from ..progress import progress
+from .degrade import degrade
+from .journal import Journal
+from .lq import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from .parallel import each
+from .recipe import Recipe
+
+__all__ = ["Fault", "LqInfo", "read_hq", "synthesise"]
+
+Sizes = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An image that cannot be used, and why."""
+
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
+
+
+def synthesise(
+    images: Mapping[str, Path],
+    recipe: Recipe,
+    out: Path,
+    seed: int,
+    workers: int = 1,
+    sizes: Sizes | None = None,
+) -> LqInfo:
+    """Write ``out/KEY.png`` for every image, then ``draws.parquet``, then ``lq.json``.
+
+    A run that was stopped goes on where it was: an LQ image is kept if recipe, seed, HQ file and its own
+    bytes are still what they were. The bytes depend neither on ``workers`` nor on the order of ``images``
+    nor on where a run was stopped.
+
+    Args:
+        images: HQ files by key.
+        recipe: what may be drawn.
+        out: the folder; it may hold an unfinished run of the same recipe and seed.
+        seed: of the draws.
+        workers: threads.
+        sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+
+    Raises:
+        FaultList: images that are unreadable, transparent, too small or of another size, all at once; what
+            was written for the others is kept for the next run.
+        RefbenchError: no images, or ``out`` holds LQ images of another recipe or seed.
+    """
+    if not images:
+        raise RefbenchError("there are no HQ images to degrade")
+    journal = Journal.open(out, recipe, seed)
+    make = partial(_make, recipe=recipe, seed=seed, out=out, known=journal.rows, sizes=sizes or {})
+    rows: list[LqRow] = []
+    faults: list[Fault] = []
+    with journal, progress(f"degrade {recipe.name}", len(images)) as advance:
+        for done in each(make, sorted(images.items()), workers):
+            if isinstance(done, LqRow):
+                rows.append(done)
+                journal.note(done)
+            else:
+                faults.append(done)
+            advance(1)
+    if faults:
+        mend = "Mend these HQ images or leave them out, and run again."
+        raise FaultList(f"degrade {recipe.name}", sorted(map(str, faults)), mend)
+    for key in journal.rows.keys() - images.keys():
+        (out / f"{key}.png").unlink(missing_ok=True)
+    info = LqInfo(
+        origin="synthesised",
+        recipe=recipe.name,
+        recipe_id=recipe.id,
+        fingerprint=recipe.fingerprint,
+        steps=recipe.to_dict(),
+        seed=seed,
+        images=len(rows),
+        lq_hash=lq_hash(rows),
+        versions=versions(),
+    )
+    write_rows(out, rows, recipe.columns())
+    write_info(out, info)
+    journal.remove()
+    return info
+
+
+def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
+    """Pixels and SHA-256 of one HQ file.
+
+    Raises:
+        FaultyInput: unreadable, transparent, or of another size than ``sizes`` says.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+    photo = decode(data, path)
+    if any("transparency" in note for note in photo.notes):
+        raise UnreadableImage(path, "has transparency; save it as plain RGB")
+    size = (photo.pixels.shape[1], photo.pixels.shape[0])
+    if sizes.get(key, size) != size:
+        expected = "x".join(map(str, sizes[key]))
+        raise UnreadableImage(path, f"is {size[0]}x{size[1]} pixels, the manifest says {expected}")
+    return photo.pixels, sha256_bytes(data)
+
+
+def _make(
+    item: tuple[str, Path], recipe: Recipe, seed: int, out: Path, known: Mapping[str, LqRow], sizes: Sizes
+) -> LqRow | Fault:
+    key, path = item
+    lq_path = out / f"{key}.png"
+    try:
+        hq, hq_sha256 = read_hq(key, path, sizes)
+        row = known.get(key)
+        if row and row.hq_sha256 == hq_sha256 and lq_path.is_file() and sha256_file(lq_path) == row.lq_sha256:
+            return row
+        degraded = degrade(hq, recipe, seed, key)
+    except FaultyInput as error:
+        return Fault(key, str(error))
+    data = encode_png(degraded.pixels)
+    write_bytes(lq_path, data)
+    height, width = hq.shape[:2]
+    pixels = pixels_sha256(degraded.pixels)
+    return LqRow(key, width, height, hq_sha256, sha256_bytes(data), pixels, degraded.record)
