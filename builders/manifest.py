@@ -16,6 +16,7 @@ from ..files import sha256_json, write_json, write_table
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
+ALL_SPLITS = "all"
 Point = tuple[float, float]
 
 
@@ -97,11 +98,12 @@ class ReferenceSet:
         return {target.key: target for target in self.targets}
 
     def select(self, split: str | None = None, with_references: bool = True) -> tuple[Target, ...]:
-        """Targets of one split (all splits for None), by default only those that have references."""
+        """Targets of one split (None or ``all`` for every split), by default only those with references."""
         return tuple(
             target
             for target in self.targets
-            if (split is None or target.split == split) and (target.references or not with_references)
+            if (split in (None, ALL_SPLITS) or target.split == split)
+            and (target.references or not with_references)
         )
 
     def hq_path(self, key: str) -> Path:

@@ -1,0 +1,107 @@
+"""From a folder of photos to the faces that may enter a set, with a line for everything that may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import FaultyInput
+from ..files import sha256_file
+from ..images import PHOTO_SUFFIXES
+from ..progress import say, track
+from .keys import face_key
+from .options import BuildOptions
+from .photos import Bench, FaceFound, PhotoDone, work_through
+from .report import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A face that passed the gates: its key, its photo, and its aligned picture on the bench."""
+
+    key: str
+    source: str
+    face: FaceFound
+    picture: Path
+
+
+def other_files(photos: Path) -> Iterable[Line]:
+    """A line for every file that has no picture's suffix; hidden files and folders are passed over."""
+    for path in sorted(photos.rglob("*")):
+        inside = path.relative_to(photos)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if not hidden and path.is_file() and path.suffix.lower() not in PHOTO_SUFFIXES:
+            known = " ".join(sorted(PHOTO_SUFFIXES))
+            yield Line(inside.as_posix(), f"not among the kinds of pictures read: {known}", True)
+
+
+def hash_photos(photos: Path, sources: Sequence[str]) -> tuple[dict[str, str], list[Line]]:
+    """Hash of every photo by source, each content once; and a line for what is a copy or cannot be read."""
+    digests: dict[str, str] = {}
+    first: dict[str, str] = {}
+    lines = []
+    for source in sources:
+        try:
+            digest = sha256_file(photos / source)
+        except OSError as error:
+            lines.append(Line(source, f"cannot be opened: {error.strerror or error}", True))
+            continue
+        if digest in first:
+            lines.append(Line(source, f"the same file as {first[digest]}", True))
+        else:
+            first[digest] = source
+            digests[source] = digest
+    return digests, lines
+
+
+def examine(
+    photos: Path, digests: Mapping[str, str], bench: Bench, options: BuildOptions, lines: list[Line]
+) -> tuple[list[PhotoDone], int]:
+    """What came of every photo, in order of path, and how many an earlier run had done; adds to ``lines``."""
+    reused = 0
+    done = []
+    for outcome, recalled in track("faces", work_through(photos, digests, bench, options), len(digests)):
+        reused += recalled
+        done.append(outcome)
+    if reused:
+        say(f"faces: {reused} of {len(digests)} photos were done by an earlier run")
+    done.sort(key=lambda outcome: outcome.source)
+    for outcome in done:
+        if outcome.fault:
+            lines.append(Line(outcome.source, outcome.fault, True))
+        lines += [Line(outcome.source, note, False) for note in outcome.notes]
+    return done, reused
+
+
+def gather(
+    done: Iterable[PhotoDone], keys: Mapping[str, str], bench: Bench, lines: list[Line]
+) -> list[Candidate]:
+    """Every face that passed the gates, in order of key; adds a line for every face that did not."""
+    gathered = []
+    for outcome in done:
+        for number, face in enumerate(outcome.faces, start=1):
+            key = face_key(keys[outcome.source], number)
+            if face.refused:
+                which = f"face {number}: " if len(outcome.faces) > 1 else ""
+                lines.append(Line(outcome.source, which + face.refused, True, key))
+            else:
+                gathered.append(Candidate(key, outcome.source, face, bench.face(outcome.sha256, number)))
+    return sorted(gathered, key=lambda candidate: candidate.key)
+
+
+def set_apart(gathered: Sequence[Candidate], options: BuildOptions, lines: list[Line]) -> list[Candidate]:
+    """The candidates without those that the user dropped and without pictures that are there already."""
+    first: dict[str, str] = {}
+    chosen = []
+    for candidate in gathered:
+        twin = first.setdefault(candidate.face.png_sha256, candidate.key)
+        if candidate.key in options.overrides.drop:
+            lines.append(Line(candidate.source, "left out by the overrides", True, candidate.key))
+        elif twin != candidate.key:
+            lines.append(Line(candidate.source, f"the same face picture as {twin}", True, candidate.key))
+        else:
+            chosen.append(candidate)
+    if not chosen:
+        raise FaultyInput("the overrides leave out every image")
+    return chosen

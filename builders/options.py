@@ -1,0 +1,104 @@
+"""The choices of a build."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .overrides import Overrides
+
+Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]
+Distance = Annotated[float, Field(ge=0.0, le=2.0)]
+
+IDENTITIES = ("guarded", "components", "folders")
+ELSEWHERE = {"name", "licence", "consent", "workers", "device"}
+
+
+class Gates(BaseModel):
+    """What a face must be to enter the set; a face that fails is reported with its reason.
+
+    Attributes:
+        min_score: least score of the detector, 0 to 1.
+        min_size: least short side of the face's box, in pixels of the photo.
+        max_upscale: greatest enlargement that alignment may need, as a factor.
+        max_outside: greatest share of the aligned picture that lies outside the photo.
+        max_turn: greatest turn of the head to the side, 0 (frontal) to 1 (profile).
+        min_sharpness: least variance of the Laplacian of the face at 256 pixels, in grey levels squared.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_score: float = Field(default=0.9, ge=0.0, le=1.0)
+    min_size: float = Field(default=40.0, ge=0.0)
+    max_upscale: float = Field(default=8.0, gt=0.0)
+    max_outside: float = Field(default=0.5, ge=0.0, le=1.0)
+    max_turn: float = Field(default=0.9, ge=0.0, le=1.0)
+    min_sharpness: float = Field(default=0.0, ge=0.0)
+
+
+class BuildOptions(BaseModel):
+    """Every choice of a build. All but the last five decide which bytes come out.
+
+    Attributes:
+        aligned: the photos are FFHQ-aligned squares already; no detector runs.
+        faces: every face of a photo that passes the gates, or its largest alone.
+        image_size: side of the aligned images, in pixels.
+        threshold: cosine distance under which two images show one person; None takes the recogniser's own.
+        identities: ``components`` joins images through every pair under the threshold, as FFHQ-Ref does;
+            ``guarded`` splits a component again where its halves are on average farther apart than the
+            threshold; ``folders`` takes the folder of a photo for the name of its person.
+        min_distance: a reference of a val or test image is at least this far from it (near duplicates help
+            nobody); None takes the recogniser's own. Train references have no least distance.
+        duplicate_distance: of two images of one person nearer than this, only the first is kept.
+        order: of a reference list; ``farthest-point`` makes its first k the most diverse k.
+        start: the first element of farthest-point order.
+        max_references: longest list.
+        val, test: size of a split; a whole number is a count, a fraction a share of the images or
+            identities that have references. Everything else is train.
+        split_by: what ``val`` and ``test`` count.
+        min_references: every image of a val or test identity has at least this many.
+        seed: of the draw of identities for val and test.
+        overrides: merges and splits of identities, and pictures to leave out, decided by eye.
+        name: of the set; None takes the folder's.
+        licence, consent: of the photos, for the data card.
+        workers: processes that look for faces.
+        device: of the networks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    aligned: bool = False
+    detector: str = "mtcnn"
+    recogniser: str = "mobilefacenet"
+    faces: Literal["all", "largest"] = "all"
+    image_size: int = Field(default=512, ge=64, le=1024)
+    gates: Gates = Gates()
+    threshold: Distance | None = None
+    identities: Literal["guarded", "components", "folders"] = "guarded"
+    min_distance: Distance | None = None
+    duplicate_distance: Distance = 0.0
+    order: Literal["farthest-point", "nearest"] = "farthest-point"
+    start: Literal["nearest", "farthest", "medoid"] = "nearest"
+    max_references: int = Field(default=10, ge=1)
+    val: Size = 0.1
+    test: Size = 0.2
+    split_by: Literal["identities", "images"] = "identities"
+    min_references: int = Field(default=1, ge=1)
+    seed: int = 0
+    overrides: Overrides = Overrides()
+
+    name: str | None = None
+    licence: str = "unknown"
+    consent: str = "unknown"
+    workers: int = Field(default=1, ge=1)
+    device: str = "cpu"
+
+    @property
+    def largest_alone(self) -> bool:
+        """Whether only the largest face of a photo counts; a folder's name says who that one is."""
+        return self.faces == "largest" or self.identities == "folders"
+
+    def settings(self) -> dict[str, Any]:
+        """What ``set.json`` keeps: every choice that decides which bytes come out."""
+        return self.model_dump(mode="json", exclude=ELSEWHERE)

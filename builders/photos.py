@@ -1,0 +1,244 @@
+"""One photo at a time: decoded, its faces found, aligned, measured, embedded; done once, kept by content."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import RefbenchError, UnreadableImage
+from ..faces.align import AlignedFace, align_face, already_aligned
+from ..faces.detect import Detector, load_detector
+from ..faces.face import Face
+from ..faces.recognise import load_recogniser
+from ..files import sha256_bytes, sha256_file, sha256_json, write_bytes, write_text
+from ..images import decode, encode_png
+from .options import BuildOptions
+from .pairs import Vectors
+from .quality import measure, why_refused
+
+WORK_VERSION = 1
+
+
+class Embedder(Protocol):
+    """The part of a recogniser that a build needs."""
+
+    def embed(self, images: Sequence[np.ndarray], landmarks: np.ndarray) -> Vectors:
+        """Unit vectors (N, D) float32 of aligned pictures and their landmarks (N, 5, 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFound:
+    """A face of a photo: its aligned picture by hash and, unless a gate refused it, its embedding.
+
+    ``box`` is in pixels of the photo and empty for a picture that came aligned; ``refused`` is the reason.
+    """
+
+    box: tuple[float, ...]
+    quality: dict[str, float]
+    refused: str = ""
+    png_sha256: str = ""
+    landmarks: tuple[tuple[float, float], ...] = ()
+    embedding: str = ""
+
+    def vector(self) -> Vectors:
+        """The embedding, (D,) float32 of length 1."""
+        return np.frombuffer(base64.b64decode(self.embedding), dtype="<f4").astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoDone:
+    """What came of one photo; ``fault`` says why none could be looked for."""
+
+    source: str
+    sha256: str
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+    faces: tuple[FaceFound, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the work on photos is kept: ``entries`` by photo and choices, ``faces`` by hash of the picture.
+
+    ``choices`` are those of a build that decide what comes of a single photo, and the weights by hash.
+    """
+
+    folder: Path
+    choices: str
+
+    @classmethod
+    def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
+        """The bench of a build in ``folder``."""
+        names = ("aligned", "detector", "recogniser", "image_size", "gates")
+        settings = options.settings()
+        chosen = {name: settings[name] for name in names} | {"largest": options.largest_alone}
+        return cls(folder, sha256_json([WORK_VERSION, chosen, versions]))
+
+    def entry(self, photo_sha256: str) -> Path:
+        """Where the outcome of a photo is kept."""
+        return self.folder / "photos" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}.json"
+
+    def face(self, photo_sha256: str, number: int) -> Path:
+        """Where the aligned picture of the ``number``-th face of a photo is kept."""
+        return self.folder / "faces" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}-{number}.png"
+
+    def recall(self, source: str, photo_sha256: str) -> PhotoDone | None:
+        """What came of a photo in an earlier run, if all of it is still there and whole."""
+        try:
+            kept = json.loads(self.entry(photo_sha256).read_text("utf-8"))
+            faces = tuple(_face_of(face) for face in kept["faces"])
+            done = PhotoDone(source, photo_sha256, kept["fault"], tuple(kept["notes"]), faces)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        whole = (
+            face.refused or self._is_whole(self.face(photo_sha256, number), face.png_sha256)
+            for number, face in enumerate(faces, start=1)
+        )
+        return done if all(whole) else None
+
+    def keep(self, done: PhotoDone) -> None:
+        """Keep what came of a photo for later runs."""
+        kept = {"fault": done.fault, "notes": done.notes, "faces": [asdict(face) for face in done.faces]}
+        write_text(self.entry(done.sha256), json.dumps(kept, sort_keys=True))
+
+    @staticmethod
+    def _is_whole(path: Path, png_sha256: str) -> bool:
+        return path.is_file() and sha256_file(path) == png_sha256
+
+
+def work_through(
+    photos: Path, digests: Mapping[str, str], bench: Bench, options: BuildOptions
+) -> Iterator[tuple[PhotoDone, bool]]:
+    """What came of every photo (``digests`` by source), and whether an earlier run had done it already."""
+    todo = []
+    for source, digest in digests.items():
+        recalled = bench.recall(source, digest)
+        if recalled is None:
+            todo.append(source)
+        else:
+            yield recalled, True
+    if options.workers == 1 or len(todo) < 2:
+        for source in todo:
+            yield work_on(photos, source, bench, options), False
+        return
+    workers = min(options.workers, len(todo))
+    with ProcessPoolExecutor(workers, get_context("spawn"), _die_with_parent) as pool:
+        tasks = [pool.submit(work_on, photos, source, bench, options) for source in todo]
+        try:
+            for task in tasks:
+                yield task.result(), False
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def work_on(photos: Path, source: str, bench: Bench, options: BuildOptions) -> PhotoDone:
+    """Do one photo and keep what came of it.
+
+    Everything runs on one thread and one face at a time, so that neither the number of workers nor the
+    neighbours in a batch can change a bit of the outcome.
+    """
+    import torch
+
+    path = photos / source
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return PhotoDone(source, "", f"cannot be opened: {error.strerror or error}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        done = _examine(data, source, bench, options)
+    finally:
+        torch.set_num_threads(threads)
+    bench.keep(done)
+    return done
+
+
+def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> PhotoDone:
+    digest = sha256_bytes(data)
+    if not data:
+        return PhotoDone(source, digest, "the file is empty")
+    try:
+        photo = decode(data, Path(source))
+    except UnreadableImage as error:
+        return PhotoDone(source, digest, error.reason)
+    if options.aligned:
+        try:
+            found: list[tuple[Face | None, AlignedFace]] = [
+                (None, already_aligned(photo.pixels, options.image_size))
+            ]
+        except RefbenchError as error:
+            return PhotoDone(source, digest, str(error), photo.notes)
+    else:
+        faces = sorted(
+            _detector(options.detector, options.device).detect(photo.pixels), key=_size, reverse=True
+        )
+        if not faces:
+            return PhotoDone(source, digest, "no face was found", photo.notes)
+        found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
+    if options.largest_alone:
+        found = found[:1]
+    judged = (
+        _judge(face, aligned, bench.face(digest, number), options)
+        for number, (face, aligned) in enumerate(found, start=1)
+    )
+    return PhotoDone(source, digest, "", photo.notes, tuple(judged))
+
+
+def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOptions) -> FaceFound:
+    quality = measure(aligned, face)
+    box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
+    refused = why_refused(quality, options.gates)
+    if refused:
+        return FaceFound(box, quality, refused)
+    png = encode_png(aligned.pixels)
+    digest = sha256_bytes(png)
+    write_bytes(kept, png)
+    recogniser = _recogniser(options.recogniser, options.device)
+    vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
+    landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
+    embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return FaceFound(box, quality, "", digest, landmarks, embedding)
+
+
+def _die_with_parent() -> None:
+    """Let a worker end when the process that feeds it is killed, instead of waiting for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _size(face: Face) -> tuple[float, float]:
+    left, top, right, bottom = (float(edge) for edge in face.box)
+    return (right - left) * (bottom - top), float(face.score)
+
+
+@cache
+def _detector(name: str, device: str) -> Detector:
+    return load_detector(name, device)
+
+
+@cache
+def _recogniser(name: str, device: str) -> Embedder:
+    return load_recogniser(name, device)
+
+
+def _face_of(kept: dict[str, Any]) -> FaceFound:
+    landmarks = tuple((float(x), float(y)) for x, y in kept["landmarks"])
+    return FaceFound(**{**kept, "box": tuple(kept["box"]), "landmarks": landmarks})
