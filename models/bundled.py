@@ -10,7 +10,7 @@ from types import MappingProxyType
 from ..errors import RefbenchError
 from .baselines import Classical, LqCopy, ReferenceCopy
 from .outside import CommandRestorer, FolderRestorer, OnnxRestorer, load_entry_point
-from .restorer import AnyRestorer
+from .restorer import AnyRestorer, RestorerCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,27 @@ class Bundled:
     weights: tuple[str, ...] = ()
 
 
+def _refldm(preset: str | None, device: str) -> AnyRestorer:
+    from .. import weights
+    from .checkpoints import load_refldm
+    from .refldm_restorer import PRESETS, RefLdmRestorer, describe
+
+    sampling = PRESETS[preset or next(iter(PRESETS))]
+    model = load_refldm(weights.path("refldm"))
+    entry = weights.TABLE["refldm"]
+    card = RestorerCard(
+        model="ReF-LDM",
+        version="released",
+        references_used=sampling.references,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        licence=entry.licence,
+        training_data="FFHQ-Ref and FFHQ",
+        paper="https://arxiv.org/abs/2412.05043",
+        notes=describe(sampling),
+    )
+    return RefLdmRestorer(model, sampling, card, device)
+
+
 BUNDLED: Mapping[str, Bundled] = MappingProxyType(
     {
         declared.name: declared
@@ -46,6 +67,18 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
                 "reference-copy",
                 "gives back the first reference: a negative control",
                 lambda preset, device: ReferenceCopy(),
+            ),
+            Bundled(
+                "refldm",
+                "ReF-LDM with the released weights, for non-commercial research",
+                _refldm,
+                MappingProxyType(
+                    {
+                        "paper": "the published evaluation: 100 uniform steps, one noise for all images",
+                        "demo": "the authors' demo: 50 trailing steps",
+                    }
+                ),
+                ("refldm",),
             ),
         )
     }

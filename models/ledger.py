@@ -23,7 +23,7 @@ class Ledger(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    restorer: dict[str, str | int]
+    restorer: dict[str, str | int | None]
     seed: int
     inputs: dict[str, str]
     failures: dict[str, str]

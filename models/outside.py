@@ -80,10 +80,12 @@ class CommandRestorer:
     @property
     def card(self) -> RestorerCard:
         """Facts for the submission card."""
-        references = 1000 if "{refs}" in self.command else 0
+        references = None if "{refs}" in self.command else 0
         leading = shlex.split(self.command.partition("{")[0])
         program = Path(next((word for word in reversed(leading) if not word.startswith("-")), "command")).stem
-        return RestorerCard(program, "1", references, 0, UNKNOWN, UNKNOWN, notes=f"command: {self.command}")
+        return RestorerCard(
+            program, "1", references, None, UNKNOWN, UNKNOWN, notes=f"command: {self.command}"
+        )
 
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Restore one face; see `models.restorer.FileRestorer`.
@@ -135,7 +137,7 @@ class FolderRestorer:
         """Facts for the submission card."""
         images = [[path.name, sha256_file(path)] for path in find_photos(self.folder)]
         notes = f"{len(images)} images made elsewhere, sha256 {sha256_json(images)[:16]}"
-        return RestorerCard(self.folder.resolve().name, "1", 0, 0, UNKNOWN, UNKNOWN, notes=notes)
+        return RestorerCard(self.folder.resolve().name, "1", None, None, UNKNOWN, UNKNOWN, notes=notes)
 
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Read the image of ``job``; see `models.restorer.FileRestorer`.
@@ -189,12 +191,12 @@ class OnnxRestorer:
     @property
     def card(self) -> RestorerCard:
         """Facts for the submission card."""
-        references = 0
+        references: int | None = 0
         if len(self.inputs) == 2:
             count = self.inputs[1].shape[1]
-            references = count if isinstance(count, int) else 1000
+            references = count if isinstance(count, int) else None
         notes = f"ONNX, values {self.preset}, sha256 {sha256_file(self.path)[:16]}"
-        return RestorerCard(self.path.stem, "1", references, 0, UNKNOWN, UNKNOWN, notes=notes)
+        return RestorerCard(self.path.stem, "1", references, None, UNKNOWN, UNKNOWN, notes=notes)
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]

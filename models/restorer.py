@@ -17,14 +17,15 @@ from ..images import RGB
 class RestorerCard:
     """Facts about a restorer that go into its submission card.
 
-    ``references_used`` is the most references it looks at; it is given no more. ``notes`` names every
-    setting that decides the output besides the weights: two restorers that differ have different cards.
+    ``references_used`` is the most references it looks at, and it is given no more; None is no limit.
+    ``parameters`` is None where it is unknown. ``notes`` names every setting that decides the output
+    besides the weights: two restorers that differ have different cards.
     """
 
     model: str
     version: str
-    references_used: int
-    parameters: int
+    references_used: int | None
+    parameters: int | None
     licence: str
     training_data: str
     paper: str = ""

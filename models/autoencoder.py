@@ -1,0 +1,247 @@
+"""The autoencoder: VQGAN (Esser et al., 2021) as ReF-LDM uses it.
+
+Diffusion works on the latent before quantisation, with no scale factor; decoding quantises first. Images
+are in [-1, 1] here. The names of the submodules are those of the released weights.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+GROUPS = 32
+
+
+class AutoencoderConfig(BaseModel):
+    """Sizes of an autoencoder; the defaults are ReF-LDM's (57.18 M parameters)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: int = 128
+    multipliers: tuple[int, ...] = (1, 1, 2, 4)
+    residual_blocks: int = 2
+    latent_channels: int = 8
+    codebook_channels: int = 8
+    codebook_size: int = 8192
+    image_channels: int = 3
+
+    @property
+    def downsampling(self) -> int:
+        """How many times smaller than the image the latent is."""
+        return int(2 ** (len(self.multipliers) - 1))
+
+
+class Autoencoder(nn.Module):
+    """Encoder, codebook and decoder."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.quantize = Codebook(config.codebook_size, config.codebook_channels)
+        self.quant_conv = nn.Conv2d(config.latent_channels, config.codebook_channels, 1)
+        self.post_quant_conv = nn.Conv2d(config.codebook_channels, config.latent_channels, 1)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode (B, 3, H, W) in [-1, 1] to latents (B, C, H / f, W / f), not quantised."""
+        latents: Tensor = self.quant_conv(self.encoder(images))
+        return latents
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Quantise latents and decode them to (B, 3, H, W), about [-1, 1] but not clamped.
+
+        Gradients pass the quantisation straight through.
+        """
+        quantised = self.quantize(latents)
+        if torch.is_grad_enabled() and latents.requires_grad:
+            quantised = latents + (quantised - latents).detach()
+        return self.decode_quantised(quantised)
+
+    def decode_quantised(self, quantised: Tensor) -> Tensor:
+        """Decode latents that are quantised already."""
+        images: Tensor = self.decoder(self.post_quant_conv(quantised))
+        return images
+
+
+class Codebook(nn.Module):
+    """Vectors that latents are rounded to."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(size, channels)
+        nn.init.uniform_(self.embedding.weight, -1 / size, 1 / size)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """The nearest vector at each position: (B, C, h, w) to (B, C, h, w)."""
+        return F.embedding(self.nearest(latents), self.embedding.weight).permute(0, 3, 1, 2)
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """The index of the nearest vector at each position: (B, h, w)."""
+        tokens = latents.permute(0, 2, 3, 1).float()
+        vectors = self.embedding.weight.float()
+        return (vectors.square().sum(1) - 2 * tokens @ vectors.T).argmin(-1)
+
+
+class Encoder(nn.Module):
+    """From image to latent."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        channels = config.channels
+        self.conv_in = nn.Conv2d(config.image_channels, channels, 3, padding=1)
+        self.down = nn.ModuleList()
+        for level, multiplier in enumerate(config.multipliers):
+            widths = [channels] + [config.channels * multiplier] * config.residual_blocks
+            channels = widths[-1]
+            last = level == len(config.multipliers) - 1
+            self.down.append(Level(widths, downsample=None if last else Downsample(channels)))
+        self.mid = Middle(channels)
+        self.norm_out = group_norm(channels)
+        self.conv_out = nn.Conv2d(channels, config.latent_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode (B, 3, H, W)."""
+        x = self.conv_in(x)
+        for level in self.down:
+            x = level(x)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(self.mid(x))))
+        return out
+
+
+class Decoder(nn.Module):
+    """From latent to image; level 0 is the finest and comes last."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        channels = config.channels * config.multipliers[-1]
+        self.conv_in = nn.Conv2d(config.latent_channels, channels, 3, padding=1)
+        self.mid = Middle(channels)
+        levels: list[Level] = []
+        for level, multiplier in reversed(list(enumerate(config.multipliers))):
+            widths = [channels] + [config.channels * multiplier] * (config.residual_blocks + 1)
+            channels = widths[-1]
+            levels.insert(0, Level(widths, upsample=Upsample(channels) if level > 0 else None))
+        self.up = nn.ModuleList(levels)
+        self.norm_out = group_norm(channels)
+        self.conv_out = nn.Conv2d(channels, config.image_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Decode (B, latent_channels, h, w)."""
+        x = self.mid(self.conv_in(x))
+        for level in reversed(self.up):
+            x = level(x)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return out
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, then a change of resolution where there is one."""
+
+    def __init__(
+        self, widths: list[int], downsample: Downsample | None = None, upsample: Upsample | None = None
+    ) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(ResidualBlock(inner, outer) for inner, outer in pairwise(widths))
+        if downsample is not None:
+            self.downsample = downsample
+        if upsample is not None:
+            self.upsample = upsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, widths[0], h, w)."""
+        for block in self.block:
+            x = block(x)
+        for change in ("downsample", "upsample"):
+            if hasattr(self, change):
+                x = getattr(self, change)(x)
+        return x
+
+
+class Middle(nn.Module):
+    """A residual block, attention, a residual block."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.block_1 = ResidualBlock(channels, channels)
+        self.attn_1 = AttentionBlock(channels)
+        self.block_2 = ResidualBlock(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        out: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return out
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a skip connection."""
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__()
+        self.norm1 = group_norm(inner)
+        self.conv1 = nn.Conv2d(inner, outer, 3, padding=1)
+        self.norm2 = group_norm(outer)
+        self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
+        if inner != outer:
+            self.nin_shortcut = nn.Conv2d(inner, outer, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, inner, h, w)."""
+        inside = self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
+        out: Tensor = inside + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+        return out
+
+
+class AttentionBlock(nn.Module):
+    """Attention with one head over all pixels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(channels)
+        self.q = nn.Conv2d(channels, channels, 1)
+        self.k = nn.Conv2d(channels, channels, 1)
+        self.v = nn.Conv2d(channels, channels, 1)
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        inside = self.norm(x)
+        q, k, v = (layer(inside).flatten(2).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
+        attended = F.scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
+        out: Tensor = x + self.proj_out(attended)
+        return out
+
+
+class Downsample(nn.Module):
+    """Halve the sides with a strided convolution, padded at the right and the bottom only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        out: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
+        return out
+
+
+class Upsample(nn.Module):
+    """Double the sides by repetition, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        out: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return out
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """The normalisation of all blocks."""
+    return nn.GroupNorm(GROUPS, channels, eps=1e-6)

@@ -1,0 +1,207 @@
+"""Weights in and out: released checkpoints and our own safetensors, strictly by name and shape.
+
+Nothing in a file is ever run. PyTorch files are read with ``weights_only``; the settings of training
+frameworks that Lightning leaves in its checkpoints become inert placeholders, and any other reference to
+code is refused. Our own files carry their configuration, so that they need no other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor, nn
+
+from ..errors import FaultList, FaultyInput, RefbenchError
+from ..files import canonical_json, replacing
+from .autoencoder import Autoencoder, AutoencoderConfig
+from .refldm import RefLdm, RefLdmConfig
+
+Config = TypeVar("Config", bound=BaseModel)
+Network = TypeVar("Network", bound=nn.Module)
+Tensors = dict[str, Tensor]
+Choice = Literal["ema", "raw"]
+
+INERT_MODULES = (
+    "pytorch_lightning.",
+    "lightning.",
+    "lightning_fabric.",
+    "omegaconf.",
+    "typing.",
+    "collections.",
+)
+NOT_WEIGHTS = re.compile(
+    r"betas|(sqrt_|log_)?\w*alphas_cumprod\w*|sqrt_recip\w*|posterior_\w+|lvlb_weights|logvar|scale_factor"
+    r"|model_ema\.(decay|num_updates)|(first_stage_model\.)?(loss|discriminator)\..*"
+)
+
+
+class Inert:
+    """Stands for an object of a training framework in a checkpoint; does nothing."""
+
+    def __init__(self, *given: object, **named: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, str]]:
+    """Read the tensors of a safetensors or PyTorch file, Lightning's wrapper taken off, and its metadata.
+
+    Raises:
+        FaultyInput: no such file, damaged, without tensors, or it refers to code.
+    """
+    if not path.is_file():
+        raise FaultyInput(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, "pt") as opened:
+                names = list(opened.keys())
+                return {name: opened.get_tensor(name) for name in names}, opened.metadata() or {}
+        content = _read_pickle(path)
+    except RefbenchError:
+        raise
+    except Exception as error:
+        raise FaultyInput(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
+    content = content.get("state_dict", content) if isinstance(content, dict) else {}
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise FaultyInput(f"{path} holds no tensors by name; a state_dict was expected")
+    return tensors, {}
+
+
+def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice = "ema") -> RefLdm:
+    """Load ReF-LDM from the released checkpoint or from a file of ours.
+
+    ``config`` is that of the release unless the file carries its own. ``choose`` picks the averaged or the
+    raw weights of a released checkpoint; sampling uses the averaged ones.
+
+    Raises:
+        FaultyInput: see `read_tensors`.
+        FaultList: names that are missing or unknown, or of another shape.
+    """
+    tensors, metadata = read_tensors(path)
+    config = _config(path, metadata, RefLdmConfig) or config or RefLdmConfig()
+    model = _on_meta(lambda: RefLdm(config))
+    rename = (lambda name: name) if "config" in metadata else _released_name(choose)
+    known = {_released_name(other)(name) for other in ("ema", "raw") for name in model.state_dict()}
+    return _fill(model, path, tensors, rename, known)
+
+
+def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Autoencoder:
+    """Load an autoencoder from the released ``vqgan.ckpt`` or from a file of ours.
+
+    Raises:
+        FaultyInput: see `read_tensors`.
+        FaultList: names that are missing or unknown, or of another shape.
+    """
+    tensors, metadata = read_tensors(path)
+    config = _config(path, metadata, AutoencoderConfig) or config or AutoencoderConfig()
+    return _fill(_on_meta(lambda: Autoencoder(config)), path, tensors, lambda name: name, set())
+
+
+def save_weights(model: nn.Module, config: BaseModel, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a network as safetensors with its configuration inside, atomically; same weights, same bytes."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()
+    }
+    with replacing(path) as partial:
+        save_file(tensors, partial, {"config": canonical_json(config.model_dump(mode="json"))})
+
+
+def convert_refldm(
+    source: Path,
+    out: Path,
+    choose: Choice = "ema",
+    dtype: torch.dtype = torch.float32,
+    config: RefLdmConfig | None = None,
+) -> RefLdm:
+    """Turn a released checkpoint into safetensors that hold one copy of the weights and their configuration.
+
+    Raises:
+        FaultyInput, FaultList: see `load_refldm`.
+    """
+    model = load_refldm(source, config, choose)
+    save_weights(model, model.config, out, dtype)
+    return model
+
+
+def _read_pickle(path: Path) -> Any:
+    foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    code = [name for name in foreign if not name.startswith(INERT_MODULES)]
+    if code:
+        mend = (
+            "get the file from its publisher again, or save its state_dict alone on a machine you can spare"
+        )
+        raise FaultyInput(f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {mend}")
+    with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _config(path: Path, metadata: Mapping[str, str], kind: type[Config]) -> Config | None:
+    if "config" not in metadata:
+        return None
+    try:
+        return kind.model_validate(json.loads(metadata["config"]))
+    except (ValueError, ValidationError) as error:
+        raise FaultyInput(
+            f"{path} has no {kind.__name__} inside, but that of another model: {error}"
+        ) from None
+
+
+def _released_name(choose: Choice) -> Callable[[str], str]:
+    def rename(name: str) -> str:
+        part, _, rest = name.partition(".")
+        if part == "autoencoder":
+            return f"first_stage_model.{rest}"
+        inner = f"diffusion_model.{rest}"
+        return f"model.{inner}" if choose == "raw" else "model_ema." + inner.replace(".", "")
+
+    return rename
+
+
+def _on_meta(build: Callable[[], Network]) -> Network:
+    with torch.device("meta"):
+        return build()
+
+
+def _fill(
+    model: Network, path: Path, tensors: Tensors, rename: Callable[[str], str], known: set[str]
+) -> Network:
+    wanted = {name: rename(name) for name in model.state_dict()}
+    known = known | set(wanted.values())
+    faults = _grouped("missing", [theirs for theirs in wanted.values() if theirs not in tensors])
+    faults += _grouped("unknown", [n for n in tensors if n not in known and not NOT_WEIGHTS.fullmatch(n)])
+    for ours, value in model.state_dict().items():
+        found = tensors.get(wanted[ours])
+        if found is not None and found.shape != value.shape:
+            faults.append(f"{wanted[ours]} is {tuple(found.shape)}; wanted {tuple(value.shape)}")
+    if faults:
+        kind = type(model).__name__
+        raise FaultList(
+            f"{path}", faults, f"The file does not fit {kind}: is it another model, or another release?"
+        )
+    model.load_state_dict({ours: tensors[theirs].float() for ours, theirs in wanted.items()}, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _grouped(what: str, names: list[str]) -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(".".join(name.split(".")[:3]) if name.count(".") > 1 else name[:30], []).append(
+            name
+        )
+    return [
+        f"{what}: {members[0]}"
+        if len(members) == 1
+        else f"{what}: {len(members)} under {group}, such as {members[0]}"
+        for group, members in groups.items()
+    ]

@@ -1,0 +1,259 @@
+"""The denoiser: the U-Net of latent diffusion (Rombach et al., 2022) with a memory for its self-attention.
+
+The names of the submodules are those of the released ReF-LDM weights, so that a checkpoint needs no
+translation. A cross-attention beside each self-attention can be added for models that look at a context
+sequence; it changes none of the other names.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import Memory, OwnTokens
+
+Layer = TypeVar("Layer", bound=nn.Module)
+GROUPS = 32
+
+
+class UNetConfig(BaseModel):
+    """Sizes of a U-Net; the defaults are ReF-LDM's (117.76 M parameters).
+
+    ``attention_at`` are the downsampling factors with self-attention (the middle block always has it);
+    ``context_channels`` adds cross-attention to a context of that width.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_channels: int = 16
+    out_channels: int = 8
+    channels: int = 160
+    multipliers: tuple[int, ...] = (1, 2, 2, 4)
+    residual_blocks: int = 2
+    attention_at: tuple[int, ...] = (2, 4, 8)
+    head_channels: int = 32
+    dropout: float = 0.0
+    context_channels: int | None = None
+
+    @property
+    def downsampling(self) -> int:
+        """How many times smaller the deepest level is: the latent's sides must be multiples of it."""
+        return int(2 ** (len(self.multipliers) - 1))
+
+
+class UNet(nn.Module):
+    """Predicts the noise in a latent."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.channels * 4
+        self.time_embed = nn.Sequential(nn.Linear(config.channels, width), nn.SiLU(), nn.Linear(width, width))
+        layers = 0
+
+        def attention(channels: int) -> AttentionBlock:
+            nonlocal layers
+            layers += 1
+            return AttentionBlock(channels, config.head_channels, layers - 1, config.context_channels)
+
+        def residual(inner: int, outer: int) -> ResidualBlock:
+            return ResidualBlock(inner, outer, width, config.dropout)
+
+        channels, factor = config.channels, 1
+        self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(config.in_channels, channels, 3, padding=1)])])
+        skipped = [channels]
+        for level, multiplier in enumerate(config.multipliers):
+            for _ in range(config.residual_blocks):
+                stage = Stage([residual(channels, config.channels * multiplier)])
+                channels = config.channels * multiplier
+                if factor in config.attention_at:
+                    stage.append(attention(channels))
+                self.input_blocks.append(stage)
+                skipped.append(channels)
+            if level < len(config.multipliers) - 1:
+                self.input_blocks.append(Stage([Downsample(channels)]))
+                skipped.append(channels)
+                factor *= 2
+
+        self.middle_block = Stage(
+            [residual(channels, channels), attention(channels), residual(channels, channels)]
+        )
+
+        self.output_blocks = nn.ModuleList()
+        for level, multiplier in reversed(list(enumerate(config.multipliers))):
+            for block in range(config.residual_blocks + 1):
+                stage = Stage([residual(channels + skipped.pop(), config.channels * multiplier)])
+                channels = config.channels * multiplier
+                if factor in config.attention_at:
+                    stage.append(attention(channels))
+                if level > 0 and block == config.residual_blocks:
+                    stage.append(Upsample(channels))
+                    factor //= 2
+                self.output_blocks.append(stage)
+        self.out = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels),
+            nn.SiLU(),
+            zeroed(nn.Conv2d(channels, config.out_channels, 3, padding=1)),
+        )
+        self.attention_layers = layers
+
+    def forward(
+        self, x: Tensor, timesteps: Tensor, memory: Memory | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        """Predict the noise.
+
+        Args:
+            x: (B, in_channels, h, w): the noisy latent and what conditions it on channels.
+            timesteps: (B,) integers.
+            memory: what self-attention looks at; by default the image's own tokens.
+            context: (B, tokens, context_channels) for a U-Net with cross-attention.
+
+        Returns:
+            (B, out_channels, h, w).
+        """
+        memory = memory or OwnTokens()
+        embedding = self.time_embed(timestep_embedding(timesteps, self.config.channels).to(x.dtype))
+        skipped = []
+        for stage in self.input_blocks:
+            x = stage(x, embedding, memory, context)
+            skipped.append(x)
+        x = self.middle_block(x, embedding, memory, context)
+        for stage in self.output_blocks:
+            x = stage(torch.cat([x, skipped.pop()], 1), embedding, memory, context)
+        out: Tensor = self.out(x)
+        return out
+
+
+class Stage(nn.ModuleList):
+    """Layers in a row, each given what it needs."""
+
+    def forward(self, x: Tensor, embedding: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
+        """Apply the layers."""
+        for layer in self:
+            if isinstance(layer, ResidualBlock):
+                x = layer(x, embedding)
+            elif isinstance(layer, AttentionBlock):
+                x = layer(x, memory, context)
+            else:
+                x = layer(x)
+        return x
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, the time embedding added between them, and a skip connection."""
+
+    def __init__(self, inner: int, outer: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1)
+        )
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(width, outer))
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, outer),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            zeroed(nn.Conv2d(outer, outer, 3, padding=1)),
+        )
+        self.skip_connection = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Apply the block to (B, inner, h, w)."""
+        inside = self.in_layers(x) + self.emb_layers(embedding)[..., None, None]
+        out: Tensor = self.skip_connection(x) + self.out_layers(inside)
+        return out
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention over the pixels, through the memory of the pass; then, if any, cross-attention."""
+
+    def __init__(self, channels: int, head_channels: int, layer: int, context_channels: int | None) -> None:
+        super().__init__()
+        self.layer = layer
+        self.heads = channels // head_channels
+        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
+        self.cross = CrossAttention(channels, head_channels, context_channels) if context_channels else None
+
+    def forward(self, x: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
+        """Apply the block to (B, channels, h, w)."""
+        batch, channels, height, width = x.shape
+        tokens = x.flatten(2)
+        qkv = self.qkv(self.norm(tokens)).view(batch, self.heads, 3, channels // self.heads, -1)
+        q, k, v = qkv.transpose(-1, -2).unbind(2)
+        attended = memory.attend(self.layer, q, k, v).transpose(-1, -2).reshape(batch, channels, -1)
+        x = (tokens + self.proj_out(attended)).view(batch, channels, height, width)
+        if self.cross is not None and context is not None:
+            x = self.cross(x, context)
+        return x
+
+
+class CrossAttention(nn.Module):
+    """Attention of the pixels to the tokens of a context."""
+
+    def __init__(self, channels: int, head_channels: int, context_channels: int) -> None:
+        super().__init__()
+        self.heads = channels // head_channels
+        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.q = nn.Linear(channels, channels)
+        self.kv = nn.Linear(context_channels, 2 * channels)
+        self.proj_out = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Attend from (B, channels, h, w) to (B, tokens, context_channels)."""
+        batch, channels, height, width = x.shape
+        q = self._heads(self.q(self.norm(x).flatten(2).transpose(1, 2)))
+        k, v = map(self._heads, self.kv(context).chunk(2, -1))
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
+        out: Tensor = x + self.proj_out(attended).transpose(1, 2).reshape(batch, channels, height, width)
+        return out
+
+    def _heads(self, tokens: Tensor) -> Tensor:
+        batch, count, channels = tokens.shape
+        return tokens.view(batch, count, self.heads, channels // self.heads).transpose(1, 2)
+
+
+class Downsample(nn.Module):
+    """Halve the sides with a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        out: Tensor = self.op(x)
+        return out
+
+
+class Upsample(nn.Module):
+    """Double the sides by repetition, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to (B, channels, h, w)."""
+        out: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return out
+
+
+def timestep_embedding(timesteps: Tensor, channels: int) -> Tensor:
+    """Cosines, then sines, of the timesteps at ``channels / 2`` frequencies from 1 to 1/10000: float32."""
+    half = channels // 2
+    steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
+    angles = timesteps[:, None].float() * torch.exp(-math.log(10000) * steps / half)
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def zeroed(layer: Layer) -> Layer:
+    """A layer whose parameters begin at zero, so that its block begins as the identity."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
