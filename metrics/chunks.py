@@ -30,8 +30,8 @@ class Chunk:
     images: tuple[Target, ...]
 
     @property
-    def hashes(self) -> list[Any]:
-        """What names the chunk's content."""
+    def content(self) -> list[Any]:
+        """What names the chunk's content, as plain values."""
         wanted = [[t.key, list(t.references)] for t in self.targets]
         return [*wanted, *([t.key, t.hq_sha256, [list(p) for p in t.landmarks]] for t in self.images)]
 
@@ -58,12 +58,22 @@ def _chunk(reference_set: ReferenceSet, targets: Sequence[Target]) -> Chunk:
     return Chunk(tuple(targets), tuple(reference_set[key] for key in sorted(keys)))
 
 
+def batches(targets: Sequence[Target], size: int) -> Iterator[list[Target]]:
+    """Batches of images of one size, in their order within each size."""
+    buckets: dict[tuple[int, int], list[Target]] = {}
+    for target in targets:
+        buckets.setdefault((target.width, target.height), []).append(target)
+    for bucket in buckets.values():
+        for start in range(0, len(bucket), size):
+            yield bucket[start : start + size]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one submission scored on one chunk.
+    """What one submission scored on some targets: a chunk, or a batch of one.
 
     Attributes:
-        keys: of the chunk's targets.
+        keys: of the targets.
         values: protocol id to float64 (N,), NaN where unscored.
         reasons: protocol id to (N,) texts, empty where scored.
         vectors: feature name to float32 (n, D) of the images that gave one, for metrics of the set.
@@ -74,14 +84,34 @@ class Part:
     reasons: dict[str, tuple[str, ...]]
     vectors: dict[str, npt.NDArray[np.float32]]
 
+    @classmethod
+    def join(cls, keys: tuple[str, ...], pieces: Sequence[Part]) -> Part:
+        """One part of pieces that cover the same keys in batches, protocol by protocol."""
+        slots = {key: slot for slot, key in enumerate(keys)}
+        values: dict[str, npt.NDArray[np.float64]] = {}
+        reasons: dict[str, list[str]] = {}
+        vectors: dict[str, list[npt.NDArray[np.float32]]] = {}
+        for piece in pieces:
+            rows = [slots[key] for key in piece.keys]
+            for name, scored in piece.values.items():
+                values.setdefault(name, np.full(len(keys), np.nan))[rows] = scored
+                texts = reasons.setdefault(name, [""] * len(keys))
+                for row, text in zip(rows, piece.reasons[name], strict=True):
+                    texts[row] = text
+            for name, found in piece.vectors.items():
+                vectors.setdefault(name, []).append(found)
+        joined = {name: np.concatenate(found) for name, found in vectors.items()}
+        return cls(keys, values, {name: tuple(texts) for name, texts in reasons.items()}, joined)
+
     def write(self, path: Path) -> None:
         """Write the part; the file is whole or absent."""
-        arrays: dict[str, npt.NDArray[np.generic]] = {"keys": np.array(self.keys, dtype=np.str_)}
+        arrays: dict[str, npt.NDArray[Any]] = {"keys": np.array(self.keys, dtype=np.str_)}
         arrays |= {f"value:{name}": array for name, array in self.values.items()}
         arrays |= {f"reason:{name}": np.array(texts, dtype=np.str_) for name, texts in self.reasons.items()}
         arrays |= {f"vector:{name}": array for name, array in self.vectors.items()}
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        save: Any = np.savez
+        save(buffer, **arrays)
         write_bytes(path, buffer.getvalue())
 
     @classmethod
@@ -90,15 +120,16 @@ class Part:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError):
+                keys = tuple(str(key) for key in arrays["keys"])
+        except (OSError, ValueError, EOFError, KeyError):
             return None
         return cls(
-            keys=tuple(str(key) for key in arrays["keys"]),
+            keys=keys,
             values=_named(arrays, "value:"),
             reasons={n: tuple(str(text) for text in a) for n, a in _named(arrays, "reason:").items()},
             vectors=_named(arrays, "vector:"),
         )
 
 
-def _named(arrays: dict[str, npt.NDArray[np.generic]], prefix: str) -> dict[str, npt.NDArray]:  # type: ignore[type-arg]
+def _named(arrays: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

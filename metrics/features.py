@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +17,36 @@ from .perceptual import LpipsFeatures, load_lpips
 Bundle = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Decoded images of one size, and where the faces in their HQ images are.
+    """Decoded images, and where the faces in their HQ images are.
 
     Attributes:
         photos: RGB uint8 HWC.
-        pixels: the same as RGB float32 in [0, 1], (N, 3, H, W), on the device.
         landmarks: (N, 5, 2) in pixels; NaN where the reference set knows none.
+        device: where tensors are wanted.
     """
 
     photos: Sequence[RGB]
-    pixels: Tensor
     landmarks: npt.NDArray[np.float64]
+    device: torch.device
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The photos, all of one size, as RGB float32 in [0, 1], (N, 3, H, W) with channels last in memory.
+
+        They go to the device once, as bytes.
+        """
+        levels = torch.from_numpy(np.stack(self.photos)).to(self.device)
+        return levels.to(torch.float32).div_(255.0).permute(0, 3, 1, 2)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The first and the second half."""
+        middle = len(self.photos) // 2
+        return (
+            Batch(self.photos[:middle], self.landmarks[:middle], self.device),
+            Batch(self.photos[middle:], self.landmarks[middle:], self.device),
+        )
 
 
 Extractor = Callable[[Batch], Bundle]
@@ -42,7 +60,9 @@ class Feature:
         name: unique.
         weights: names in the weights table.
         load: makes the extractor on a device; raises RefbenchError where weights are absent.
-        batch: images at a time that were measured to be fastest at 512x512 on a CPU.
+        batch: images at a time on a CPU, where each network runs on one core: the number that was measured to
+            be fastest at 512x512. With 1, a score cannot depend on an image's neighbours.
+        wide_batch: the same on an accelerator.
         vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
         compact: whether that vector is all there is, fit for a cache.
     """
@@ -51,15 +71,9 @@ class Feature:
     weights: tuple[str, ...]
     load: Callable[[torch.device], Extractor]
     batch: int
+    wide_batch: int
     vector: bool = False
     compact: bool = False
-
-
-def to_batch(photos: Sequence[RGB], landmarks: npt.NDArray[np.float64], device: torch.device) -> Batch:
-    """A batch of photos of one size; each goes to the device once, as bytes."""
-    stacked = torch.from_numpy(np.stack(photos)).to(device)
-    pixels = stacked.permute(0, 3, 1, 2).to(torch.float32).div_(255.0).contiguous()
-    return Batch(photos, pixels, landmarks)
 
 
 def _load_pixels(device: torch.device) -> Extractor:
@@ -74,7 +88,9 @@ def _lpips_loader(net: str) -> Callable[[torch.device], Extractor]:
     return load
 
 
-def _recogniser_loader(name: str) -> Callable[[torch.device], Extractor]:
+def _recogniser(name: str, weights: tuple[str, ...]) -> Feature:
+    """The unit embeddings of a recogniser of the faces room; it makes batches by itself."""
+
     def load(device: torch.device) -> Extractor:
         from ..faces.recognise import load_recogniser
 
@@ -90,15 +106,11 @@ def _recogniser_loader(name: str) -> Callable[[torch.device], Extractor]:
 
         return extract
 
-    return load
+    return Feature(name, weights, load, batch=16, wide_batch=64, vector=True, compact=True)
 
 
-PIXELS = Feature("pixels", (), _load_pixels, batch=8)
-LPIPS_ALEX = Feature("lpips-alex", ("lpips-alexnet",), _lpips_loader("alex"), batch=1, vector=True)
-LPIPS_VGG = Feature("lpips-vgg", ("lpips-vgg16",), _lpips_loader("vgg"), batch=1, vector=True)
-MOBILEFACENET = Feature(
-    "mobilefacenet", ("mobilefacenet",), _recogniser_loader("mobilefacenet"), 16, vector=True, compact=True
-)
-DLIB_RESNET = Feature(
-    "dlib-resnet", ("dlib-resnet",), _recogniser_loader("dlib-resnet"), 16, vector=True, compact=True
-)
+PIXELS = Feature("pixels", (), _load_pixels, batch=1, wide_batch=16)
+LPIPS_ALEX = Feature("lpips-alex", ("lpips-alexnet",), _lpips_loader("alex"), 1, wide_batch=16, vector=True)
+LPIPS_VGG = Feature("lpips-vgg", ("lpips-vgg16",), _lpips_loader("vgg"), 1, wide_batch=8, vector=True)
+MOBILEFACENET = _recogniser("mobilefacenet", ("mobilefacenet",))
+DLIB_RESNET = _recogniser("dlib-resnet", ("dlib-resnet", "dlib-resnet-manifest"))

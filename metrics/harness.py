@@ -1,18 +1,14 @@
-"""One pass: every file is decoded once, goes to the device once, and every network sees it in batches.
+"""One pass: every file is decoded once, and every network sees the HQ side once for all submissions.
 
-The work of a chunk: decode its HQ images; compute the compact features of HQ images and references (or take
-them from the cache); then, feature by feature and batch by batch, compute the HQ side once and compare every
-submission with it.
+The work of a chunk: decode its images; compute the compact features of HQ images and references (or take
+them from the cache); then, batch by batch, compute the HQ side and compare every submission with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,271 +16,189 @@ import torch
 from torch import Tensor
 
 from ..builders.manifest import ReferenceSet, Target
-from ..errors import FaultyInput, RefbenchError, UnreadableImage
-from ..files import sha256_bytes, sha256_json, write_bytes
-from ..images import RGB, decode, read_rgb
-from .chunks import Chunk, Part
-from .features import Bundle, Extractor, Feature, to_batch
-from .metric import ImageMetric, Metric, ReferenceMetric, SetMetric
+from ..images import RGB
+from .chunks import Chunk, Part, batches
+from .engine import Engine, landmarks_of
+from .features import Batch, Bundle, Feature
+from .hq_vectors import Vectors, begin_vectors
+from .metric import ImageMetric, ReferenceMetric, SetMetric
 from .pairing import Paired
-
-Landmarks = npt.NDArray[np.float64]
-Decoded = RGB | str
+from .reading import Decoded, read_hq, read_submitted
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a run computes with: metrics, loaded extractors, the device, and how.
+class Opened:
+    """A chunk whose files are being decoded in the engine's threads."""
 
-    Attributes:
-        metrics: what is scored.
-        extractors: feature name to its loaded extractor.
-        device: of the networks.
-        batch_size: images at a time for every network; None for each network's own.
-        cache: folder of compact features of HQ images and references; None for none.
-        cache_key: names the extractors by their weights.
-    """
-
-    metrics: tuple[Metric, ...]
-    extractors: Mapping[str, Extractor]
-    device: torch.device
-    batch_size: int | None
-    cache: Path | None
-    cache_key: str
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The features that the metrics look at, each once."""
-        return tuple({metric.feature.name: metric.feature for metric in self.metrics}.values())
-
-    def per_batch(self, feature: Feature) -> int:
-        """Images at a time for a feature."""
-        return self.batch_size or feature.batch
+    chunk: Chunk
+    hq: Mapping[str, Future[RGB]]
+    restored: Sequence[Mapping[str, Future[Decoded]]]
 
 
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
-    """Turn off TF32 and algorithm search while scoring, and put things back afterwards."""
-    switches: tuple[tuple[Any, str, bool], ...] = (
-        (torch.backends.cuda.matmul, "allow_tf32", False),
-        (torch.backends.cudnn, "allow_tf32", False),
-        (torch.backends.cudnn, "benchmark", False),
-        (torch.backends.cudnn, "deterministic", True),
-    )
-    before = [getattr(owner, name) for owner, name, _ in switches]
-    for owner, name, value in switches:
-        setattr(owner, name, value)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for (owner, name, _), value in zip(switches, before, strict=True):
-            setattr(owner, name, value)
-
-
-def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
-    """Decode a HQ image after checking its hash.
-
-    Raises:
-        FaultyInput: the file is not the one that the set was built with.
-    """
-    path = reference_set.hq_path(target.key)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
-    if sha256_bytes(data) != target.hq_sha256:
-        raise FaultyInput(f"{path}: changed since the set was built (its hash differs); build the set again")
-    return decode(data, path).pixels
-
-
-def read_submitted(pair: Paired) -> Decoded:
-    """Decode a submitted image, or say why it cannot be scored."""
-    if pair.path is None or pair.reason:
-        return pair.reason
-    try:
-        return read_rgb(pair.path)
-    except UnreadableImage as error:
-        return error.reason
-
-
-def score_chunk(
+def open_chunk(
     reference_set: ReferenceSet,
     chunk: Chunk,
     submissions: Sequence[Mapping[str, Paired]],
-    work: Work,
-    pool: ThreadPoolExecutor,
-) -> list[Part]:
+    engine: Engine,
+) -> Opened:
+    """Begin to decode a chunk: its HQ images, and those of every submission."""
+    submit = engine.pool.submit
+    return Opened(
+        chunk,
+        {t.key: submit(read_hq, reference_set, t) for t in chunk.targets},
+        [{t.key: submit(read_submitted, pairs[t.key]) for t in chunk.targets} for pairs in submissions],
+    )
+
+
+def score_chunk(reference_set: ReferenceSet, opened: Opened, engine: Engine) -> list[Part]:
     """Score one chunk of every submission. The first part is that of the HQ images: vectors, no values."""
-    hq_jobs = {t.key: pool.submit(read_hq, reference_set, t) for t in chunk.targets}
-    jobs: list[dict[str, Future[Decoded]]] = [
-        {t.key: pool.submit(read_submitted, pairs[t.key]) for t in chunk.targets} for pairs in submissions
+    chunk = opened.chunk
+    hq = {key: job.result() for key, job in opened.hq.items()}
+    restored = [{key: job.result() for key, job in by_key.items()} for by_key in opened.restored]
+    submit = engine.pool.submit
+    vectors = {
+        feature.name: begin_vectors(reference_set, chunk, hq, feature, engine)
+        for feature in engine.features
+        if feature.compact
+    }
+    wide: dict[int, list[Feature]] = {}
+    for feature in engine.features:
+        if not feature.compact:
+            wide.setdefault(engine.batch_of(feature), []).append(feature)
+    jobs = [
+        submit(_score_batch, targets, hq, restored, features, engine)
+        for size, features in wide.items()
+        for targets in batches(chunk.targets, size)
     ]
-    hq = {key: job.result() for key, job in hq_jobs.items()}
-    vectors = {f.name: _hq_vectors(reference_set, chunk, hq, f, work) for f in work.features if f.compact}
-    restored = [{key: job.result() for key, job in by_key.items()} for by_key in jobs]
-    drafts = [_Draft(chunk, work.metrics) for _ in range(len(submissions) + 1)]
-    for feature in work.features:
-        for targets in _batches(chunk.targets, work.per_batch(feature)):
-            keys = [target.key for target in targets]
-            if feature.compact:
-                bundle: Bundle = (torch.stack([vectors[feature.name][key] for key in keys]),)
+    for feature in engine.features:
+        if feature.compact:
+            known = vectors[feature.name]()
+            jobs += [
+                submit(_score_vectors, targets, known, restored, feature, engine)
+                for targets in batches(chunk.targets, engine.batch_of(feature))
+            ]
+    rows = [job.result() for job in jobs]
+    keys = tuple(target.key for target in chunk.targets)
+    return [Part.join(keys, [row[column] for row in rows]) for column in range(len(restored) + 1)]
+
+
+@dataclass
+class _Draft:
+    """A part in the making, for some targets."""
+
+    targets: Sequence[Target]
+    values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    vectors: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    def score(self, name: str, rows: Sequence[int], values: Tensor | None, reason: str) -> None:
+        """Write values into rows; what is None or not finite is unscored for that reason."""
+        column = self.values.setdefault(name, np.full(len(self.targets), np.nan))
+        texts = self.reasons.setdefault(name, [""] * len(self.targets))
+        for place, row in enumerate(rows):
+            value = float("nan") if values is None else float(values[place])
+            if np.isfinite(value):
+                column[row] = value
             else:
-                bundle = _extract(work, feature, [hq[key] for key in keys], _landmarks(targets))
-            drafts[0].keep(feature, bundle)
-            for draft, photos in zip(drafts[1:], restored, strict=True):
-                _compare(work, feature, targets, bundle, vectors.get(feature.name, {}), photos, draft)
+                texts[row] = reason
+
+    def keep(self, feature: Feature, rows: Tensor) -> None:
+        """Keep the vectors of a feature that are finite."""
+        found = rows.float().cpu().numpy()
+        self.vectors[feature.name] = found[np.isfinite(found).all(axis=1)]
+
+    def part(self) -> Part:
+        keys = tuple(target.key for target in self.targets)
+        return Part(keys, self.values, {n: tuple(texts) for n, texts in self.reasons.items()}, self.vectors)
+
+
+def _score_batch(
+    targets: Sequence[Target],
+    hq: Mapping[str, RGB],
+    restored: Sequence[Mapping[str, Decoded]],
+    features: Sequence[Feature],
+    engine: Engine,
+) -> list[Part]:
+    drafts = [_Draft(targets) for _ in range(len(restored) + 1)]
+    true = Batch([hq[target.key] for target in targets], landmarks_of(targets), engine.device)
+    usable = [_usable(targets, photos) for photos in restored]
+    pictures = [_batch(targets, photos, rows, engine) for photos, rows in zip(restored, usable, strict=True)]
+    for feature in features:
+        bundle = engine.extract_batch(feature, true)
+        _keep(engine, feature, drafts[0], bundle)
+        for draft, photos, rows, batch in zip(drafts[1:], restored, usable, pictures, strict=True):
+            _explain(engine, feature, draft, photos)
+            if batch is not None:
+                matching = bundle if len(rows) == len(targets) else tuple(t[rows] for t in bundle)
+                _compare(engine, feature, draft, rows, engine.extract_batch(feature, batch), matching)
     return [draft.part() for draft in drafts]
 
 
-class _Draft:
-    """A part in the making."""
+def _score_vectors(
+    targets: Sequence[Target],
+    known: Vectors,
+    restored: Sequence[Mapping[str, Decoded]],
+    feature: Feature,
+    engine: Engine,
+) -> list[Part]:
+    drafts = [_Draft(targets) for _ in range(len(restored) + 1)]
+    true = torch.stack([known[target.key] for target in targets])
+    _keep(engine, feature, drafts[0], (true,))
+    for draft, photos in zip(drafts[1:], restored, strict=True):
+        _explain(engine, feature, draft, photos)
+        rows = _usable(targets, photos)
+        if (batch := _batch(targets, photos, rows, engine)) is not None:
+            bundle = engine.extract_batch(feature, batch)
+            _compare(engine, feature, draft, rows, bundle, (true[rows],))
+            _compare_with_references(engine, feature, draft, rows, bundle[0], known)
+    return [draft.part() for draft in drafts]
 
-    def __init__(self, chunk: Chunk, metrics: Sequence[Metric]) -> None:
-        self.keys = tuple(target.key for target in chunk.targets)
-        self.slots = {key: slot for slot, key in enumerate(self.keys)}
-        per_image = [m.protocol.id for m in metrics if not isinstance(m, SetMetric)]
-        self.values = {name: np.full(len(self.keys), np.nan) for name in per_image}
-        self.reasons = {name: [""] * len(self.keys) for name in per_image}
-        self.wanted = {metric.feature.name for metric in metrics if isinstance(metric, SetMetric)}
-        self.vectors: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in self.wanted}
 
-    def unscored(self, name: str, key: str, reason: str) -> None:
-        self.reasons[name][self.slots[key]] = reason
+def _usable(targets: Sequence[Target], photos: Mapping[str, Decoded]) -> list[int]:
+    return [row for row, target in enumerate(targets) if not isinstance(photos[target.key], str)]
 
-    def score(self, name: str, keys: Sequence[str], values: Tensor, if_nan: str) -> None:
-        for key, value in zip(keys, values.double().cpu().tolist(), strict=True):
-            if np.isfinite(value):
-                self.values[name][self.slots[key]] = value
-            else:
-                self.unscored(name, key, if_nan)
 
-    def keep(self, feature: Feature, bundle: Bundle) -> None:
-        if feature.name in self.wanted:
-            rows = bundle[0].float().cpu().numpy()
-            self.vectors[feature.name].append(rows[np.isfinite(rows).all(axis=1)])
+def _batch(
+    targets: Sequence[Target], photos: Mapping[str, Decoded], rows: Sequence[int], engine: Engine
+) -> Batch | None:
+    pictures = [photo for row in rows if not isinstance(photo := photos[targets[row].key], str)]
+    return Batch(pictures, landmarks_of([targets[row] for row in rows]), engine.device) if rows else None
 
-    def part(self) -> Part:
-        kept = {name: np.concatenate(rows) for name, rows in self.vectors.items() if rows}
-        reasons = {name: tuple(texts) for name, texts in self.reasons.items()}
-        return Part(self.keys, self.values, reasons, kept)
+
+def _explain(engine: Engine, feature: Feature, draft: _Draft, photos: Mapping[str, Decoded]) -> None:
+    for row, target in enumerate(draft.targets):
+        if isinstance(reason := photos[target.key], str):
+            for metric in engine.metrics:
+                if metric.feature.name == feature.name and not isinstance(metric, SetMetric):
+                    draft.score(metric.protocol.id, [row], None, reason)
+
+
+def _keep(engine: Engine, feature: Feature, draft: _Draft, bundle: Bundle) -> None:
+    if any(isinstance(m, SetMetric) and m.feature.name == feature.name for m in engine.metrics):
+        draft.keep(feature, bundle[0])
 
 
 def _compare(
-    work: Work,
-    feature: Feature,
-    targets: Sequence[Target],
-    hq: Bundle,
-    vectors: Mapping[str, Tensor],
-    photos: Mapping[str, Decoded],
-    draft: _Draft,
+    engine: Engine, feature: Feature, draft: _Draft, rows: Sequence[int], restored: Bundle, hq: Bundle
 ) -> None:
-    metrics = [metric for metric in work.metrics if metric.feature.name == feature.name]
-    rows, usable = [], []
-    for row, target in enumerate(targets):
-        photo = photos[target.key]
-        if isinstance(photo, str):
-            for metric in metrics:
-                if not isinstance(metric, SetMetric):
-                    draft.unscored(metric.protocol.id, target.key, photo)
-        else:
-            rows.append(row)
-            usable.append(target)
-    if not usable:
-        return
-    images = [photo for t in usable if not isinstance(photo := photos[t.key], str)]
-    restored = _extract(work, feature, images, _landmarks(usable))
-    hq = tuple(tensor[rows] for tensor in hq) if len(rows) < len(targets) else hq
-    draft.keep(feature, restored)
-    keys = [target.key for target in usable]
-    for metric in metrics:
-        if isinstance(metric, ImageMetric):
-            draft.score(metric.protocol.id, keys, metric.compare(restored, hq), metric.if_nan)
-        elif isinstance(metric, ReferenceMetric):
-            _compare_with_references(metric, usable, restored[0], vectors, draft)
+    _keep(engine, feature, draft, restored)
+    for metric in engine.metrics:
+        if isinstance(metric, ImageMetric) and metric.feature.name == feature.name:
+            with torch.inference_mode():
+                values = metric.compare(restored, hq)
+            draft.score(metric.protocol.id, rows, values.cpu(), metric.if_nan)
 
 
 def _compare_with_references(
-    metric: ReferenceMetric,
-    targets: Sequence[Target],
-    restored: Tensor,
-    vectors: Mapping[str, Tensor],
-    draft: _Draft,
+    engine: Engine, feature: Feature, draft: _Draft, rows: Sequence[int], restored: Tensor, known: Vectors
 ) -> None:
-    rows = [row for row, target in enumerate(targets) if target.references]
-    for target in targets:
-        if not target.references:
-            draft.unscored(metric.protocol.id, target.key, "this image has no references")
-    if rows:
-        groups = [torch.stack([vectors[key] for key in targets[row].references]) for row in rows]
-        keys = [targets[row].key for row in rows]
-        draft.score(metric.protocol.id, keys, metric.compare(restored[rows], groups), metric.if_nan)
-
-
-def _hq_vectors(
-    reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], feature: Feature, work: Work
-) -> dict[str, Tensor]:
-    """A compact feature of every image of a chunk by key, on the device."""
-    keys = [image.key for image in chunk.images]
-    name = sha256_json([chunk.hashes, feature.name, work.cache_key, work.per_batch(feature)])
-    path = work.cache / feature.name / f"{name}.npy" if work.cache else None
-    matrix = _read_matrix(path, len(keys)) if path else None
-    if matrix is None:
-        found: dict[str, Tensor] = {}
-        for images in _batches(chunk.images, work.per_batch(feature)):
-            photos = [hq[i.key] if i.key in hq else read_hq(reference_set, i) for i in images]
-            rows = _extract(work, feature, photos, _landmarks(images))[0]
-            found |= dict(zip((image.key for image in images), rows, strict=True))
-        matrix = torch.stack([found[key] for key in keys])
-        if path:
-            import io
-
-            buffer = io.BytesIO()
-            np.save(buffer, matrix.cpu().numpy())
-            write_bytes(path, buffer.getvalue())
-    return dict(zip(keys, matrix.to(work.device), strict=True))
-
-
-def _read_matrix(path: Path, rows: int) -> Tensor | None:
-    try:
-        matrix = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return torch.from_numpy(matrix) if matrix.ndim == 2 and len(matrix) == rows else None
-
-
-def _batches(targets: Sequence[Target], size: int) -> Iterator[list[Target]]:
-    """Batches of images of one size, in order of key within each size."""
-    buckets: dict[tuple[int, int], list[Target]] = {}
-    for target in targets:
-        buckets.setdefault((target.width, target.height), []).append(target)
-    for bucket in buckets.values():
-        for start in range(0, len(bucket), size):
-            yield bucket[start : start + size]
-
-
-def _landmarks(targets: Sequence[Target]) -> Landmarks:
-    unknown = np.full((5, 2), np.nan)
-    return np.stack([np.array(t.landmarks) if len(t.landmarks) == 5 else unknown for t in targets])
-
-
-def _extract(work: Work, feature: Feature, photos: Sequence[RGB], landmarks: Landmarks) -> Bundle:
-    """A feature of some photos of one size; on exhausted memory in halves."""
-    try:
-        return work.extractors[feature.name](to_batch(photos, landmarks, work.device))
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not _is_memory(error):
-            raise
-    if len(photos) == 1:
-        height, width = photos[0].shape[:2]
-        raise RefbenchError(
-            f"{feature.name}: not enough memory on {work.device} for one image of {width}x{height}"
-        )
-    middle = len(photos) // 2
-    first = _extract(work, feature, photos[:middle], landmarks[:middle])
-    second = _extract(work, feature, photos[middle:], landmarks[middle:])
-    return tuple(torch.cat(pair) for pair in zip(first, second, strict=True))
-
-
-def _is_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    led = [place for place, row in enumerate(rows) if draft.targets[row].references]
+    groups = [torch.stack([known[key] for key in draft.targets[rows[place]].references]) for place in led]
+    alone = [row for row in rows if not draft.targets[row].references]
+    for metric in engine.metrics:
+        if isinstance(metric, ReferenceMetric) and metric.feature.name == feature.name:
+            draft.score(metric.protocol.id, alone, None, "this image has no references")
+            if led:
+                with torch.inference_mode():
+                    values = metric.compare(restored[led], groups)
+                draft.score(metric.protocol.id, [rows[place] for place in led], values.cpu(), metric.if_nan)

@@ -85,7 +85,7 @@ def load_lpips(net: str, device: torch.device) -> Any:
     if not math.isclose(value, SELF_TEST[net], abs_tol=SELF_TEST_TOLERANCE):
         wanted = f"{SELF_TEST[net]:.6f}"
         raise RefbenchError(f"LPIPS ({net}) gives {value:.6f} on its self-test; wanted {wanted}")
-    return module.to(device)
+    return module.to(device, memory_format=torch.channels_last)
 
 
 def build_lpips(net: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +22,8 @@ from ..files import sha256_json
 from ..progress import progress, say
 from .catalogue import OFFLINE, select
 from .chunks import Chunk, Part, chunks
-from .harness import Work, exact_arithmetic, score_chunk
+from .engine import Engine, steady
+from .harness import Opened, open_chunk, score_chunk
 from .metric import Metric, SetMetric
 from .pairing import Paired, lossy, pair
 from .record import SCORE_COLUMNS, Benchmark, Card, Record, RecordInfo, SetScore
@@ -51,7 +51,7 @@ def score_images(
     *,
     device: str = "cpu",
     batch_size: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     allow_missing: bool = False,
     work: Path | None = None,
     cache: Path | None = None,
@@ -79,7 +79,7 @@ def score_many(
     *,
     device: str = "cpu",
     batch_size: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     allow_missing: bool = False,
     work: Path | None = None,
     cache: Path | None = None,
@@ -93,7 +93,7 @@ def score_many(
         protocols: ids from the catalogue.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         batch_size: images at a time for every network; None for each network's measured own.
-        workers: threads that decode; never changes a number.
+        workers: threads, on a CPU one network each; None for one per core. Never changes a number.
         allow_missing: score what is there, and leave a row with a reason for what is not.
         work: folder where finished chunks are kept, so that a killed run resumes; None for none.
         cache: folder where embeddings of HQ images are kept by content; None for none.
@@ -115,24 +115,18 @@ def score_many(
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
     digests = weight_digests(metrics)
+    place = torch.device(device)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(exact_arithmetic())
-        place = torch.device(device)
-        extractors = {metric.feature.name: metric.feature for metric in metrics}
-        job = Work(
-            metrics,
-            {name: feature.load(place) for name, feature in extractors.items()},
-            place,
-            batch_size,
-            cache,
-            sha256_json(digests),
-        )
-        parts = _score_parts(reference_set, targets, pairs, job, folder, workers)
-        provenance = _provenance(digests, job)
+        pool = stack.enter_context(steady(workers))
+        features = {metric.feature.name: metric.feature for metric in metrics}
+        extractors = {name: feature.load(place) for name, feature in features.items()}
+        engine = Engine(metrics, extractors, place, batch_size, cache, sha256_json(digests), pool)
+        parts = _score_parts(reference_set, targets, pairs, engine, folder)
+        provenance = _provenance(digests, engine)
         return [
             _record(
-                reference_set, split, entry, recipes[entry.recipe], found, job, parts[0], paths, provenance
+                reference_set, split, entry, recipes[entry.recipe], found, engine, parts[0], paths, provenance
             )
             for entry, found, paths in zip(entries, pairs, parts[1:], strict=True)
         ]
@@ -142,32 +136,44 @@ def _score_parts(
     reference_set: ReferenceSet,
     targets: Sequence[Target],
     pairs: Sequence[Mapping[str, Paired]],
-    job: Work,
+    engine: Engine,
     folder: Path,
-    workers: int,
 ) -> list[list[Path]]:
-    """Score chunk by chunk; the parts' paths of the HQ side and of each submission, in order of chunks."""
+    """Score chunk by chunk; the parts' paths of the HQ side and of each submission, in order of chunks.
+
+    While one chunk is scored, the next one is being decoded.
+    """
     paths: list[list[Path]] = [[] for _ in range(len(pairs) + 1)]
-    with ThreadPoolExecutor(workers) as pool, progress("scoring", len(targets) * len(pairs)) as advance:
+    waiting: tuple[Opened, list[Path]] | None = None
+    with progress("scoring", len(targets) * len(pairs)) as advance:
+
+        def finish(opened: Opened, names: Sequence[Path]) -> None:
+            for name, part in zip(names, score_chunk(reference_set, opened, engine), strict=True):
+                part.write(name)
+            advance(len(opened.chunk.targets) * len(opened.restored))
+
         for chunk in chunks(reference_set, targets):
-            names = [_part_path(folder, chunk, found, job) for found in [{}, *pairs]]
-            open_ones = [i for i, name in enumerate(names) if Part.read(name) is None]
-            if open_ones:
-                wanted = [i for i in open_ones if i > 0]
-                done = score_chunk(reference_set, chunk, [pairs[i - 1] for i in wanted], job, pool)
-                for i, part in zip([0, *wanted], done, strict=True):
-                    part.write(names[i])
+            names = [_part_path(folder, chunk, found, engine) for found in [{}, *pairs]]
             for listed, name in zip(paths, names, strict=True):
                 listed.append(name)
-            advance(len(chunk.targets) * len(pairs))
+            open_ones = [place for place, name in enumerate(names) if place and Part.read(name) is None]
+            advance(len(chunk.targets) * (len(pairs) - len(open_ones)))
+            if open_ones or Part.read(names[0]) is None:
+                wanted = [pairs[place - 1] for place in open_ones]
+                opened = open_chunk(reference_set, chunk, wanted, engine)
+                if waiting:
+                    finish(*waiting)
+                waiting = opened, [names[0], *(names[place] for place in open_ones)]
+        if waiting:
+            finish(*waiting)
     return paths
 
 
-def _part_path(folder: Path, chunk: Chunk, pairs: Mapping[str, Paired], job: Work) -> Path:
+def _part_path(folder: Path, chunk: Chunk, pairs: Mapping[str, Paired], engine: Engine) -> Path:
     images = [[t.key, pairs[t.key].sha256, pairs[t.key].reason] for t in chunk.targets if t.key in pairs]
-    settings = [PART_VERSION, job.cache_key, job.batch_size, str(job.device), _versions()]
-    ids = [metric.protocol.id for metric in job.metrics]
-    return folder / f"{sha256_json([chunk.hashes, images, settings, ids])}.npz"
+    settings = [PART_VERSION, engine.cache_key, engine.batch_size, str(engine.device), _versions()]
+    ids = [metric.protocol.id for metric in engine.metrics]
+    return folder / f"{sha256_json([chunk.content, images, settings, ids])}.npz"
 
 
 def _record(
@@ -176,7 +182,7 @@ def _record(
     entry: Entry,
     recipe: tuple[str, str],
     pairs: Mapping[str, Paired],
-    job: Work,
+    engine: Engine,
     hq_parts: Sequence[Path],
     parts: Sequence[Path],
     provenance: dict[str, str],
@@ -188,7 +194,7 @@ def _record(
         recipe=recipe[0],
         lq_hash=recipe[1],
         images=len(pairs),
-        protocols=tuple(metric.protocol.id for metric in job.metrics),
+        protocols=tuple(metric.protocol.id for metric in engine.metrics),
     )
     info = RecordInfo(
         card=entry.card,
@@ -196,7 +202,7 @@ def _record(
         submission_hash=sha256_json([[key, pairs[key].sha256] for key in sorted(pairs)]),
         set_scores={
             metric.protocol.id: _set_score(metric, parts, hq_parts)
-            for metric in job.metrics
+            for metric in engine.metrics
             if isinstance(metric, SetMetric)
         },
         provenance=provenance | ({"lossy images": str(count)} if (count := lossy(pairs)) else {}),
@@ -284,8 +290,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _provenance(digests: Mapping[str, str], job: Work) -> dict[str, str]:
+def _provenance(digests: Mapping[str, str], engine: Engine) -> dict[str, str]:
     packages = {f"package {name}": number for name, number in _versions().items()}
     files = {f"weights {name}": digest for name, digest in digests.items()}
-    batch = "each network's own" if job.batch_size is None else str(job.batch_size)
-    return packages | files | {"device": str(job.device), "dtype": "float32", "batch size": batch}
+    batch = "each network's own" if engine.batch_size is None else str(engine.batch_size)
+    return packages | files | {"device": str(engine.device), "dtype": "float32", "batch size": batch}

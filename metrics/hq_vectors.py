@@ -1,0 +1,68 @@
+"""Compact features of a chunk's HQ images and references, computed once or taken from a cache by content."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..builders.manifest import ReferenceSet, Target
+from ..files import sha256_json, write_bytes
+from ..images import RGB
+from .chunks import Chunk, batches
+from .engine import Engine
+from .features import Feature
+from .reading import read_hq
+
+Vectors = Mapping[str, Tensor]
+
+
+def begin_vectors(
+    reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], feature: Feature, engine: Engine
+) -> Callable[[], Vectors]:
+    """Begin to compute a compact feature of every image of a chunk; the result waits for it.
+
+    The result maps keys to vectors (D,) on the device. ``hq`` holds the decoded targets; references that
+    are no targets are decoded here. The cache's key is the content of the whole chunk and the weights, so
+    what comes from the cache equals what would be computed.
+    """
+    ordered = [target for batch in batches(chunk.images, engine.batch_of(feature)) for target in batch]
+    keys = [target.key for target in ordered]
+    name = sha256_json([chunk.content, feature.name, engine.cache_key, engine.batch_of(feature)])
+    path = engine.cache / feature.name / f"{name}.npy" if engine.cache else None
+    stored = _read(path, len(keys)) if path else None
+    if stored is not None:
+        ready = dict(zip(keys, stored.to(engine.device), strict=True))
+        return lambda: ready
+
+    def one_batch(targets: Sequence[Target]) -> Tensor:
+        photos = [hq[t.key] if t.key in hq else read_hq(reference_set, t) for t in targets]
+        return engine.extract(feature, photos, targets)[0]
+
+    jobs = [engine.pool.submit(one_batch, b) for b in batches(chunk.images, engine.batch_of(feature))]
+
+    def finish() -> Vectors:
+        matrix = torch.cat([job.result() for job in jobs])
+        if path:
+            _write(path, matrix)
+        return dict(zip(keys, matrix, strict=True))
+
+    return finish
+
+
+def _read(path: Path, rows: int) -> Tensor | None:
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return torch.from_numpy(matrix) if matrix.ndim == 2 and len(matrix) == rows else None
+
+
+def _write(path: Path, matrix: Tensor) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, matrix.cpu().numpy())
+    write_bytes(path, buffer.getvalue())
