@@ -149,7 +149,7 @@ class Web:
 def web() -> Iterator[Web]:
     """A fresh web server with no files."""
     site = Web()
-    thread = threading.Thread(target=site.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=site.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield site
     site.server.shutdown()

