@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..errors import FaultList, RefbenchError
 from .overrides import Overrides
 
 Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]
@@ -102,3 +106,28 @@ class BuildOptions(BaseModel):
     def settings(self) -> dict[str, Any]:
         """What ``set.json`` keeps: every choice that decides which bytes come out."""
         return self.model_dump(mode="json", exclude=ELSEWHERE)
+
+
+def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
+    """The options of a YAML file (None for the defaults) with those ``given`` by name in their place.
+
+    Raises:
+        RefbenchError: no such file, or not a mapping of names to values.
+        FaultList: every unknown name and every value that is out of its range.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            loaded = yaml.safe_load(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RefbenchError(f"{path} cannot be read as build options: {error}") from None
+        if not isinstance(loaded, dict):
+            raise RefbenchError(f"{path} must hold build options as NAME: VALUE lines")
+        values = loaded
+    try:
+        return BuildOptions.model_validate(values | dict(given))
+    except ValidationError as error:
+        named = (((".".join(map(str, fault["loc"])) or "options"), fault) for fault in error.errors())
+        faults = [f"{name}: {fault['msg']}; got {fault['input']!r}" for name, fault in named]
+        known = ", ".join(BuildOptions.model_fields)
+        raise FaultList("build options", faults, f"the options are: {known}") from None

@@ -1,0 +1,250 @@
+"""The five verbs as functions: build, degrade, restore, score, publish. Each joins rooms by their records.
+
+Sets, submissions and stores are named by their folders, so a verb can be taken up on another day, by another
+person or on another machine; what is done already is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .builders.build import build_set
+from .builders.manifest import ReferenceSet, Target
+from .builders.options import BuildOptions
+from .builders.report import BuildReport
+from .degradations.recipe import Recipe, load_recipe
+from .degradations.synthesise import LqInfo, synthesise
+from .errors import RefbenchError
+from .files import write_text
+
+if TYPE_CHECKING:
+    from .metrics.record import Record
+    from .models.restore import RestoreReport
+
+
+def build(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
+    """Build a reference set from a folder of photos.
+
+    Args:
+        photos: folder of photos, searched with its folders; never written to.
+        out: folder of the set.
+        options: every choice of the build; None for the defaults.
+
+    Raises:
+        RefbenchError: no usable face, wrong folders, absent weights.
+    """
+    return build_set(photos, out, options)
+
+
+def degrade(
+    reference_set: Path,
+    recipes: Sequence[str | Path | Recipe],
+    split: str = "test",
+    seed: int = 0,
+    workers: int = 1,
+) -> list[LqInfo]:
+    """Synthesise the LQ images of a set, one folder ``SET/lq/RECIPE`` per recipe.
+
+    Args:
+        reference_set: folder of the set.
+        recipes: names of bundled recipes, YAML files, or recipes.
+        split: whose targets; ``all`` for every image with references.
+        seed: of the draws; what is drawn for an image depends on (recipe id, seed, key) alone.
+        workers: processes; any number gives the same bytes.
+
+    Raises:
+        RefbenchError: no such set, recipe or split.
+    """
+    chosen = ReferenceSet.read(reference_set)
+    images = {target.key: chosen.hq_path(target.key) for target in _targets(chosen, split)}
+    loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
+    return [synthesise(images, recipe, chosen.lq_folder(recipe.name), seed, workers) for recipe in loaded]
+
+
+def restore(
+    reference_set: Path,
+    recipe: str,
+    model: str,
+    out: Path,
+    preset: str | None = None,
+    split: str = "test",
+    references: int | None = None,
+    seed: int = 0,
+    batch_size: int = 4,
+    device: str = "auto",
+    record_times: bool = True,
+) -> RestoreReport:
+    """Run a restorer over the LQ images of a set and write a submission.
+
+    Args:
+        reference_set: folder of the set.
+        recipe: name of the recipe whose LQ images are restored.
+        model: a bundled name, ``package.module:Class``, ``file.onnx``, a folder of images, or a command.
+        out: folder of the submission: ``KEY.png`` and the card.
+        preset: of the model; None for its default.
+        split: whose targets; ``all`` for every image with references.
+        references: at most this many references per target; None for as many as the model takes.
+        seed: each image's own seed comes from (seed, key).
+        batch_size: images restored together; any number gives the same images.
+        device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+        record_times: put time and memory per image into the card; without, equal inputs give equal bytes.
+
+    Raises:
+        RefbenchError: LQ images are absent, the model cannot be loaded, ``out`` holds another run.
+    """
+    from .devices import pick_device
+    from .leaderboard.cards import CARD_NAME, write_card
+    from .metrics.record import Card
+    from .models.bundled import load_restorer
+    from .models.restore import restore_images
+    from .models.restorer import Job
+
+    chosen = ReferenceSet.read(reference_set)
+    targets = _targets(chosen, split)
+    _require_lq(chosen, recipe, targets)
+    jobs = [
+        Job(
+            target.key,
+            chosen.lq_path(recipe, target.key),
+            tuple(chosen.hq_path(key) for key in target.references[:references]),
+        )
+        for target in targets
+    ]
+    place = pick_device(device)
+    restorer = load_restorer(model, preset, place)
+    report = restore_images(jobs, restorer, out, seed, batch_size, record_times)
+    facts = restorer.card
+    if record_times or not (out / CARD_NAME).exists():
+        card = Card(
+            model=facts.model,
+            version=facts.version,
+            paper=facts.paper,
+            licence=facts.licence,
+            parameters=facts.parameters,
+            references_used=min(
+                (limit for limit in (references, facts.references_used) if limit is not None), default=None
+            ),
+            training_data=facts.training_data,
+            hardware=place if record_times else "unknown",
+            seconds_per_image=report.seconds_per_image,
+            peak_memory_mib=report.peak_memory_mib,
+            notes=facts.notes,
+        )
+        write_card(out / CARD_NAME, card)
+    return report
+
+
+def score(
+    reference_set: Path,
+    recipe: str,
+    submissions: Sequence[Path],
+    store: Path,
+    split: str = "test",
+    protocols: Sequence[str] | None = None,
+    device: str = "auto",
+    allow_missing: bool = False,
+) -> list[Record]:
+    """Score submissions in one pass over the set and add their records to a store.
+
+    Args:
+        reference_set: folder of the set.
+        recipe: name of the recipe whose LQ images were restored.
+        submissions: folders or archives of PNGs named by key, each with its card.
+        store: folder of records; a submission that is recorded there already is not scored again.
+        split: whose targets; ``all`` for every image with references.
+        protocols: ids of the metrics; None for the default list, which needs the weights of group ``demo``.
+        device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+        allow_missing: score what is there; each missing image is an unscored row, and the entry has no rank.
+
+    Raises:
+        FaultList: images are missing, extra, of the wrong size or kind; all of them are listed.
+        RefbenchError: no such set or protocol, absent weights.
+    """
+    from .devices import pick_device
+    from .leaderboard.store import Store
+    from .leaderboard.submission import read_submission
+    from .metrics.catalogue import OFFLINE
+    from .metrics.score import Entry, score_many
+
+    chosen = ReferenceSet.read(reference_set)
+    _require_lq(chosen, recipe, _targets(chosen, split))
+    read = [read_submission(path) for path in submissions]
+    entries = [Entry(recipe, submission.card, submission.images) for submission in read]
+    records = score_many(
+        chosen,
+        split,
+        entries,
+        OFFLINE if protocols is None else protocols,
+        device=pick_device(device),
+        allow_missing=allow_missing,
+        work=_work_folder(store),
+    )
+    for record in records:
+        Store(store).add(record)
+    return records
+
+
+def publish(
+    store: Path,
+    out: Path,
+    reference_sets: Sequence[Path] = (),
+    submissions: Sequence[Path] = (),
+) -> Path:
+    """Write the leaderboard of a store as a static site and return its first page.
+
+    Args:
+        store: folder of records.
+        out: folder of the site.
+        reference_sets, submissions: where the pictures of the comparison pages come from; without them the
+            site has tables alone.
+
+    Raises:
+        FaultyInput: ``out`` holds files that are not a site; a submission is faulty.
+        RefbenchError: the store or a set cannot be read.
+    """
+    from .leaderboard.publish import publish_site
+
+    return publish_site(store, out, reference_sets, submissions)
+
+
+def summary(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per record: recipe, model, the mean of each protocol over its scored images, and set scores."""
+    rows = []
+    for record in records:
+        info = record.info
+        means = record.scores.groupby("protocol")["value"].mean()
+        numbers = {id: score.value for id, score in info.set_scores.items()}
+        values = {id: means.get(id, numbers.get(id)) for id in info.benchmark.protocols}
+        rows.append({"recipe": info.benchmark.recipe, "model": info.card.model, **values})
+    return pd.DataFrame(rows)
+
+
+def _targets(chosen: ReferenceSet, split: str) -> tuple[Target, ...]:
+    targets = chosen.select(split)
+    if not targets:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(chosen.info.counts.items()))
+        raise RefbenchError(
+            f"{chosen.root} has no target with references in split {split!r}; it has: {counts}"
+        )
+    return targets
+
+
+def _work_folder(store: Path) -> Path:
+    """Where unfinished scoring is kept; git is told to leave it out."""
+    work = store / ".work"
+    write_text(work / ".gitignore", "*\n")
+    return work
+
+
+def _require_lq(chosen: ReferenceSet, recipe: str, targets: Sequence[Target]) -> None:
+    absent = [target.key for target in targets if not chosen.lq_path(recipe, target.key).is_file()]
+    if absent:
+        some = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+        mend = f"refbench degrade {chosen.root} --recipe {recipe}"
+        raise RefbenchError(
+            f"{len(absent)} of {len(targets)} LQ images are absent ({some}); make them with: {mend}"
+        )
