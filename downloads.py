@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +105,16 @@ def _take_up(url: str, partial: Path, size: int | None) -> None:
         _make_room(partial, total - have if total is not None else 0)
         write_json(_note(partial), {"url": url, "validator": _validator(response)})
         label = partial.name.removeprefix(".").removesuffix(".part")
-        with progress(f"{label} (MB)", (total or 0) // MEGABYTE) as advance:
+        large = (total or 0) >= MEGABYTE
+        shown = progress(f"{label} (MB)", (total or 0) // MEGABYTE) if large else nullcontext(_unseen)
+        with shown as advance:
             have = _pour(response, partial, have, advance)
     if total is not None and have < total:
         raise _Broken(f"the connection ended after {have} of {total} bytes")
+
+
+def _unseen(count: int) -> None:
+    """Show nothing: a small file is here at once."""
 
 
 def _pour(response: HTTPResponse, partial: Path, have: int, advance: Advance) -> int:

@@ -213,6 +213,22 @@ _WEIGHTS = (
             ),
         ),
     ),
+    Weight(
+        name="dlib-landmarks-68",
+        what="dlib's 68 face landmarks, for making the sample people anew",
+        file="shape_predictor_68_face_landmarks.dat",
+        size=99693937,
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        licence="CC0 (face-recognition-models); trained on iBUG 300-W, non-commercial",
+        sources=(
+            PyPIFile(
+                "face-recognition-models",
+                "0.3.0",
+                "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+                sdist=True,
+            ),
+        ),
+    ),
     _realesrgan("param", 3077, "850a248e7c14c27e5bd8cf7265113a9441036a7db63963bb8aa5169d788a435e"),
     _realesrgan("bin", 1247368, "548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d"),
 )
@@ -239,5 +255,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "refldm-vqgan",
         "farl-b16",
     ),
+    "samples": ("dlib-landmarks-68",),
     "realesrgan": ("realesrgan-animevideov3-param", "realesrgan-animevideov3-bin"),
 }
