@@ -21,6 +21,7 @@ from .resize import pad, resize
 
 Floats = npt.NDArray[np.float32]
 CELL, STRIDE = 12, 2
+MIRROR = [1, 0, 2, 4, 3]
 
 
 class ProposalNetwork(nn.Module):
@@ -179,20 +180,30 @@ class Mtcnn:
         squares = square(boxes)
         if not len(squares):
             return []
-        patches = crops(photo, squares, 48)
-        logits, shifts, places = self.output(self._tensor(patches))
+        logits, shifts, _ = self.output(self._tensor(crops(photo, squares, 48)))
         score = logits.softmax(1)[:, 1].cpu().numpy()
-        good = np.nonzero(score >= self.thresholds[2])[0]
-        squares, score = squares[good], score[good]
-        points = places.cpu().numpy()[good].reshape(-1, 2, 5).transpose(0, 2, 1)
-        final = shift(squares, shifts.cpu().numpy()[good])
-        sides = (squares[:, 2:] - squares[:, :2])[:, None]
-        landmarks = (squares[:, None, :2] + points * sides).astype(np.float64) - 0.5
+        good = score >= self.thresholds[2]
+        final, score = shift(squares[good], shifts.cpu().numpy()[good]), score[good]
         kept = suppress(final, score, 0.7, of_smaller=True)
+        landmarks = self._landmarks(photo, square(final[kept]))
         return [
-            Face(tuple(float(v) - 0.5 for v in final[k]), float(score[k]), landmarks[k])  # type: ignore[arg-type]
-            for k in kept
+            Face((float(left), float(top), float(right), float(bottom)), float(score[row]), points)
+            for row, (left, top, right, bottom), points in zip(kept, final[kept] - 0.5, landmarks, strict=True)
         ]
+
+    def _landmarks(self, photo: RGB, squares: Floats) -> npt.NDArray[np.float64]:
+        """Landmarks (N, 5, 2) of the faces in ``squares``, each the mean over the face and its mirror image."""
+        if not len(squares):
+            return np.zeros((0, 5, 2))
+        faces = self._tensor(crops(photo, squares, 48))
+        seen, mirrored = (
+            self.output(view)[2].cpu().numpy().astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
+            for view in (faces, faces.flip(3))
+        )
+        mirrored[..., 0] = 1.0 - mirrored[..., 0]
+        shares = (seen + mirrored[:, MIRROR]) / 2.0
+        sides = (squares[:, 2:] - squares[:, :2])[:, None]
+        return squares[:, None, :2] + shares * sides - 0.5
 
     def _tensor(self, pixels: RGB) -> Tensor:
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
