@@ -1,0 +1,412 @@
+"""What the board shows, as plain data: one table per benchmark, never two benchmarks in one table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..metrics.protocol import Protocol
+from ..metrics.record import Benchmark, Card, Record, SetScore
+from .flags import Flag, read_flags
+from .settings import BoardSettings
+from .statistics import (
+    Floats,
+    Labels,
+    draws_for,
+    holm_pairs,
+    means_with_intervals,
+    rank_groups,
+    rank_ranges,
+    ranks,
+    sum_by_identity,
+    swap_test,
+)
+from .store import Stored, label, safe_name
+
+NOT_SUBMITTED = "no image was submitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One protocol as a column; ``protocol`` is None for an id that no code here declares (never ranked)."""
+
+    id: str
+    protocol: Protocol | None
+
+    @property
+    def title(self) -> str:
+        """Heading."""
+        return self.protocol.title if self.protocol else self.id
+
+    @property
+    def decimals(self) -> int:
+        """Places shown."""
+        return self.protocol.decimals if self.protocol else 4
+
+    @property
+    def arrow(self) -> str:
+        """The better direction, as an arrow."""
+        if self.protocol is None:
+            return ""
+        return "↑" if self.protocol.higher_is_better else "↓"
+
+    @property
+    def is_set(self) -> bool:
+        """True for a number of the whole set."""
+        return self.protocol is not None and self.protocol.is_set_metric
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number: its value and interval (None where there is none), its place, and why it has no place.
+
+    ``rank`` is 0 for a number that is not ranked; ``best`` and ``worst`` bound the ranks it may hold;
+    models that share a letter in ``group`` cannot be told apart. ``reason`` says why it is not ranked, or
+    what to beware of.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    images: int = 0
+    rank: int = 0
+    best: int = 0
+    worst: int = 0
+    group: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One submission in one table. ``holes`` says what is missing; a row with holes has no composite."""
+
+    name: str
+    card: Card
+    record: Record
+    cells: tuple[Cell, ...]
+    holes: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    points: float | None = None
+    rank: int = 0
+
+    @property
+    def label(self) -> str:
+        """How people name it."""
+        return label(self.card)
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All pairs of the ranked rows on one protocol: differences of means (row minus column), p values as
+    found and after Holm's correction over all pairs; each (models, models)."""
+
+    difference: Floats
+    p: Floats
+    corrected: Floats
+
+
+@dataclass(frozen=True)
+class Table:
+    """One benchmark: columns, rows from best to worst (unranked last), and what was compared with what."""
+
+    benchmark: Benchmark
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    superseded: tuple[Row, ...]
+    identities: int
+    keys: tuple[str, ...]
+    identity_of: Mapping[str, str]
+    composite: tuple[str, ...]
+    comparisons: Mapping[str, Comparisons]
+    compared: tuple[str, ...]
+    values: Mapping[str, Floats] = field(repr=False)
+
+    @property
+    def slug(self) -> str:
+        """Name in addresses."""
+        return safe_name(self.benchmark.id)
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe, without its version."""
+        return self.benchmark.recipe.partition("@")[0]
+
+    @cached_property
+    def row_numbers(self) -> dict[str, int]:
+        """Place of each row in ``values``' columns, by name; superseded rows come last."""
+        return {row.name: number for number, row in enumerate([*self.rows, *self.superseded])}
+
+
+@dataclass(frozen=True)
+class Board:
+    """All tables, in order of their names, and how the board wants to be called."""
+
+    settings: BoardSettings
+    tables: tuple[Table, ...]
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """Every submission's card by its name in addresses."""
+        return {row.name: row.card for table in self.tables for row in (*table.rows, *table.superseded)}
+
+
+def make_board(
+    stored: Sequence[Stored], protocols: Mapping[str, Protocol], settings: BoardSettings, seed: int = 0
+) -> Board:
+    """Group records by benchmark and rank each group; nothing here reads the clock or draws unseeded."""
+    grouped: dict[str, list[Stored]] = defaultdict(list)
+    for entry in stored:
+        grouped[entry.record.info.benchmark.id].append(entry)
+    tables = (make_table(grouped[name], protocols, settings, seed) for name in sorted(grouped))
+    return Board(settings, tuple(tables))
+
+
+def make_table(
+    stored: Sequence[Stored], protocols: Mapping[str, Protocol], settings: BoardSettings, seed: int = 0
+) -> Table:
+    """Rank the records of one benchmark."""
+    benchmark = stored[0].record.info.benchmark
+    columns = tuple(Column(name, protocols.get(name)) for name in benchmark.protocols)
+    keys, identity_of = _keys([entry.record for entry in stored])
+    values = _values([entry.record for entry in stored], benchmark.protocols, keys)
+    current = [i for i, entry in enumerate(stored) if not entry.record.info.superseded_by]
+    past = [i for i in range(len(stored)) if i not in current]
+    identities = np.array([identity_of[key] for key in keys])
+
+    cells: list[list[Cell]] = [[] for _ in stored]
+    comparisons: dict[str, Comparisons] = {}
+    holes = _holes(stored, values, columns)
+    whole = [i for i in current if not holes[i]]
+    for column in columns:
+        if column.id in values:
+            found, compared = _image_cells(column, values[column.id], identities, current, whole, seed)
+            if compared is not None:
+                comparisons[column.id] = compared
+        else:
+            scores = [entry.record.info.set_scores.get(column.id) for entry in stored]
+            found = _set_cells(column, scores, current, benchmark.images)
+        for row, cell in zip(cells, found, strict=True):
+            row.append(cell)
+
+    composite = _composite_protocols(columns, settings, values)
+    points = _borda(columns, cells, whole, composite)
+    places = ranks(np.array([points.get(i, np.nan) for i in range(len(stored))]), higher_is_better=True)
+    rows = [
+        Row(
+            entry.name,
+            entry.record.info.card,
+            entry.record,
+            tuple(cells[i]),
+            holes[i],
+            read_flags(entry.folder),
+            points.get(i),
+            int(places[i]) if i in whole else 0,
+        )
+        for i, entry in enumerate(stored)
+    ]
+    order = sorted(
+        current, key=lambda i: (not rows[i].rank, rows[i].rank, rows[i].label.casefold(), rows[i].name)
+    )
+    both = [*order, *past]
+    sorted_whole = [i for i in order if i in whole]
+    pick = [whole.index(i) for i in sorted_whole]
+    return Table(
+        benchmark=benchmark,
+        columns=columns,
+        rows=tuple(rows[i] for i in order),
+        superseded=tuple(rows[i] for i in past),
+        identities=len(set(identity_of.values())),
+        keys=keys,
+        identity_of=identity_of,
+        composite=composite,
+        comparisons={
+            name: Comparisons(*(matrix[np.ix_(pick, pick)] for matrix in (c.difference, c.p, c.corrected)))
+            for name, c in comparisons.items()
+        },
+        compared=tuple(rows[i].name for i in sorted_whole),
+        values={name: matrix[:, both] for name, matrix in values.items()},
+    )
+
+
+def _keys(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, str]]:
+    identity_of: dict[str, str] = {}
+    for record in records:
+        pairs = record.scores[["key", "identity"]].drop_duplicates()
+        identity_of.update(zip(pairs["key"].astype(str), pairs["identity"].astype(str), strict=True))
+    keys = tuple(sorted(identity_of))
+    return keys, {key: identity_of[key] for key in keys}
+
+
+def _values(records: Sequence[Record], ids: Sequence[str], keys: Sequence[str]) -> dict[str, Floats]:
+    """Per protocol of single images the values (images, records), NaN where unscored."""
+    place = {key: number for number, key in enumerate(keys)}
+    values: dict[str, Floats] = {}
+    for number, record in enumerate(records):
+        for name, rows in record.scores.groupby("protocol", sort=False):
+            if name not in ids:
+                continue
+            matrix = values.setdefault(str(name), np.full((len(keys), len(records)), np.nan))
+            matrix[rows["key"].map(place).to_numpy(), number] = rows["value"].to_numpy(dtype=np.float64)
+    return values
+
+
+def _holes(
+    stored: Sequence[Stored], values: Mapping[str, Floats], columns: Sequence[Column]
+) -> list[tuple[str, ...]]:
+    """What each record lacks.
+
+    An image that no record has on a protocol is the benchmark's gap and not a model's, unless the record
+    lacks that image on every protocol.
+    """
+    found: list[tuple[str, ...]] = []
+    scored = {name: np.isfinite(matrix) for name, matrix in values.items()}
+    for number, entry in enumerate(stored):
+        absent = np.zeros(len(next(iter(scored.values()))) if scored else 0, dtype=bool)
+        if scored:
+            absent = ~np.any([matrix[:, number] for matrix in scored.values()], axis=0)
+        lines = []
+        if absent.any():
+            lines.append(
+                f"{int(absent.sum())} of {len(absent)} images unscored: {_common_reason(entry.record)}"
+            )
+        for column in columns:
+            if column.id in scored:
+                lost = scored[column.id].any(axis=1) & ~scored[column.id][:, number] & ~absent
+                if lost.any():
+                    reason = _common_reason(entry.record, column.id)
+                    lines.append(
+                        f"{column.title}: {int(lost.sum())} of {len(lost)} images unscored: {reason}"
+                    )
+        found.append(tuple(lines))
+    return found
+
+
+def _common_reason(record: Record, protocol: str | None = None) -> str:
+    rows = record.scores[record.scores["value"].isna()]
+    if protocol is not None:
+        rows = rows[rows["protocol"] == protocol]
+    reasons = rows["reason"].astype(str)
+    counts = reasons[reasons != ""].value_counts()
+    if counts.empty:
+        return "no reason was recorded"
+    return str(min(counts[counts == counts.max()].index))
+
+
+def _image_cells(
+    column: Column,
+    matrix: Floats,
+    identities: Labels,
+    current: Sequence[int],
+    whole: Sequence[int],
+    seed: int,
+) -> tuple[list[Cell], Comparisons | None]:
+    found = means_with_intervals(matrix, identities, seed)
+    images = np.isfinite(matrix).sum(axis=0)
+    bounds = column.protocol.bounds if column.protocol else (None, None)
+    cells = [
+        Cell(
+            _number(found.mean[i]),
+            _number(found.low[i], least=bounds[0]),
+            _number(found.high[i], most=bounds[1]),
+            int(images[i]),
+            reason=_unranked(column, int(images[i]), i in current, i in whole),
+        )
+        for i in range(matrix.shape[1])
+    ]
+    if column.protocol is None or not whole:
+        return cells, None
+    means = found.mean[whole]
+    comparisons = _compare_all(matrix[:, whole], means, identities, seed)
+    places = ranks(means, column.protocol.higher_is_better)
+    order = sorted(range(len(whole)), key=lambda k: (places[k], k))
+    groups = rank_groups(comparisons.corrected, order)
+    ranges = rank_ranges(comparisons.corrected, means, column.protocol.higher_is_better)
+    for k, i in enumerate(whole):
+        cell = cells[i]
+        cells[i] = Cell(
+            cell.value, cell.low, cell.high, cell.images, int(places[k]), *ranges[k], groups[k], cell.reason
+        )
+    return cells, comparisons
+
+
+def _compare_all(matrix: Floats, means: Floats, identities: Labels, seed: int) -> Comparisons:
+    totals = sum_by_identity(matrix, identities).totals
+    pairs = len(means) * (len(means) - 1) // 2
+    p = swap_test(totals, seed, draws_for(pairs))
+    return Comparisons(means[:, None] - means[None, :], p, holm_pairs(p))
+
+
+def _set_cells(
+    column: Column, scores: Sequence[SetScore | None], current: Sequence[int], images: int
+) -> list[Cell]:
+    ranked = [
+        i
+        for i in current
+        if column.protocol and (s := scores[i]) is not None and s.value is not None and s.images == images
+    ]
+    values = np.array([scores[i].value for i in ranked], dtype=np.float64)  # type: ignore[union-attr]
+    places = ranks(values, column.protocol.higher_is_better) if column.protocol else values.astype(np.int64)
+    place_of = dict(zip(ranked, places, strict=True))
+    cells = []
+    for i, score in enumerate(scores):
+        if score is None:
+            cells.append(Cell(None, reason="not scored"))
+            continue
+        place = int(place_of.get(i, 0))
+        reason = score.warning or (
+            "" if place else _unranked(column, score.images, i in current, score.images == images)
+        )
+        cells.append(Cell(score.value, None, None, score.images, place, place, place, "", reason))
+    return cells
+
+
+def _unranked(column: Column, images: int, is_current: bool, is_whole: bool) -> str:
+    if not images:
+        return "not scored"
+    if column.protocol is None:
+        return "this protocol is not declared here, so its direction is not known"
+    if not is_current:
+        return "superseded"
+    return "" if is_whole else "incomplete"
+
+
+def _number(value: float, least: float | None = None, most: float | None = None) -> float | None:
+    if not np.isfinite(value):
+        return None
+    value = float(value)
+    if least is not None:
+        value = max(value, least)
+    return value if most is None else min(value, most)
+
+
+def _composite_protocols(
+    columns: Sequence[Column], settings: BoardSettings, values: Mapping[str, Floats]
+) -> tuple[str, ...]:
+    """The protocols of the composite: those that the settings name, else all of single images against HQ."""
+    if settings.composite:
+        return tuple(c.id for c in columns if c.id in settings.composite and c.protocol)
+    return tuple(c.id for c in columns if c.id in values and c.protocol and c.protocol.counterpart == "hq")
+
+
+def _borda(
+    columns: Sequence[Column], cells: Sequence[Sequence[Cell]], whole: Sequence[int], composite: Sequence[str]
+) -> dict[int, float]:
+    """Points of 100 per record: the share of the other models it beats (a tie counts half), averaged over the
+    composite's protocols (Borda, 1784)."""
+    chosen = [k for k, column in enumerate(columns) if column.id in composite]
+    if len(whole) < 2 or not chosen:
+        return {}
+    shares = dict.fromkeys(whole, 0.0)
+    for k in chosen:
+        places = {i: cells[i][k].rank for i in whole}
+        if not all(places.values()):
+            return {}
+        for i in whole:
+            worse = sum(places[j] > places[i] for j in whole)
+            level = sum(places[j] == places[i] for j in whole) - 1
+            shares[i] += (worse + level / 2) / (len(whole) - 1)
+    return {i: 100.0 * share / len(chosen) for i, share in shares.items()}

@@ -1,0 +1,71 @@
+"""Templates: what comes from a submission is escaped; pages at any depth link to each other relatively."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from .settings import BoardSettings
+
+ASSETS = ("fonts.txt", "geist.woff2", "icon.svg", "newsreader.woff2", "pictures.js", "site.css", "site.js")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to write: its address below the site, its template and what the template is told."""
+
+    address: str
+    template: str
+    told: Mapping[str, Any]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _template(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template(name: str) -> resources.abc.Traversable:
+    return resources.files(__package__).joinpath("templates", name)
+
+
+def render(page: Page, settings: BoardSettings, navigation: list[dict[str, str]]) -> str:
+    """The page as HTML."""
+    depth = page.address.count("/")
+    mark = _template("icon.svg").read_text("utf-8")
+    inner = mark[mark.index(">") + 1 : mark.rindex("</svg>")]
+    return (
+        _environment()
+        .get_template(page.template)
+        .render(
+            settings=settings,
+            navigation=navigation,
+            here=page.address,
+            root="../" * depth,
+            mark=safe(inner),
+            **page.told,
+        )
+    )
+
+
+def safe(markup: str) -> Any:
+    """Mark text as HTML made here, not to be escaped."""
+    import markupsafe
+
+    return markupsafe.Markup(markup)
+
+
+def asset_files() -> Iterator[tuple[str, bytes]]:
+    """Style, scripts, fonts and icon, by name."""
+    for name in ASSETS:
+        yield name, _template(name).read_bytes()

@@ -1,0 +1,173 @@
+"""The record store: an append-only folder of records, fit for git and readable without this code.
+
+``STORE/BENCHMARK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `metrics.record.Record`
+writes them. What is learnt later is added beside them, never changed in them: ``flags.json`` (see
+`leaderboard.integrity`) and ``superseded.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import FaultyInput, RefbenchError
+from ..files import sha256_bytes, write_json
+from ..metrics.record import SCORE_COLUMNS, Card, Record
+
+RECORD_FILES = ("record.json", "scores.parquet")
+SUPERSEDED = "superseded.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record in the store: its folder and its content."""
+
+    folder: Path
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """``MODEL@VERSION``, the record's name in files and addresses."""
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store of records in the folder ``root``."""
+
+    root: Path
+
+    def add(self, record: Record) -> Path:
+        """Add a record; returns its folder. Adding an identical one again changes nothing.
+
+        Raises:
+            FaultyInput: another record has this model and version on this benchmark.
+        """
+        folder = self.folder(record)
+        twin = next((f for f in _folders(folder.parent) if f.name.casefold() == folder.name.casefold()), None)
+        if twin is not None:
+            self._compare(twin, record)
+            return twin
+        partial = folder.parent / f".{folder.name}.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        record.write(partial)
+        partial.rename(folder)
+        return folder
+
+    def _compare(self, folder: Path, record: Record) -> None:
+        held = Record.read(folder)
+        if held.info == record.info and _same_scores(held.scores, record.scores):
+            return
+        difference = _first_difference(held, record)
+        raise FaultyInput(
+            f"{folder} already holds another record of {label(record.info.card)}: {difference}; "
+            "a published record is never overwritten: give the new one another version "
+            "(the version line of submission.yaml)"
+        )
+
+    def folder(self, record: Record) -> Path:
+        """Where a record belongs."""
+        return self.root / safe_name(record.info.benchmark.id) / entry_name(record.info.card)
+
+    def stored(self) -> list[Stored]:
+        """All records with their folders, in order of benchmark and name; later knowledge is merged in.
+
+        Raises:
+            RefbenchError: ``root`` is not a folder, or a record in it cannot be read.
+        """
+        if not self.root.is_dir():
+            raise RefbenchError(f"{self.root} is not a folder; a store of records is made by: refbench score")
+        return [
+            Stored(folder, _with_later_knowledge(Record.read(folder), folder))
+            for benchmark in _folders(self.root)
+            for folder in _folders(benchmark)
+            if (folder / "record.json").is_file()
+        ]
+
+    def records(self) -> list[Record]:
+        """All records, in order of benchmark and name."""
+        return [stored.record for stored in self.stored()]
+
+    def supersede(self, old: Path, new: Path) -> None:
+        """Note that the record in folder ``old`` gives way to the one in ``new``; both stay.
+
+        Raises:
+            FaultyInput: they are not two records of one benchmark, or ``old`` already gave way to another.
+        """
+        if (
+            old.parent != new.parent
+            or old == new
+            or not all((f / "record.json").is_file() for f in (old, new))
+        ):
+            raise FaultyInput(f"{old} and {new} are not two records of one benchmark in {self.root}")
+        file = old / SUPERSEDED
+        said = {"superseded_by": new.name}
+        if file.exists() and json.loads(file.read_text("utf-8")) != said:
+            raise FaultyInput(f"{old} is already superseded, see {file}")
+        write_json(file, said)
+
+
+def label(card: Card) -> str:
+    """How people name a submission: model, and its version where that is not the first."""
+    return card.model if card.version == "1" else f"{card.model} {card.version}"
+
+
+def entry_name(card: Card) -> str:
+    """``MODEL@VERSION`` as a folder name and in addresses; stable, and different for different cards."""
+    return f"{safe_name(card.model)}@{safe_name(card.version)}"
+
+
+def safe_name(text: str) -> str:
+    """``text`` in letters, digits and ``._+-``; with six digits of its hash if anything was lost."""
+    kept = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:80]
+    return kept if kept == text else f"{kept or 'x'}-{sha256_bytes(text.encode('utf-8'))[:6]}"
+
+
+def _folders(root: Path) -> Sequence[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _with_later_knowledge(record: Record, folder: Path) -> Record:
+    file = folder / SUPERSEDED
+    if not file.is_file():
+        return record
+    said = json.loads(file.read_text("utf-8"))
+    return replace(record, info=record.info.model_copy(update={"superseded_by": str(said["superseded_by"])}))
+
+
+def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
+
+
+def _same_scores(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    if len(a) != len(b):
+        return False
+    left, right = _ordered(a), _ordered(b)
+    texts = all((left[c].astype(str) == right[c].astype(str)).all() for c in SCORE_COLUMNS if c != "value")
+    values = left["value"].astype(float), right["value"].astype(float)
+    return bool(texts and ((values[0] == values[1]) | (values[0].isna() & values[1].isna())).all())
+
+
+def _first_difference(held: Record, new: Record) -> str:
+    before, after = held.info.model_dump(), new.info.model_dump()
+    for name in before:
+        if before[name] != after[name]:
+            return f"its {name.replace('_', ' ')} differ ({_inner(before[name], after[name])})"
+    return "its scores differ"
+
+
+def _inner(before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        return ", ".join(
+            sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+        )
+    return f"{str(before)[:16]} and {str(after)[:16]}"
