@@ -84,8 +84,8 @@ class Web:
     """A web server on this machine, for the code that downloads.
 
     Serves ``files`` (path to bytes) with ETag, Range and If-Range; ``redirects`` send a path elsewhere;
-    ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type.
-    ``requests`` keeps what was asked for: (method, path, Range header).
+    ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type, ``marks`` its
+    ETag. ``requests`` keeps what was asked for: (method, path, Range header).
     """
 
     def __init__(self) -> None:
@@ -94,6 +94,7 @@ class Web:
         self.cuts: dict[str, list[int]] = {}
         self.types: dict[str, str] = {}
         self.headers: dict[str, dict[str, str]] = {}
+        self.marks: dict[str, str] = {}
         self.statuses: dict[str, list[int]] = {}
         self.requests: list[tuple[str, str, str | None]] = []
         web = self
@@ -126,7 +127,7 @@ class Web:
             handler.send_error(404)
             return
         data = self.files[path]
-        mark = f'"{sha256(data).hexdigest()}"'
+        mark = f'"{self.marks.get(path) or sha256(data).hexdigest()}"'
         start = 0
         if asked and handler.headers.get("If-Range") in (None, mark):
             start = int(asked.removeprefix("bytes=").partition("-")[0])

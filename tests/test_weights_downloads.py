@@ -59,6 +59,7 @@ def test_a_file_that_changed_meanwhile_is_started_over(web: Any, tmp_path: Path)
 
 def test_what_another_address_left_is_not_mixed_in(web: Any, tmp_path: Path) -> None:
     web.files |= {"/a.bin": DATA, "/b.bin": DATA[::-1]}
+    web.marks |= {"/a.bin": "1", "/b.bin": "1"}
     web.cuts["/a.bin"] = [1000]
     with pytest.raises(DownloadError):
         download(f"{web.url}/a.bin", tmp_path / "x.bin", tries=1)
