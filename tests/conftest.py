@@ -84,8 +84,8 @@ class Web:
     """A web server on this machine, for the code that downloads.
 
     Serves ``files`` (path to bytes) with ETag, Range and If-Range; ``redirects`` send a path elsewhere;
-    ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type, ``marks`` its
-    ETag. ``requests`` keeps what was asked for: (method, path, Range header).
+    ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type, ``marks``
+    its ETag. ``requests`` keeps what was asked for: (method, path, Range header).
     """
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from refbench import downloads
 from refbench.downloads import DownloadError, download
 from refbench.errors import RefbenchError
