@@ -15,9 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
-from . import __version__, weights_commands
+from . import __version__
 from .errors import RefbenchError
 from .progress import say
+from .samples.commands import app as samples_app
+from .weights.commands import app as weights_app
 
 app = typer.Typer(
     name="refbench",
@@ -28,7 +30,8 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; made if absent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-app.add_typer(weights_commands.app)
+app.add_typer(samples_app)
+app.add_typer(weights_app)
 
 Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Name of the recipe of the LQ images.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]

@@ -69,7 +69,7 @@ def built(
     ("name", "reason"),
     [
         ("cut.jpg", "damaged"),
-        ("dot.png", "1x1"),
+        ("dot.png", "no face"),
         ("wall.png", "no face"),
         ("huge.png", "100 megapixels"),
         ("notes.png", "not a picture"),

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from refbench import doctor, weights
-from refbench import doctor_checks as checks
-from refbench.doctor import Finding, diagnose, render
-from refbench.weight_sources import Url
-from refbench.weight_table import Weight
+from refbench.doctor import Finding, checks, diagnose, render
+from refbench.weights.sources import Url
+from refbench.weights.table import Weight
 
 CPU: dict[str, Any] = {
     "cuda": [],
@@ -103,7 +102,7 @@ def test_a_package_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_probe_goes_on_after_a_package_that_does_not_import() -> None:
     code = (
-        "from refbench import doctor_probe as p\n"
+        "from refbench.doctor import probe as p\n"
         "p.MODULES = {'lost': 'no_such_module', 'torch-fidelity': 'json'}\n"
         "p.LOOKS = {}\n"
         "p.main()"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from refbench import weights
 from refbench.errors import FaultyInput, RefbenchError
-from refbench.weight_sources import Url
-from refbench.weight_table import Weight
-from refbench.weights_commands import app
+from refbench.weights.commands import app
+from refbench.weights.sources import Url
+from refbench.weights.table import Weight
 from typer.testing import CliRunner, Result
 
 DATA = b"numbers"
@@ -92,7 +92,7 @@ def test_verify_judges_what_is_here(home: Path) -> None:
 
 def test_the_program_itself(tmp_path: Path) -> None:
     own = {**os.environ, "REFBENCH_WEIGHTS": str(tmp_path)}
-    program = [sys.executable, "-c", "from refbench.weights_commands import app; app()"]
+    program = [sys.executable, "-c", "from refbench.weights.commands import app; app()"]
     done = subprocess.run([*program, "where"], capture_output=True, text=True, env=own)
     assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path))
     assert not any(tmp_path.iterdir())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from refbench import downloads
 from refbench.downloads import DownloadError, download
 from refbench.errors import RefbenchError

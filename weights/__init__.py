@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import FaultyInput, RefbenchError
-from .files import sha256_file, write_json
-from .weight_table import GROUPS, TABLE, Weight
+from ..errors import FaultyInput, RefbenchError
+from ..files import sha256_file, write_json
+from .table import GROUPS, TABLE, Weight
 
 __all__ = [
     "GROUPS",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .weight_sources import HubFile, NpmFile, PyPIFile, Source, Url
+from .sources import HubFile, NpmFile, PyPIFile, Source, Url
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import weights
-from .downloads import DownloadError
-from .errors import FaultyInput, RefbenchError
-from .files import CHUNK, replacing, sha256_file
-from .progress import say
-from .weight_sources import Source, mirrored
-from .weight_table import Weight
+from .. import weights
+from ..downloads import DownloadError
+from ..errors import FaultyInput, RefbenchError
+from ..files import CHUNK, replacing, sha256_file
+from ..progress import say
+from .sources import Source, mirrored
+from .table import Weight
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """`refbench doctor`: what is here, what will not work, and the command that mends it.
 
-Heavy packages are imported in a process of their own (`doctor_probe`), so that one which brings the
+Heavy packages are imported in a process of their own (`probe`), so that one which brings the
 interpreter down is a finding like any other.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from . import doctor_checks as checks
-from . import weights
-from .doctor_checks import Finding
+from .. import weights
+from . import checks
+from .checks import Finding
 
 __all__ = ["Finding", "diagnose", "render"]
 
@@ -52,8 +52,8 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def look() -> dict[str, dict[str, Any]]:
-    """What `doctor_probe` saw, by package; the one in which it died has an ``error``."""
-    command = [sys.executable, "-W", "ignore", "-m", f"{__package__}.doctor_probe"]
+    """What `probe` saw, by package; the one in which it died has an ``error``."""
+    command = [sys.executable, "-W", "ignore", "-m", f"{__name__}.probe"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS)
         output, ending = done.stdout, f"it ends the interpreter with code {done.returncode}"

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 from urllib.parse import quote
 
-from .archives import take_from_tar, take_from_zip
-from .downloads import DownloadError, download, reach
-from .errors import FaultyInput, RefbenchError
-from .files import replacing
+from ..archives import take_from_tar, take_from_zip
+from ..downloads import DownloadError, download, reach
+from ..errors import FaultyInput, RefbenchError
+from ..files import replacing
 
 
 class Source(Protocol):
