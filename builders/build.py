@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import weights
-from ..errors import FaultyInput, RefbenchError
+from ..errors import RefbenchError
 from ..faces.detect import DETECTORS
 from ..faces.recognise import RECOGNISERS, RecogniserKind, own_recogniser
 from ..files import replacing, sha256_file
@@ -57,7 +57,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
 
     Raises:
         RefbenchError: folders that cannot be used so, or missing weights; nothing is written.
-        FaultyInput: no face of any photo can be used; nothing is left behind.
+        RefbenchError: no face of any photo can be used; nothing is left behind.
     """
     options = options or BuildOptions()
     check_folders(photos, out)
@@ -262,12 +262,12 @@ def warn(targets: Sequence[Target], options: BuildOptions) -> list[str]:
     return warnings
 
 
-def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> FaultyInput:
+def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchError:
     """The fault of a folder that gives no face at all, with the first reasons."""
     reasons = [f"  - {line.source}: {line.reason}" for line in lines if line.dropped]
     more = [f"  ... and {len(reasons) - 20} more"] if len(reasons) > 20 else []
     head = f"{photos}: no face can be used of {found} picture files; a set needs photos of faces"
-    return FaultyInput("\n".join([head, *reasons[:20], *more]))
+    return RefbenchError("\n".join([head, *reasons[:20], *more]))
 
 
 def write_set(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import FaultList, RefbenchError
+from ..errors import RefbenchError
 from .overrides import Overrides
 
 Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]
@@ -112,8 +112,8 @@ def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
     """The options of a YAML file (None for the defaults) with those ``given`` by name in their place.
 
     Raises:
-        RefbenchError: no such file, or not a mapping of names to values.
-        FaultList: every unknown name and every value that is out of its range.
+        RefbenchError: no such file, or not a mapping of names to values; every unknown name and every
+            value that is out of its range, at once.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -129,5 +129,5 @@ def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
     except ValidationError as error:
         named = (((".".join(map(str, fault["loc"])) or "options"), fault) for fault in error.errors())
         faults = [f"{name}: {fault['msg']}; got {fault['input']!r}" for name, fault in named]
-        known = ", ".join(BuildOptions.model_fields)
-        raise FaultList("build options", faults, f"the options are: {known}") from None
+        listed = "\n  - ".join(["build options:", *faults])
+        raise RefbenchError(f"{listed}\nthe options are: {', '.join(BuildOptions.model_fields)}") from None
