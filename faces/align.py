@@ -7,12 +7,16 @@ Coordinates follow OpenCV: the middle of the first pixel is (0, 0), so a square 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from ..errors import RefbenchError
 from ..images import RGB
@@ -166,6 +170,31 @@ def _reduce(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border) 
     moved[:, :2] *= factor
     moved[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2.0)
     return small, moved
+
+
+def warp_tensor(images: Tensor, matrices: Sequence[Matrix], size: int) -> Tensor:
+    """`warp` for a batch of float pictures, with gradients; black outside, bilinear on a finer canvas.
+
+    Args:
+        images: (B, C, H, W).
+        matrices: one (2, 3) from picture to crop for each.
+        size: side of the crops in pixels.
+
+    Returns:
+        (B, C, size, size).
+    """
+    height, width = images.shape[2:]
+    finer = max(1, *(math.ceil(1.0 / scale_of(matrix) - 0.05) for matrix in matrices))
+    to_crop = np.array([[size / 2.0, 0.0, (size - 1) / 2.0], [0.0, size / 2.0, (size - 1) / 2.0]])
+    to_unit = np.array([[2.0 / width, 0.0, 1.0 / width - 1.0], [0.0, 2.0 / height, 1.0 / height - 1.0]])
+    steps = []
+    for matrix in matrices:
+        inverse = np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))
+        steps.append(to_unit @ inverse @ np.vstack([to_crop, [0.0, 0.0, 1.0]]))
+    theta = torch.tensor(np.array(steps), dtype=images.dtype, device=images.device)
+    grid = F.affine_grid(theta, [len(images), 1, size * finer, size * finer], align_corners=False)
+    canvas = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.avg_pool2d(canvas, finer) if finer > 1 else canvas
 
 
 def align_to(

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RefbenchError
 from ..images import RGB
-from .align import ARCFACE_112, DLIB_150, align_to
-from .face import Points, check_photo
+from .align import ARCFACE_112, DLIB_150, align_to, similarity, warp_tensor
+from .face import Points, check_landmarks, check_photo
 from .resize import resize
 
 CENTRE_MARGIN = 0.0625
@@ -57,6 +58,30 @@ class Crop:
         margin = round(height * CENTRE_MARGIN)
         middle = photo[margin : height - margin, margin : width - margin]
         return resize(middle, self.size, self.size)
+
+    def cut_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
+        """The crops of a batch as RGB in [0, 1] (B, 3, size, size); gradients reach the pictures.
+
+        Args:
+            images: (B, 3, H, W), RGB in [0, 1].
+            landmarks: (B, 5, 2); without a template they are not looked at.
+
+        Raises:
+            RefbenchError: as `cut`.
+        """
+        height, width = images.shape[2:]
+        if self.template is not None:
+            points = check_landmarks(landmarks, len(images))
+            return warp_tensor(images, [similarity(five, self.template) for five in points], self.size)
+        if height != width:
+            raise RefbenchError(
+                f"the crop {self.name} is cut from an aligned square face; got {width}x{height}"
+            )
+        margin = round(height * CENTRE_MARGIN)
+        middle = images[:, :, margin : height - margin, margin : width - margin]
+        if middle.shape[2] >= self.size:
+            return F.interpolate(middle, (self.size, self.size), mode="area")
+        return F.interpolate(middle, (self.size, self.size), mode="bilinear", align_corners=False)
 
     def normalise(self, faces: Tensor) -> Tensor:
         """RGB in [0, 1] (B, 3, size, size) → what the network is fed; gradients pass."""

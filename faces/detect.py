@@ -1,16 +1,27 @@
-"""Detectors: one declared object each, loaded by name."""
+"""Detectors: one declared object each, loaded by name; and what to do with none, or many, of their faces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
 
 from .. import weights
 from ..errors import RefbenchError
+from ..images import RGB
 from .face import Detector as Detector
 from .face import Face as Face
+from .face import check_photo
 from .mtcnn import Mtcnn
+from .resize import pad
+from .retinaface import RetinaFaceDetector
+from .scrfd import ScrfdDetector
+
+MARGIN = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,10 @@ def _mtcnn(files: tuple[Path, ...], device: str) -> Detector:
     return Mtcnn(proposal, refinement, output, device)
 
 
+def _retinaface(files: tuple[Path, ...], device: str) -> Detector:
+    return RetinaFaceDetector(files[0], device)
+
+
 MTCNN = DetectorKind(
     name="mtcnn",
     weights=("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet"),
@@ -40,17 +55,119 @@ MTCNN = DetectorKind(
     make=_mtcnn,
 )
 
-DETECTORS: dict[str, DetectorKind] = {kind.name: kind for kind in (MTCNN,)}
+RETINAFACE_R50 = DetectorKind(
+    name="retinaface-r50",
+    weights=("retinaface-r50",),
+    licence="MIT (facexlib)",
+    citation="Deng et al., RetinaFace: Single-stage Dense Face Localisation in the Wild, 2020",
+    make=_retinaface,
+)
+
+DETECTORS: dict[str, DetectorKind] = {kind.name: kind for kind in (MTCNN, RETINAFACE_R50)}
 DEFAULT_DETECTOR = MTCNN.name
 
 
-def load_detector(name: str = DEFAULT_DETECTOR, device: str = "cpu") -> Detector:
-    """Load a detector by name.
+def own_detector(path: Path) -> DetectorKind:
+    """Declare a detector of one's own: an SCRFD file with landmarks (ONNX), run by insightface.
 
     Raises:
-        RefbenchError: no detector of that name, or its weights are not there.
+        RefbenchError: no such file.
     """
-    if name not in DETECTORS:
-        raise RefbenchError(f"no detector is called {name!r}; there are: {', '.join(DETECTORS)}")
-    kind = DETECTORS[name]
+    if not path.is_file():
+        known = ", ".join(DETECTORS)
+        raise RefbenchError(f"no detector is called {str(path)!r} and no such file is there; known: {known}")
+    return DetectorKind(
+        name=path.name,
+        weights=(),
+        licence="unknown",
+        citation="Guo et al., Sample and Computation Redistribution for Efficient Face Detection, 2021",
+        make=lambda _, device: ScrfdDetector(path, device),
+    )
+
+
+def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "cpu") -> Detector:
+    """Load a detector by name, by the path of an SCRFD file, or as declared.
+
+    Raises:
+        RefbenchError: no such detector, or its weights are not there.
+    """
+    kind = which if isinstance(which, DetectorKind) else DETECTORS.get(which) or own_detector(Path(which))
     return kind.make(tuple(weights.path(weight) for weight in kind.weights), device)
+
+
+def find_faces(detector: Detector, photo: RGB) -> list[Face]:
+    """The faces of a photo, with more looks where the first finds none.
+
+    The second look is at the photo with a black margin (a face that the photo's border cuts), the others at
+    the photo turned by 90, 180 and 270 degrees (a photo that nobody turned upright). Landmarks and boxes are
+    those in the photo as it came.
+
+    Raises:
+        RefbenchError: the photo is not RGB uint8 HWC.
+    """
+    check_photo(photo)
+    faces = detector.detect(photo)
+    if not faces:
+        faces = _with_margin(detector, photo)
+    for quarters in (1, 3, 2):
+        if not faces:
+            turned = np.ascontiguousarray(np.rot90(photo, quarters))
+            faces = [_turn_back(face, quarters, photo) for face in detector.detect(turned)]
+    return faces
+
+
+def choose_face(
+    faces: Sequence[Face], photo: RGB, by: Literal["largest", "centre", "certain"] = "largest"
+) -> Face:
+    """One face of a photo: the largest, the one whose box is nearest to the middle, or the most certain.
+
+    Raises:
+        RefbenchError: there is no face to choose from.
+    """
+    if not faces:
+        raise RefbenchError("no face was found in the photo, so none can be chosen")
+    if by == "largest":
+        return max(faces, key=lambda face: (face.size, face.score))
+    if by == "certain":
+        return max(faces, key=lambda face: (face.score, face.size))
+    middle = (photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2
+
+    def distance(face: Face) -> float:
+        left, top, right, bottom = face.box
+        return float(np.hypot((left + right) / 2 - middle[0], (top + bottom) / 2 - middle[1]))
+
+    return min(faces, key=distance)
+
+
+def _with_margin(detector: Detector, photo: RGB) -> list[Face]:
+    margin = round(MARGIN * max(photo.shape[:2]))
+    framed = pad(photo, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    return [
+        Face(_box(face, lambda x, y: (x - margin, y - margin)), face.score, face.landmarks - margin)
+        for face in detector.detect(framed)
+    ]
+
+
+def _turn_back(face: Face, quarters: int, photo: RGB) -> Face:
+    """A face found in ``np.rot90(photo, quarters)`` (counterclockwise), in the photo's own coordinates."""
+    height, width = photo.shape[:2]
+
+    def back(x: float, y: float) -> tuple[float, float]:
+        match quarters:
+            case 1:
+                return width - 1 - y, x
+            case 2:
+                return width - 1 - x, height - 1 - y
+            case _:
+                return y, height - 1 - x
+
+    landmarks = np.array([back(float(x), float(y)) for x, y in face.landmarks])
+    return Face(_box(face, back), face.score, landmarks)
+
+
+def _box(
+    face: Face, move: Callable[[float, float], tuple[float, float]]
+) -> tuple[float, float, float, float]:
+    left, top, right, bottom = face.box
+    (x0, y0), (x1, y1) = move(left, top), move(right, bottom)
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)

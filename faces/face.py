@@ -24,8 +24,8 @@ class Face:
     Attributes:
         box: left, top, right, bottom.
         score: the detector's confidence, 0 to 1.
-        landmarks: (5, 2) float64: the eye that is seen on the left, the other eye, the tip of the nose, the
-            corner of the mouth that is seen on the left, the other corner.
+        landmarks: (5, 2) float64: the eye that is seen on the left when the face is upright, the other eye,
+            the tip of the nose, the corner of the mouth on the first eye's side, the other corner.
     """
 
     box: tuple[float, float, float, float]

@@ -188,11 +188,13 @@ class Mtcnn:
         landmarks = self._landmarks(photo, square(final[kept]))
         return [
             Face((float(left), float(top), float(right), float(bottom)), float(score[row]), points)
-            for row, (left, top, right, bottom), points in zip(kept, final[kept] - 0.5, landmarks, strict=True)
+            for row, (left, top, right, bottom), points in zip(
+                kept, final[kept] - 0.5, landmarks, strict=True
+            )
         ]
 
     def _landmarks(self, photo: RGB, squares: Floats) -> npt.NDArray[np.float64]:
-        """Landmarks (N, 5, 2) of the faces in ``squares``, each the mean over the face and its mirror image."""
+        """Landmarks (N, 5, 2) of the faces in ``squares``: means over a face and its mirror image."""
         if not len(squares):
             return np.zeros((0, 5, 2))
         faces = self._tensor(crops(photo, squares, 48))
@@ -203,7 +205,8 @@ class Mtcnn:
         mirrored[..., 0] = 1.0 - mirrored[..., 0]
         shares = (seen + mirrored[:, MIRROR]) / 2.0
         sides = (squares[:, 2:] - squares[:, :2])[:, None]
-        return squares[:, None, :2] + shares * sides - 0.5
+        landmarks: npt.NDArray[np.float64] = squares[:, None, :2] + shares * sides - 0.5
+        return landmarks
 
     def _tensor(self, pixels: RGB) -> Tensor:
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)

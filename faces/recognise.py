@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from .. import weights
 from ..errors import RefbenchError
+from ..files import sha256_file, sha256_json
 from ..images import RGB
 from .crops import ARCFACE_BGR, ARCFACE_RGB, CROPS, DLIB_CHIP, FFHQ_CENTRE, Crop, stack
 from .dlib_network import load_dlib_network
@@ -41,6 +43,7 @@ class RecogniserKind:
         batch: crops that go through the network at once on a processor; short batches are filled up, so
             that an embedding never depends on its neighbours.
         licence, citation: of the weights.
+        path: a file of one's own, instead of ``weights``.
     """
 
     name: str
@@ -53,6 +56,17 @@ class RecogniserKind:
     batch: int
     licence: str
     citation: str
+    path: Path | None = None
+
+    def files(self) -> tuple[Path, ...]:
+        """The files that ``make`` takes; `RefbenchError` where weights are not there."""
+        return (self.path,) if self.path else tuple(weights.path(name) for name in self.weights)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file, by its name in the weights table or its own."""
+        if self.path:
+            return {self.path.name: sha256_file(self.path)}
+        return {name: weights.digest(name) for name in self.weights}
 
 
 class FaceNetwork(nn.Module):
@@ -92,6 +106,11 @@ class Recogniser:
         """Name and crop protocol, for instance ``mobilefacenet/five-point-112-bgr``."""
         return f"{self.kind.name}/{self.kind.crop.name}{'+flip' if self.flip else ''}"
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the id and of the files: equal fingerprints give equal embeddings."""
+        return sha256_json([self.id, self.kind.digests()])
+
     @property
     def threshold(self) -> float:
         """Cosine distance under which two photos are taken for the same person.
@@ -124,6 +143,22 @@ class Recogniser:
             RefbenchError: pictures or landmarks of the wrong kind, or a network that gives NaN.
         """
         return self.embed_crops(self.crop(images, landmarks))
+
+    def embed_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
+        """Embed one face of each picture of a batch, with gradients to the pictures.
+
+        Agrees with `embed` but for the interpolation of the crop (cosine 0.999 and more).
+
+        Args:
+            images: (B, 3, H, W), RGB in [0, 1], on this recogniser's device.
+            landmarks: (B, 5, 2).
+
+        Returns:
+            (B, D) unit vectors.
+        """
+        faces = self.kind.crop.cut_tensor(images, landmarks)
+        vectors: Tensor = self.module(faces)
+        return F.normalize(vectors + self.module(faces.flip(3)), dim=1) if self.flip else vectors
 
     @torch.inference_mode()
     def embed_crops(self, crops: Sequence[RGB]) -> Embeddings:
@@ -237,18 +272,18 @@ def own_recogniser(path: Path, crop: str = ARCFACE_RGB.name, threshold: float = 
         raise RefbenchError(f"no crop is called {crop!r}; there are: {', '.join(CROPS)}")
     if not path.is_file():
         raise RefbenchError(f"{path}: no such file, and no recogniser is called so: {', '.join(RECOGNISERS)}")
-    make = _onnx if path.suffix.lower() == ".onnx" else _torchscript
     return RecogniserKind(
-        name=path.name,
+        name=f"{path.stem}-{sha256_file(path)[:8]}",
         weights=(),
         crop=CROPS[crop],
         dimensions=0,
         threshold=threshold,
         clustering_threshold=threshold,
-        make=lambda _: make((path,)),
+        make=_onnx if path.suffix.lower() == ".onnx" else _torchscript,
         batch=1,
         licence="unknown",
         citation="",
+        path=path,
     )
 
 
@@ -263,5 +298,4 @@ def load_recogniser(
     kind = which if isinstance(which, RecogniserKind) else RECOGNISERS.get(which)
     if kind is None:
         kind = own_recogniser(Path(str(which)))
-    backbone = kind.make(tuple(weights.path(weight) for weight in kind.weights))
-    return Recogniser(kind, FaceNetwork(kind.crop, backbone), device, flip)
+    return Recogniser(kind, FaceNetwork(kind.crop, kind.make(kind.files())), device, flip)
