@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from .album_pages import Hero, disputed_strip
 from .board import Board, Column, Row, Table
 from .downloads import LABELS
+from .figures import sweep_figures, table_figures
 from .pictures import Album
 from .rendering import Page
+from .reported import Reported, rows_of
+from .slices import Sliced, sliced_columns
 from .statistics import DRAWS
 from .store import safe_name
 from .views import (
@@ -28,8 +32,14 @@ from .views import (
 Lines = list[dict[str, Any]]
 
 
-def board_page(board: Board, albums: Mapping[str, Album], hero: Hero | None) -> Page:
-    """The front page: one table per benchmark."""
+def board_page(
+    board: Board,
+    albums: Mapping[str, Album],
+    hero: Hero | None,
+    sliced: Mapping[str, Sequence[Sliced]],
+    reported: Sequence[Reported],
+) -> Page:
+    """The front page: one table per benchmark; ``sliced`` and ``albums`` are by the tables' slugs."""
     models = {row.card.model for table in board.tables for row in table.rows}
     sets = {table.benchmark.set_hash: table for table in board.tables}
     images = sum(table.benchmark.images for table in sets.values())
@@ -40,7 +50,11 @@ def board_page(board: Board, albums: Mapping[str, Album], hero: Hero | None) -> 
         "summary": _summary(board),
         "facts": [{"label": name, "value": f"{value:,}"} for name, value in facts],
         "hero": hero,
-        "tables": [_table(board, table, albums.get(table.slug)) for table in board.tables],
+        "tables": [
+            _table(board, table, albums.get(table.slug), sliced.get(table.slug, ()), reported)
+            for table in board.tables
+        ],
+        "sweeps": sweep_figures(board),
     }
     return Page("index.html", "index.html", told)
 
@@ -55,7 +69,9 @@ def _summary(board: Board) -> str:
     )
 
 
-def _table(board: Board, table: Table, album: Album | None) -> dict[str, Any]:
+def _table(
+    board: Board, table: Table, album: Album | None, sliced: Sequence[Sliced], reported: Sequence[Reported]
+) -> dict[str, Any]:
     views = cell_views(table)
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
@@ -68,7 +84,7 @@ def _table(board: Board, table: Table, album: Album | None) -> dict[str, Any]:
         "active": "points" if composite else "0",
         "columns": [_column(column, i) for i, column in enumerate(table.columns)],
         "rows": [_row(row, cells) for row, cells in zip(table.rows, views, strict=True)],
-        "reported": [],
+        "reported": rows_of(table, reported),
         "superseded": [
             {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
             for row in table.superseded
@@ -76,7 +92,7 @@ def _table(board: Board, table: Table, album: Album | None) -> dict[str, Any]:
         "downloads": [
             {"label": text, "href": f"downloads/{table.slug}.{suffix}"} for suffix, text in LABELS.items()
         ],
-        "plots": [],
+        "plots": table_figures(table, board.settings, sliced),
         "pictures": disputed_strip(table, album),
     }
 
@@ -109,12 +125,12 @@ def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def model_pages(board: Board) -> list[Page]:
+def model_pages(board: Board, sliced: Mapping[str, Sequence[Sliced]]) -> list[Page]:
     """One page per submission: card, places, comparisons, provenance."""
     pages = []
     for name, card in sorted(board.cards.items()):
         places = [
-            _place(board, table, row)
+            _place(board, table, row, sliced.get(table.slug, ()))
             for table in board.tables
             for row in (*table.rows, *table.superseded)
             if row.name == name
@@ -146,7 +162,7 @@ def _card_lines(card: Mapping[str, Any]) -> Lines:
     return lines
 
 
-def _place(board: Board, table: Table, row: Row) -> dict[str, Any]:
+def _place(board: Board, table: Table, row: Row, sliced: Sequence[Sliced]) -> dict[str, Any]:
     ranked = sum(bool(other.rank) for other in table.rows)
     standing = (
         f"rank {row.rank} of {ranked} by {COMPOSITE_TITLE} points ({row.points:.1f})"
@@ -163,10 +179,28 @@ def _place(board: Board, table: Table, row: Row) -> dict[str, Any]:
         "by": info.superseded_by,
         "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
         "against": _against(table, row),
-        "slices": [],
+        "slices": [_slice(table, row, found) for found in sliced if row in table.rows],
         "provenance": _pairs({"submission": info.submission_hash, **info.provenance}),
         "record": f"../records/{table.slug}/{row.name}",
     }
+
+
+def _slice(table: Table, row: Row, sliced: Sliced) -> dict[str, Any]:
+    columns = sliced_columns(table)
+    at = table.rows.index(row)
+    lines = []
+    for k, label in enumerate(sliced.slicing.labels):
+        cells = []
+        for column in columns:
+            mean, low, high = (
+                float(part[column.id][k, at]) for part in (sliced.mean, sliced.low, sliced.high)
+            )
+            spread = number((high - low) / 2, column.decimals) if isfinite(high - low) else ""
+            text = number(mean, column.decimals) if isfinite(mean) else "–"
+            cells.append({"text": text, "spread": spread})
+        lines.append({"label": label, "images": sliced.images[k], "cells": cells})
+    heads = [f"{column.title} {column.arrow}" for column in columns]
+    return {"title": sliced.slicing.title, "heading": sliced.slicing.heading, "heads": heads, "lines": lines}
 
 
 def _line(column: Column, cell: Any) -> dict[str, Any]:

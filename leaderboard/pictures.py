@@ -140,7 +140,7 @@ def encode(path: Path, size: int, options: PictureOptions) -> bytes:
 
     pixels = shrink(_readable(path), size)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=options.quality, method=4)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=options.quality, method=2)
     return buffer.getvalue()
 
 

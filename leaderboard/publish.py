@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..builders.manifest import ReferenceSet
+from ..files import sha256_file
 from ..metrics.protocol import Protocol
 from ..progress import progress, say
 from .album_pages import album_pages, hero
@@ -15,8 +18,10 @@ from .galleries import choose_galleries
 from .pages import board_page, how_page, model_pages
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
 from .rendering import Page, asset_files, render
+from .reported import read_reported, reported_page
 from .settings import read_settings
 from .site import Site
+from .slices import slice_table, slicings
 from .store import Store
 from .submission import Submission, read_submission, submission_hash
 
@@ -59,10 +64,18 @@ def publish_site(
     site = Site.open(out)
     albums = _plan(board, sets, given, options)
     _make_pictures(site, albums, options)
+    by_hash = match_sets(board.tables, sets)
+    sliced = {
+        table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_hash[table.slug])]
+        for table in board.tables
+        if table.slug in by_hash
+    }
+    reported = read_reported(store.root)
     pages: list[Page] = [
-        board_page(board, albums, hero(board, albums, options)),
+        board_page(board, albums, hero(board, albums, options), sliced, reported),
         how_page(board),
-        *model_pages(board),
+        reported_page(board, reported),
+        *model_pages(board, sliced),
         *album_pages(board, albums, options, site),
     ]
     navigation = _navigation(board, albums)
@@ -95,41 +108,45 @@ def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str
     pictures = (
         [("Pictures", f"compare/{first}.html"), ("Galleries", f"gallery/{first}.html")] if first else []
     )
-    pages = [("Board", "index.html"), *pictures, ("How these numbers were made", "how.html")]
+    pages = [("Board", "index.html"), *pictures, ("Papers", "reported.html"), ("How", "how.html")]
     return [{"label": label, "href": href} for label, href in pages]
 
 
 def _plan(
     board: Board, sets: Sequence[ReferenceSet], given: Sequence[Submission], options: PictureOptions
 ) -> dict[str, Album]:
+    """The album of every table that has pictures, each submission matched to its record."""
     matched = match_sets(board.tables, sets)
-    used: set[Path] = set()
+    digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in given]
+    used: set[int] = set()
     albums = {}
     for table in board.tables:
-        hashes = {submission_hash(found.images, table.keys): found for found in given}
+        hashes = [submission_hash(found, table.keys) for found in digests]
         of_row = {}
         for row in (*table.rows, *table.superseded):
-            found = hashes.get(row.record.info.submission_hash)
-            if found is not None:
-                of_row[row.name] = found
-                used.add(found.root)
-        galleries = choose_galleries(table)
-        album = plan_album(table, galleries, matched.get(table.slug), of_row, options)
+            fitting = [i for i, found in enumerate(hashes) if found == row.record.info.submission_hash]
+            used.update(fitting)
+            if fitting:
+                of_row[row.name] = given[fitting[0]]
+        album = plan_album(table, choose_galleries(table), matched.get(table.slug), of_row, options)
         if album is not None:
             albums[table.slug] = album
-    for found in given:
-        if found.root not in used:
+    for i, found in enumerate(given):
+        if i not in used:
             say(f"{found.root}: fits no record in the store, so its pictures are left out")
     return albums
 
 
 def _make_pictures(site: Site, albums: Mapping[str, Album], options: PictureOptions) -> None:
     making = {address: what for album in albums.values() for address, what in album.making.items()}
-    if not making:
+    present = {address: what for address, what in sorted(making.items()) if what[0].is_file()}
+    if not present:
         return
-    with progress("pictures", len(making)) as advance:
-        for address, (path, size) in sorted(making.items()):
-            if path.is_file():
-                print_of = fingerprint(path, size, options)
-                site.keep_or_make(address, print_of, lambda p=path, s=size: encode(p, s, options))  # type: ignore[misc]
+
+    def make(address: str) -> None:
+        path, size = present[address]
+        site.keep_or_make(address, fingerprint(path, size, options), lambda: encode(path, size, options))
+
+    with progress("pictures", len(present)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(make, present):
             advance(1)

@@ -85,27 +85,27 @@ def _half_widths(sums: Sums, mean: Floats, images: Floats, seed: int, draws: int
     groups = len(sums.totals)
     if groups < 2:
         return np.full_like(mean, np.nan)
-    # Centring first keeps the sums of squares below free of cancellation.
+    # Centring first keeps the sums of squares below free of cancellation. The factor G / (G - 1) of the
+    # standard error is left out: it cancels between a drawn ratio and the error that it is multiplied by.
     count = sums.counts
     rest = sums.totals - mean * count
-    share = groups / (groups - 1)
-    error = np.sqrt(share * np.square(rest).sum(axis=0)) / images
+    error = np.sqrt(np.square(rest).sum(axis=0)) / images
     squares, crossed, counted = np.square(rest), rest * count, np.square(count)
     ratios = np.empty((draws, rest.shape[1]))
     for start, weights in _bootstrap_weights(groups, draws, seed):
         drawn = weights @ count
         shift = weights @ rest / drawn
         spread = weights @ squares - 2 * shift * (weights @ crossed) + np.square(shift) * (weights @ counted)
-        drawn_error = np.sqrt(share * np.maximum(spread, 0.0)) / drawn
+        drawn_error = np.sqrt(np.maximum(spread, 0.0)) / drawn
         usable = drawn_error > TIE * error
         block = np.where(usable, np.abs(shift) / np.where(usable, drawn_error, 1.0), np.nan)
         ratios[start : start + len(weights)] = block
     half = np.full_like(mean, np.nan)
-    for column in range(len(half)):
+    for column in np.flatnonzero((count > 0).sum(axis=0) > 1):
         found = ratios[np.isfinite(ratios[:, column]), column]
         if len(found):
             half[column] = np.quantile(found, level) * error[column]
-        elif images[column]:
+        else:
             half[column] = 0.0
     return half
 

@@ -63,6 +63,9 @@ class Store:
 
     def _compare(self, folder: Path, record: Record) -> None:
         held = Record.read(folder)
+        mine, theirs = (found.info.card for found in (record, held))
+        if (mine.model, mine.version) != (theirs.model, theirs.version):
+            raise FaultyInput(f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name")
         if held.info == record.info and _same_scores(held.scores, record.scores):
             return
         difference = _first_difference(held, record)
@@ -120,8 +123,8 @@ def label(card: Card) -> str:
 
 
 def entry_name(card: Card) -> str:
-    """``MODEL@VERSION`` as a folder name and in addresses; stable, and different for different cards."""
-    return f"{safe_name(card.model)}@{safe_name(card.version)}"
+    """``MODEL@VERSION`` as a folder name and in addresses; spaces become hyphens."""
+    return "@".join(safe_name(re.sub(r"\s+", "-", text.strip())) for text in (card.model, card.version))
 
 
 def safe_name(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ..builders.manifest import ReferenceSet
 from ..errors import FaultList, RefbenchError
-from ..files import sha256_file, sha256_json
+from ..files import sha256_json
 from ..metrics.record import Card
 from ..progress import track
 from .archives import Limits, is_archive, unpack
@@ -190,6 +190,6 @@ def _look_inside(images: Mapping[str, Path], reference_set: ReferenceSet | None,
             book.add(SIZE, path.name, f"{finding.width}x{finding.height}, wanted {wanted[0]}x{wanted[1]}")
 
 
-def submission_hash(images: Mapping[str, Path], keys: Iterable[str]) -> str:
-    """What a record calls ``submission_hash``: over the bytes of those keys' images, absent ones too."""
-    return sha256_json([[key, sha256_file(images[key]) if key in images else ""] for key in sorted(keys)])
+def submission_hash(digests: Mapping[str, str], keys: Iterable[str]) -> str:
+    """What a record calls ``submission_hash``: over the SHA-256 of those keys' images, absent ones too."""
+    return sha256_json([[key, digests.get(key, "")] for key in sorted(keys)])

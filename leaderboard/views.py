@@ -89,7 +89,9 @@ def _view(column: Column, cell: Cell, least: float, most: float) -> CellView:
         left, right = (100 * (end - least) / span for end in (cell.low, cell.high))
         bar = f"--l:{left:.1f};--h:{right:.1f}"
     is_top = cell.rank == 1 or (cell.best == 1 and cell.group != "" and "a" in cell.group)
-    classes = "top" if cell.rank and is_top else "" if cell.rank else "out"
+    classes = (
+        ("top first" if cell.rank == 1 else "top") if cell.rank and is_top else "" if cell.rank else "out"
+    )
     return CellView(
         text=number(cell.value, column.decimals),
         exact=repr(cell.value),
@@ -103,17 +105,15 @@ def _view(column: Column, cell: Cell, least: float, most: float) -> CellView:
 
 
 def about(row: Row) -> str:
-    """One line under a model's name: who, how many references, how large, how fast."""
+    """One line under a model's name: who, how many references, how fast."""
     card = row.card
     parts = [card.team] if card.team != "unknown" else []
     if card.references_used is not None:
         parts.append(
             "no references" if card.references_used == 0 else plural(card.references_used, "reference")
         )
-    if card.parameters:
-        parts.append(f"{count(card.parameters)} parameters")
     if card.seconds_per_image:
-        parts.append(f"{seconds(card.seconds_per_image)} per image")
+        parts.append(f"{seconds(card.seconds_per_image)}")
     return " · ".join(parts)
 
 

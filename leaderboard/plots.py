@@ -1,0 +1,244 @@
+"""Plots as SVG text, made here: no script, no library, colours of the page, readable when printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 520, 360
+LEFT, RIGHT, TOP, BOTTOM = 62, 18, 16, 46
+LABEL = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis: its title, whether higher is better, whether it is logarithmic, places of tick labels."""
+
+    title: str
+    higher_is_better: bool | None
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One model: where it is and how sure that is (bounds may equal the value)."""
+
+    label: str
+    href: str
+    x: float
+    y: float
+    x_bounds: tuple[float, float]
+    y_bounds: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model along an axis."""
+
+    label: str
+    href: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool
+
+    def __call__(self, value: float) -> float:
+        a, b, v = (math.log10(x) if self.log else x for x in (self.low, self.high, value))
+        return self.start + (v - a) / ((b - a) or 1.0) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        if self.log:
+            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+            decades = [
+                m * 10.0**e for e in range(first, last + 1) for m in ((1,) if last - first > 2 else (1, 3))
+            ]
+            return [t for t in decades if self.low <= t <= self.high]
+        step = _nice((self.high - self.low) / 4)
+        first = math.ceil(self.low / step - 1e-9)
+        return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
+    """The points that no other beats on both axes, from left to right."""
+    sign_x, sign_y = (1.0 if axis.higher_is_better else -1.0 for axis in (x, y))
+
+    def beaten(point: Point) -> bool:
+        return any(
+            sign_x * other.x >= sign_x * point.x
+            and sign_y * other.y >= sign_y * point.y
+            and (other.x, other.y) != (point.x, point.y)
+            for other in points
+        )
+
+    return sorted((p for p in points if not beaten(p)), key=lambda p: (p.x, p.y))
+
+
+def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
+    """Models by two numbers with their intervals and the Pareto front; the better corner is marked."""
+    to_x = _scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, x.log)
+    to_y = _scale([*(v for p in points for v in (p.y, *p.y_bounds))], HEIGHT - BOTTOM, TOP, y.log)
+    front = pareto_front(points, x, y)
+    parts = [*_frame(to_x, to_y, x, y)]
+    if len(front) > 1:
+        path = " ".join(f"{to_x(p.x):.1f},{to_y(p.y):.1f}" for p in front)
+        parts.append(f'<polyline class="front" points="{path}"/>')
+    boxes: list[tuple[float, float, float, float]] = [
+        (to_x(p.x) - 4, to_y(p.y) - 4, to_x(p.x) + 4, to_y(p.y) + 4) for p in points
+    ]
+    for point in points:
+        on_front = point in front
+        cx, cy = to_x(point.x), to_y(point.y)
+        kind = "dot on" if on_front else "dot"
+        parts.append(f'<a href="{escape(point.href)}"><g class="{kind}">')
+        parts.append(f"<title>{escape(point.label)}: {point.x:.4g}, {point.y:.4g}</title>")
+        left, right = to_x(point.x_bounds[0]), to_x(point.x_bounds[1])
+        if right - left > 1:
+            parts.append(f'<path d="M{left:.1f} {cy:.1f}H{right:.1f}"/>')
+        bottom, top = to_y(point.y_bounds[0]), to_y(point.y_bounds[1])
+        if bottom - top > 1:
+            parts.append(f'<path d="M{cx:.1f} {top:.1f}V{bottom:.1f}"/>')
+        parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{4.5 if on_front else 3.5}"/>')
+        if on_front or len(points) <= 8:
+            parts.append(_label(point.label, cx, cy, boxes))
+        parts.append("</g></a>")
+    return _svg(parts, title)
+
+
+def lines(
+    curves: Sequence[Line], x: Axis, y: Axis, title: str, tick_labels: dict[float, str] | None = None
+) -> str:
+    """Models along an axis, with intervals; at most eight are named, the rest stay grey."""
+    every_x = sorted({v for curve in curves for v in curve.xs})
+    every_y = [v for c in curves for v in (*c.ys, *c.lows, *c.highs) if math.isfinite(v)]
+    room = 118
+    to_x = _scale(every_x, LEFT, WIDTH - RIGHT - room, x.log, margin=0.03)
+    to_y = _scale(every_y, HEIGHT - BOTTOM, TOP, y.log)
+    ticks = tick_labels or {v: f"{v:g}" for v in every_x}
+    parts = [*_frame(to_x, to_y, x, y, ticks, room)]
+    taken: list[float] = []
+    for number, curve in enumerate(curves):
+        named = number < 8
+        parts.append(f'<a href="{escape(curve.href)}"><g class="curve {f"c{number}" if named else "rest"}">')
+        parts.append(f"<title>{escape(curve.label)}</title>")
+        spots = [(to_x(a), to_y(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
+        parts.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in spots)}"/>')
+        for a, low, high in zip(curve.xs, curve.lows, curve.highs, strict=True):
+            if named and math.isfinite(low) and math.isfinite(high):
+                shift = to_x(a) + (number - 3.5) * 1.2
+                parts.append(f'<path class="bar" d="M{shift:.1f} {to_y(low):.1f}V{to_y(high):.1f}"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3"/>' for a, b in spots] if named else []
+        if named and spots:
+            height = _free(spots[-1][1], taken)
+            taken.append(height)
+            parts.append(
+                f'<text x="{spots[-1][0] + 9:.1f}" y="{height + 4:.1f}">{escape(_short(curve.label))}</text>'
+            )
+        parts.append("</g></a>")
+    return _svg(parts, title)
+
+
+def _frame(
+    to_x: _Scale, to_y: _Scale, x: Axis, y: Axis, x_ticks: dict[float, str] | None = None, room: int = 0
+) -> list[str]:
+    right, bottom = WIDTH - RIGHT - room, HEIGHT - BOTTOM
+    parts = []
+    for tick in to_y.ticks():
+        at = to_y(tick)
+        parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{right}"/>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{_tick(tick)}</text>'
+        )
+    for tick, text in (x_ticks or {t: _tick(t) for t in to_x.ticks()}).items():
+        at = to_x(tick)
+        parts.append(f'<path class="grid" d="M{at:.1f} {bottom}v5"/>')
+        parts.append(
+            f'<text class="tick" x="{at:.1f}" y="{bottom + 19}" text-anchor="middle">{escape(text)}</text>'
+        )
+    parts.append(f'<path class="axis" d="M{LEFT} {bottom}H{right}"/>')
+    middle = (LEFT + right) / 2
+    parts.append(
+        f'<text class="name" x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{_axis_name(x)}</text>'
+    )
+    up = (TOP + bottom) / 2
+    turned = f'transform="translate(13 {up:.0f}) rotate(-90)"'
+    parts.append(f'<text class="name" {turned} text-anchor="middle">{_axis_name(y)}</text>')
+    return parts
+
+
+def _axis_name(axis: Axis) -> str:
+    better = {True: ", higher is better", False: ", lower is better", None: ""}[axis.higher_is_better]
+    return escape(f"{axis.title}{better}")
+
+
+def _label(text: str, x: float, y: float, boxes: list[tuple[float, float, float, float]]) -> str:
+    """A label beside its point where it covers least of what is there already."""
+    text = _short(text)
+    wide = len(text) * LABEL * 0.53
+    aside, middle = (x + 8, x - 8 - wide), x - wide / 2
+    spots = [
+        *((left, base) for base in (y - 7, y + 17) for left in aside),
+        (middle, y - 11),
+        (middle, y + 21),
+    ]
+
+    def cost(spot: tuple[float, float]) -> float:
+        left, base = spot
+        box = (left, base - LABEL, left + wide, base + 2)
+        outside = max(0.0, LEFT - box[0]) + max(0.0, box[2] - WIDTH) + max(0.0, TOP - 14 - box[1])
+        return outside * 50 + sum(_overlap(box, other) for other in boxes)
+
+    left, base = min(spots, key=cost)
+    boxes.append((left, base - LABEL, left + wide, base + 2))
+    return f'<text x="{left:.1f}" y="{base:.1f}">{escape(text)}</text>'
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _free(height: float, taken: Sequence[float]) -> float:
+    """The nearest height to ``height`` that keeps a line's distance from those taken."""
+    shifts = sorted((step * sign for step in range(0, 30) for sign in (1, -1)), key=abs)
+    return next(
+        (height + 3.0 * s for s in shifts if all(abs(height + 3.0 * s - t) >= 14 for t in taken)), height
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 26 else f"{text[:24]}…"
+
+
+def _scale(values: Sequence[float], start: float, end: float, log: bool, margin: float = 0.06) -> _Scale:
+    known = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    if log:
+        span = math.log10(high / low) or 1.0
+        return _Scale(low / 10 ** (margin * span), high * 10 ** (margin * span), start, end, True)
+    span = (high - low) or abs(high) or 1.0
+    return _Scale(low - margin * span, high + margin * span, start, end, False)
+
+
+def _nice(step: float) -> float:
+    size = 10.0 ** math.floor(math.log10(step)) if step > 0 else 1.0
+    return next((m * size for m in (1, 2, 2.5, 5, 10) if m * size >= step), size)
+
+
+def _tick(value: float) -> str:
+    text = f"{round(value, 6):g}"
+    return text.replace("-", "−")
+
+
+def _svg(parts: Sequence[str], title: str) -> str:
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+    return head + "".join(parts) + "</svg>"
