@@ -56,8 +56,8 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         options: every choice; None for the defaults.
 
     Raises:
-        RefbenchError: folders that cannot be used so, or missing weights; nothing is written.
-        RefbenchError: no face of any photo can be used; nothing is left behind.
+        RefbenchError: folders that cannot be used so, missing weights, or no face that can be used in any
+            photo; nothing is left behind.
     """
     options = options or BuildOptions()
     check_folders(photos, out)
@@ -137,9 +137,8 @@ def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, st
     """
     if options.detector not in DETECTORS:
         raise RefbenchError(f"no detector is called {options.detector!r}; there are: {', '.join(DETECTORS)}")
-    needed = [*kind.weights, *(() if options.aligned else DETECTORS[options.detector].weights)]
-    versions = {name: weights.digest(name) for name in sorted(needed)}
-    return versions if kind.weights else versions | {kind.name: sha256_file(Path(options.recogniser))}
+    detector = () if options.aligned else DETECTORS[options.detector].weights
+    return {name: weights.digest(name) for name in sorted(detector)} | kind.digests()
 
 
 def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:

@@ -10,35 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import RefbenchError
+from .gates import Gates
 from .overrides import Overrides
 
 Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]
 Distance = Annotated[float, Field(ge=0.0, le=2.0)]
 
-IDENTITIES = ("guarded", "components", "folders")
 ELSEWHERE = {"name", "licence", "consent", "workers", "device"}
-
-
-class Gates(BaseModel):
-    """What a face must be to enter the set; a face that fails is reported with its reason.
-
-    Attributes:
-        min_score: least score of the detector, 0 to 1.
-        min_size: least short side of the face's box, in pixels of the photo.
-        max_upscale: greatest enlargement that alignment may need, as a factor.
-        max_outside: greatest share of the aligned picture that lies outside the photo.
-        max_turn: greatest turn of the head to the side, 0 (frontal) to 1 (profile).
-        min_sharpness: least variance of the Laplacian of the face at 256 pixels, in grey levels squared.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_score: float = Field(default=0.9, ge=0.0, le=1.0)
-    min_size: float = Field(default=40.0, ge=0.0)
-    max_upscale: float = Field(default=8.0, gt=0.0)
-    max_outside: float = Field(default=0.5, ge=0.0, le=1.0)
-    max_turn: float = Field(default=0.9, ge=0.0, le=1.0)
-    min_sharpness: float = Field(default=0.0, ge=0.0)
 
 
 class BuildOptions(BaseModel):
@@ -111,6 +89,8 @@ class BuildOptions(BaseModel):
 def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
     """The options of a YAML file (None for the defaults) with those ``given`` by name in their place.
 
+    Instead of ``overrides``, the file may name a YAML file of them, relative to its own folder.
+
     Raises:
         RefbenchError: no such file, or not a mapping of names to values; every unknown name and every
             value that is out of its range, at once.
@@ -124,6 +104,8 @@ def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
         if not isinstance(loaded, dict):
             raise RefbenchError(f"{path} must hold build options as NAME: VALUE lines")
         values = loaded
+        if isinstance(values.get("overrides"), str):
+            values["overrides"] = Overrides.read(path.parent / values["overrides"])
     try:
         return BuildOptions.model_validate(values | dict(given))
     except ValidationError as error:

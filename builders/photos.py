@@ -20,12 +20,13 @@ from ..errors import RefbenchError, UnreadableImage
 from ..faces.align import AlignedFace, align_face, already_aligned
 from ..faces.detect import Detector, load_detector
 from ..faces.face import Face
+from ..faces.quality import measure
 from ..faces.recognise import load_recogniser
 from ..files import sha256_bytes, sha256_file, sha256_json, write_bytes, write_text
 from ..images import decode, encode_png
+from .gates import why_refused
 from .options import BuildOptions
 from .pairs import Vectors
-from .quality import measure, why_refused
 
 WORK_VERSION = 1
 
@@ -197,7 +198,7 @@ def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> P
 
 
 def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOptions) -> FaceFound:
-    quality = measure(aligned, face)
+    quality = {name: round(value, 4) for name, value in sorted(measure(aligned, face).as_dict().items())}
     box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
     refused = why_refused(quality, options.gates)
     if refused:
