@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from ..builders.manifest import ReferenceSet, Target
 from ..files import write_bytes
@@ -129,6 +130,38 @@ class Part:
             reasons={n: tuple(str(text) for text in a) for n, a in _named(arrays, "reason:").items()},
             vectors=_named(arrays, "vector:"),
         )
+
+
+class Draft:
+    """A part in the making: the scores of one submission on some targets, metric by metric."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = targets
+        self._values: dict[str, npt.NDArray[np.float64]] = {}
+        self._reasons: dict[str, list[str]] = {}
+        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+
+    def score(self, name: str, rows: Sequence[int], values: Tensor | None, reason: str) -> None:
+        """Write values into rows; what is None or not finite is unscored for that reason."""
+        column = self._values.setdefault(name, np.full(len(self.targets), np.nan))
+        texts = self._reasons.setdefault(name, [""] * len(self.targets))
+        for place, row in enumerate(rows):
+            value = float("nan") if values is None else float(values[place])
+            if np.isfinite(value):
+                column[row] = value
+            else:
+                texts[row] = reason
+
+    def keep(self, name: str, rows: Tensor) -> None:
+        """Keep the vectors (N, D) of a feature that are finite."""
+        found = rows.float().cpu().numpy()
+        self._vectors[name] = found[np.isfinite(found).all(axis=1)]
+
+    def part(self) -> Part:
+        """The part as it stands."""
+        keys = tuple(target.key for target in self.targets)
+        reasons = {name: tuple(texts) for name, texts in self._reasons.items()}
+        return Part(keys, self._values, reasons, self._vectors)
 
 
 def _named(arrays: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -16,9 +17,10 @@ import torch
 
 from ..builders.manifest import Target
 from ..errors import RefbenchError
-from ..images import RGB
-from .features import Batch, Bundle, Extractor, Feature
-from .metric import Metric
+from .feature import Batch, Bundle, Extractor, Feature, Landmarks
+from .metric import LoneMetric, Metric, PerImage, ReferenceMetric, SetMetric
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Engine:
         metrics: what is scored.
         extractors: feature name to its loaded extractor.
         device: of the networks.
+        precision: ``float32``, or ``bfloat16`` inside the networks.
         batch_size: images at a time for every network; None for each network's own.
         cache: folder of compact features of HQ images and references; None for none.
-        cache_key: names the extractors by their weights.
+        key: names all of the above that moves a number, and the weights.
         pool: threads. On a CPU each runs whole networks on one core: so more cores never change a number,
             and nothing waits for the slowest core inside a layer.
     """
@@ -39,47 +42,66 @@ class Engine:
     metrics: tuple[Metric, ...]
     extractors: Mapping[str, Extractor]
     device: torch.device
+    precision: Precision
     batch_size: int | None
     cache: Path | None
-    cache_key: str
+    key: str
     pool: ThreadPoolExecutor
 
-    @property
+    @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The features that the metrics look at, each once."""
         return tuple({metric.feature.name: metric.feature for metric in self.metrics}.values())
+
+    def per_image(self, feature: Feature) -> list[PerImage]:
+        """The metrics of single images that look at a feature."""
+        return [m for m in self.metrics if isinstance(m, PerImage) and m.feature.name == feature.name]
+
+    def is_kept(self, feature: Feature) -> bool:
+        """Whether a metric of the set wants the feature's vectors."""
+        return any(isinstance(m, SetMetric) and m.feature.name == feature.name for m in self.metrics)
+
+    def needs_hq(self, feature: Feature) -> bool:
+        """Whether a metric compares the feature with that of the HQ image."""
+        return any(
+            m.feature.name == feature.name
+            and not isinstance(m, LoneMetric)
+            and not (isinstance(m, SetMetric) and m.statistics)
+            for m in self.metrics
+        )
+
+    def needs_references(self, feature: Feature) -> bool:
+        """Whether a metric compares the feature with that of the references."""
+        return any(isinstance(m, ReferenceMetric) and m.feature.name == feature.name for m in self.metrics)
 
     def batch_of(self, feature: Feature) -> int:
         """Images at a time for a feature."""
         return self.batch_size or (feature.batch if self.device.type == "cpu" else feature.wide_batch)
 
-    def extract(self, feature: Feature, photos: Sequence[RGB], targets: Sequence[Target]) -> Bundle:
-        """A feature of photos of one size, whose faces lie where their targets say.
-
-        When memory runs out the batch is halved, down to one image.
+    def extract(self, feature: Feature, batch: Batch) -> Bundle:
+        """A feature of a batch; when memory runs out, the batch is halved, down to one image.
 
         Raises:
             RefbenchError: one image alone is too much.
         """
-        return self.extract_batch(feature, Batch(photos, landmarks_of(targets), self.device))
-
-    def extract_batch(self, feature: Feature, batch: Batch) -> Bundle:
-        """The same of a batch, whose pixels other features may share."""
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), half:
                 return self.extractors[feature.name](batch)
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
                 raise
-        if len(batch.photos) == 1:
+        count = len(batch.photos)
+        if count == 1:
             height, width = batch.photos[0].shape[:2]
             size = f"one image of {width}x{height}"
             raise RefbenchError(f"{feature.name}: {size} needs more memory than {self.device} has")
-        halves = [self.extract_batch(feature, half) for half in batch.halves()]
-        return tuple(torch.cat(pair) for pair in zip(*halves, strict=True))
+        halves = [range(count // 2), range(count // 2, count)]
+        parts = [self.extract(feature, batch.rows(rows)) for rows in halves]
+        return tuple(torch.cat(pair) for pair in zip(*parts, strict=True))
 
 
-def landmarks_of(targets: Sequence[Target]) -> Any:
+def landmarks_of(targets: Sequence[Target]) -> Landmarks:
     """Landmarks (N, 5, 2) float64 of targets; NaN where the set knows none."""
     unknown = np.full((5, 2), np.nan)
     return np.stack([np.array(t.landmarks) if len(t.landmarks) == 5 else unknown for t in targets])

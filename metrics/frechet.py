@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import RefbenchError
+from .feature import Feature
+from .metric import SetMetric, Vectors
+from .protocol import Protocol
 
 Array = npt.NDArray[np.float64]
 
@@ -94,3 +98,41 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     gap = first.mean - second.mean
     distance = gap @ gap + traces - 2.0 * np.sqrt(np.clip(inner, 0.0, None)).sum()
     return max(float(distance), 0.0)
+
+
+def stream_moments(vectors: Vectors, dimensions: int) -> Moments:
+    """Moments of a stream of (n, D) batches."""
+    stream = MomentStream(dimensions)
+    for batch in vectors:
+        stream.add(batch)
+    return stream.moments()
+
+
+def frechet_between(dimensions: int) -> Callable[[Vectors, Vectors], float]:
+    """The Fréchet distance of two streams of (n, D) batches, D known."""
+
+    def compare(restored: Vectors, hq: Vectors) -> float:
+        return frechet_distance(stream_moments(restored, dimensions), stream_moments(hq, dimensions))
+
+    return compare
+
+
+def frechet_metric(
+    name: str, title: str, feature: Feature, dimensions: int, words: str, licence: str
+) -> SetMetric:
+    """A Fréchet distance between all restored and all HQ images on a named feature; never called FID."""
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=False,
+        unit="1",
+        bounds=(0.0, None),
+        counterpart="set",
+        decimals=3,
+        weights=feature.weights,
+        definition=f"Fréchet distance between Gaussians fitted to {words} ({dimensions} dimensions) of all "
+        "restored and of all HQ images; symmetric eigenvalue route in float64. It is not FID.",
+        licence=licence,
+        citation="Dowson and Landau 1982; for image sets Heusel et al., NeurIPS 2017",
+    )
+    return SetMetric(protocol, feature, frechet_between(dimensions), enough=dimensions + 1)

@@ -6,24 +6,25 @@ them from the cache); then, batch by batch, compute the HQ side and compare ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..builders.manifest import ReferenceSet, Target
 from ..images import RGB
-from .chunks import Chunk, Part, batches
+from .chunks import Chunk, Draft, Part, batches
 from .engine import Engine, landmarks_of
-from .features import Batch, Bundle, Feature
+from .feature import Batch, Bundle, Feature
 from .hq_vectors import Vectors, begin_vectors
-from .metric import ImageMetric, ReferenceMetric, SetMetric
+from .metric import ImageMetric, LoneMetric, PerImage, ReferenceMetric
 from .pairing import Paired
 from .reading import Decoded, read_hq, read_submitted
+
+NO_REFERENCES = "this image has no references"
 
 
 @dataclass(frozen=True)
@@ -55,150 +56,143 @@ def score_chunk(reference_set: ReferenceSet, opened: Opened, engine: Engine) -> 
     chunk = opened.chunk
     hq = {key: job.result() for key, job in opened.hq.items()}
     restored = [{key: job.result() for key, job in by_key.items()} for by_key in opened.restored]
-    submit = engine.pool.submit
-    vectors = {
+    work = _Work(reference_set, hq, restored, engine)
+    waiting = {
         feature.name: begin_vectors(reference_set, chunk, hq, feature, engine)
         for feature in engine.features
-        if feature.compact
+        if feature.compact and engine.needs_hq(feature)
     }
-    wide: dict[int, list[Feature]] = {}
-    for feature in engine.features:
-        if not feature.compact:
-            wide.setdefault(engine.batch_of(feature), []).append(feature)
     jobs = [
-        submit(_score_batch, targets, hq, restored, features, engine)
-        for size, features in wide.items()
+        engine.pool.submit(work.score_batch, targets, features)
+        for size, features in _by_batch_size(engine).items()
         for targets in batches(chunk.targets, size)
     ]
-    for feature in engine.features:
-        if feature.compact:
-            known = vectors[feature.name]()
-            jobs += [
-                submit(_score_vectors, targets, known, restored, feature, engine)
-                for targets in batches(chunk.targets, engine.batch_of(feature))
-            ]
+    for feature in filter(lambda feature: feature.compact, engine.features):
+        known = waiting[feature.name]() if feature.name in waiting else {}
+        jobs += [
+            engine.pool.submit(work.score_vectors, targets, feature, known)
+            for targets in batches(chunk.targets, engine.batch_of(feature))
+        ]
     rows = [job.result() for job in jobs]
     keys = tuple(target.key for target in chunk.targets)
     return [Part.join(keys, [row[column] for row in rows]) for column in range(len(restored) + 1)]
 
 
-@dataclass
-class _Draft:
-    """A part in the making, for some targets."""
-
-    targets: Sequence[Target]
-    values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
-    reasons: dict[str, list[str]] = field(default_factory=dict)
-    vectors: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-
-    def score(self, name: str, rows: Sequence[int], values: Tensor | None, reason: str) -> None:
-        """Write values into rows; what is None or not finite is unscored for that reason."""
-        column = self.values.setdefault(name, np.full(len(self.targets), np.nan))
-        texts = self.reasons.setdefault(name, [""] * len(self.targets))
-        for place, row in enumerate(rows):
-            value = float("nan") if values is None else float(values[place])
-            if np.isfinite(value):
-                column[row] = value
-            else:
-                texts[row] = reason
-
-    def keep(self, feature: Feature, rows: Tensor) -> None:
-        """Keep the vectors of a feature that are finite."""
-        found = rows.float().cpu().numpy()
-        self.vectors[feature.name] = found[np.isfinite(found).all(axis=1)]
-
-    def part(self) -> Part:
-        keys = tuple(target.key for target in self.targets)
-        return Part(keys, self.values, {n: tuple(texts) for n, texts in self.reasons.items()}, self.vectors)
+def _by_batch_size(engine: Engine) -> dict[int, list[Feature]]:
+    sizes: dict[int, list[Feature]] = {}
+    for feature in engine.features:
+        if not feature.compact:
+            sizes.setdefault(engine.batch_of(feature), []).append(feature)
+    return sizes
 
 
-def _score_batch(
-    targets: Sequence[Target],
-    hq: Mapping[str, RGB],
-    restored: Sequence[Mapping[str, Decoded]],
-    features: Sequence[Feature],
-    engine: Engine,
-) -> list[Part]:
-    drafts = [_Draft(targets) for _ in range(len(restored) + 1)]
-    true = Batch([hq[target.key] for target in targets], landmarks_of(targets), engine.device)
-    usable = [_usable(targets, photos) for photos in restored]
-    pictures = [_batch(targets, photos, rows, engine) for photos, rows in zip(restored, usable, strict=True)]
-    for feature in features:
-        bundle = engine.extract_batch(feature, true)
-        _keep(engine, feature, drafts[0], bundle)
-        for draft, photos, rows, batch in zip(drafts[1:], restored, usable, pictures, strict=True):
-            _explain(engine, feature, draft, photos)
+@dataclass(frozen=True)
+class _Work:
+    """The decoded images of a chunk, and what is done with a batch of them in one thread."""
+
+    reference_set: ReferenceSet
+    hq: Mapping[str, RGB]
+    restored: Sequence[Mapping[str, Decoded]]
+    engine: Engine
+
+    def score_batch(self, targets: Sequence[Target], features: Sequence[Feature]) -> list[Part]:
+        """Score features that are too large to keep: the HQ side lives as long as this batch."""
+        drafts = [Draft(targets) for _ in range(len(self.restored) + 1)]
+        true = self._true(targets)
+        submitted = [self._submitted(targets, photos, true) for photos in self.restored]
+        for feature in features:
+            hq = self.engine.extract(feature, true) if self.engine.needs_hq(feature) else ()
+            if hq:
+                self._keep(feature, drafts[0], hq)
+            for draft, photos, (rows, batch) in zip(drafts[1:], self.restored, submitted, strict=True):
+                self._explain(feature, draft, photos)
+                if batch is not None:
+                    matching = hq if len(rows) == len(targets) else tuple(tensor[rows] for tensor in hq)
+                    self._compare(feature, draft, rows, self.engine.extract(feature, batch), matching)
+        return [draft.part() for draft in drafts]
+
+    def score_vectors(self, targets: Sequence[Target], feature: Feature, known: Vectors) -> list[Part]:
+        """Score a compact feature, whose vectors of HQ images and references are known."""
+        drafts = [Draft(targets) for _ in range(len(self.restored) + 1)]
+        vectors = torch.stack([known[target.key] for target in targets]) if known else None
+        true = self._true(targets)
+        if vectors is not None:
+            self._keep(feature, drafts[0], (vectors,))
+        for draft, photos in zip(drafts[1:], self.restored, strict=True):
+            self._explain(feature, draft, photos)
+            rows, batch = self._submitted(targets, photos, true)
             if batch is not None:
-                matching = bundle if len(rows) == len(targets) else tuple(t[rows] for t in bundle)
-                _compare(engine, feature, draft, rows, engine.extract_batch(feature, batch), matching)
-    return [draft.part() for draft in drafts]
+                bundle = self.engine.extract(feature, batch)
+                matching = (vectors[rows],) if vectors is not None else ()
+                self._compare(feature, draft, rows, bundle, matching)
+                if vectors is not None:
+                    self._compare_with_references(feature, draft, rows, bundle[0], vectors[rows], known)
+        return [draft.part() for draft in drafts]
 
+    def _true(self, targets: Sequence[Target]) -> Batch:
+        folder = self.reference_set.root / "masks"
+        masks = [folder / f"{target.key}.png" for target in targets] if folder.is_dir() else ()
+        photos = [self.hq[target.key] for target in targets]
+        return Batch(photos, landmarks_of(targets), self.engine.device, masks=masks)
 
-def _score_vectors(
-    targets: Sequence[Target],
-    known: Vectors,
-    restored: Sequence[Mapping[str, Decoded]],
-    feature: Feature,
-    engine: Engine,
-) -> list[Part]:
-    drafts = [_Draft(targets) for _ in range(len(restored) + 1)]
-    true = torch.stack([known[target.key] for target in targets])
-    _keep(engine, feature, drafts[0], (true,))
-    for draft, photos in zip(drafts[1:], restored, strict=True):
-        _explain(engine, feature, draft, photos)
-        rows = _usable(targets, photos)
-        if (batch := _batch(targets, photos, rows, engine)) is not None:
-            bundle = engine.extract_batch(feature, batch)
-            _compare(engine, feature, draft, rows, bundle, (true[rows],))
-            _compare_with_references(engine, feature, draft, rows, bundle[0], known)
-    return [draft.part() for draft in drafts]
+    def _submitted(
+        self, targets: Sequence[Target], photos: Mapping[str, Decoded], true: Batch
+    ) -> tuple[list[int], Batch | None]:
+        """The rows that were decoded and the batch of them; None where there are none."""
+        found = [(row, photo) for row, t in enumerate(targets) if not isinstance(photo := photos[t.key], str)]
+        rows = [row for row, _ in found]
+        if not rows:
+            return rows, None
+        matching = true if len(rows) == len(targets) else true.rows(rows)
+        pixels = [photo for _, photo in found]
+        return rows, Batch(pixels, matching.landmarks, self.engine.device, true=matching)
 
-
-def _usable(targets: Sequence[Target], photos: Mapping[str, Decoded]) -> list[int]:
-    return [row for row, target in enumerate(targets) if not isinstance(photos[target.key], str)]
-
-
-def _batch(
-    targets: Sequence[Target], photos: Mapping[str, Decoded], rows: Sequence[int], engine: Engine
-) -> Batch | None:
-    pictures = [photo for row in rows if not isinstance(photo := photos[targets[row].key], str)]
-    return Batch(pictures, landmarks_of([targets[row] for row in rows]), engine.device) if rows else None
-
-
-def _explain(engine: Engine, feature: Feature, draft: _Draft, photos: Mapping[str, Decoded]) -> None:
-    for row, target in enumerate(draft.targets):
-        if isinstance(reason := photos[target.key], str):
-            for metric in engine.metrics:
-                if metric.feature.name == feature.name and not isinstance(metric, SetMetric):
+    def _explain(self, feature: Feature, draft: Draft, photos: Mapping[str, Decoded]) -> None:
+        for row, target in enumerate(draft.targets):
+            if isinstance(reason := photos[target.key], str):
+                for metric in self.engine.per_image(feature):
                     draft.score(metric.protocol.id, [row], None, reason)
 
+    def _keep(self, feature: Feature, draft: Draft, bundle: Bundle) -> None:
+        if self.engine.is_kept(feature):
+            draft.keep(feature.name, bundle[0])
 
-def _keep(engine: Engine, feature: Feature, draft: _Draft, bundle: Bundle) -> None:
-    if any(isinstance(m, SetMetric) and m.feature.name == feature.name for m in engine.metrics):
-        draft.keep(feature, bundle[0])
+    def _compare(
+        self, feature: Feature, draft: Draft, rows: Sequence[int], restored: Bundle, hq: Bundle
+    ) -> None:
+        self._keep(feature, draft, restored)
+        for metric in self.engine.per_image(feature):
+            if isinstance(metric, ImageMetric):
+                self._score(metric, draft, rows, partial(metric.compare, restored, hq))
+            elif isinstance(metric, LoneMetric):
+                self._score(metric, draft, rows, partial(metric.compare, restored))
 
+    def _compare_with_references(
+        self,
+        feature: Feature,
+        draft: Draft,
+        rows: Sequence[int],
+        restored: Tensor,
+        hq: Tensor,
+        known: Vectors,
+    ) -> None:
+        led = [place for place, row in enumerate(rows) if draft.targets[row].references]
+        alone = [row for row in rows if not draft.targets[row].references]
+        for metric in self.engine.per_image(feature):
+            if isinstance(metric, ReferenceMetric):
+                draft.score(metric.protocol.id, alone, None, NO_REFERENCES)
+                if led:
+                    keys = [draft.targets[rows[place]].references for place in led]
+                    groups = [torch.stack([known[key] for key in group]) for group in keys]
+                    self._score(
+                        metric,
+                        draft,
+                        [rows[place] for place in led],
+                        partial(metric.compare, restored[led], hq[led], groups),
+                    )
 
-def _compare(
-    engine: Engine, feature: Feature, draft: _Draft, rows: Sequence[int], restored: Bundle, hq: Bundle
-) -> None:
-    _keep(engine, feature, draft, restored)
-    for metric in engine.metrics:
-        if isinstance(metric, ImageMetric) and metric.feature.name == feature.name:
-            with torch.inference_mode():
-                values = metric.compare(restored, hq)
-            draft.score(metric.protocol.id, rows, values.cpu(), metric.if_nan)
-
-
-def _compare_with_references(
-    engine: Engine, feature: Feature, draft: _Draft, rows: Sequence[int], restored: Tensor, known: Vectors
-) -> None:
-    led = [place for place, row in enumerate(rows) if draft.targets[row].references]
-    groups = [torch.stack([known[key] for key in draft.targets[rows[place]].references]) for place in led]
-    alone = [row for row in rows if not draft.targets[row].references]
-    for metric in engine.metrics:
-        if isinstance(metric, ReferenceMetric) and metric.feature.name == feature.name:
-            draft.score(metric.protocol.id, alone, None, "this image has no references")
-            if led:
-                with torch.inference_mode():
-                    values = metric.compare(restored[led], groups)
-                draft.score(metric.protocol.id, [rows[place] for place in led], values.cpu(), metric.if_nan)
+    @staticmethod
+    def _score(metric: PerImage, draft: Draft, rows: Sequence[int], compute: Callable[[], Tensor]) -> None:
+        with torch.inference_mode():
+            values = compute().cpu()
+        draft.score(metric.protocol.id, rows, values, metric.if_nan)

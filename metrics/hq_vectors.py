@@ -14,8 +14,8 @@ from ..builders.manifest import ReferenceSet, Target
 from ..files import sha256_json, write_bytes
 from ..images import RGB
 from .chunks import Chunk, batches
-from .engine import Engine
-from .features import Feature
+from .engine import Engine, landmarks_of
+from .feature import Batch, Feature
 from .reading import read_hq
 
 Vectors = Mapping[str, Tensor]
@@ -24,15 +24,16 @@ Vectors = Mapping[str, Tensor]
 def begin_vectors(
     reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], feature: Feature, engine: Engine
 ) -> Callable[[], Vectors]:
-    """Begin to compute a compact feature of every image of a chunk; the result waits for it.
+    """Begin to compute a compact feature of a chunk's targets, and of its references where they are wanted.
 
-    The result maps keys to vectors (D,) on the device. ``hq`` holds the decoded targets; references that
-    are no targets are decoded here. The cache's key is the content of the whole chunk and the weights, so
-    what comes from the cache equals what would be computed.
+    The result waits for it, and maps keys to vectors (D,) on the device. ``hq`` holds the decoded targets;
+    references that are no targets are decoded here. The cache's key is the content of the whole chunk and
+    the weights, so what comes from the cache equals what would be computed.
     """
-    ordered = [target for batch in batches(chunk.images, engine.batch_of(feature)) for target in batch]
-    keys = [target.key for target in ordered]
-    name = sha256_json([chunk.content, feature.name, engine.cache_key, engine.batch_of(feature)])
+    wanted = chunk.images if engine.needs_references(feature) else chunk.targets
+    grouped = list(batches(wanted, engine.batch_of(feature)))
+    keys = [target.key for group in grouped for target in group]
+    name = sha256_json([chunk.content, keys, feature.name, engine.key])
     path = engine.cache / feature.name / f"{name}.npy" if engine.cache else None
     stored = _read(path, len(keys)) if path else None
     if stored is not None:
@@ -41,9 +42,9 @@ def begin_vectors(
 
     def one_batch(targets: Sequence[Target]) -> Tensor:
         photos = [hq[t.key] if t.key in hq else read_hq(reference_set, t) for t in targets]
-        return engine.extract(feature, photos, targets)[0]
+        return engine.extract(feature, Batch(photos, landmarks_of(targets), engine.device))[0]
 
-    jobs = [engine.pool.submit(one_batch, b) for b in batches(chunk.images, engine.batch_of(feature))]
+    jobs = [engine.pool.submit(one_batch, group) for group in grouped]
 
     def finish() -> Vectors:
         matrix = torch.cat([job.result() for job in jobs])

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from .features import Bundle, Feature
+from .feature import Bundle, Feature
 from .protocol import Protocol
 
 Vectors = Iterable[npt.NDArray[np.floating]]
+NOT_FINITE = "the value is not a finite number"
+NO_FACE_POINTS = "the reference set has no landmarks for this image or for one of its references"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +28,61 @@ class ImageMetric:
     protocol: Protocol
     feature: Feature
     compare: Callable[[Bundle, Bundle], Tensor]
-    if_nan: str = "the value is not a finite number"
+    if_nan: str = NOT_FINITE
+
+
+@dataclass(frozen=True, slots=True)
+class LoneMetric:
+    """A number of each restored image by itself: ``compare`` takes its feature alone and gives (N,)."""
+
+    protocol: Protocol
+    feature: Feature
+    compare: Callable[[Bundle], Tensor]
+    if_nan: str = NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceMetric:
-    """A number of each image, against a compact feature (N_i, D) of its references in order."""
+    """A number of each image, against its references.
+
+    ``compare`` takes a compact feature of the restored images (N, D), of their HQ images (N, D), and of each
+    one's references in order of preference, (N_i, D) with N_i >= 1; it gives (N,).
+    """
 
     protocol: Protocol
     feature: Feature
-    compare: Callable[[Tensor, Sequence[Tensor]], Tensor]
-    if_nan: str = "the value is not a finite number"
+    compare: Callable[[Tensor, Tensor, Sequence[Tensor]], Tensor]
+    if_nan: str = NO_FACE_POINTS
+
+
+@dataclass(frozen=True, slots=True)
+class GainMetric:
+    """What a restoration gained over the LQ image: the score of ``base``, less that of the LQ image, signed
+    so that more is better."""
+
+    protocol: Protocol
+    base: ImageMetric
+
+    @property
+    def feature(self) -> Feature:
+        """The base's feature."""
+        return self.base.feature
 
 
 @dataclass(frozen=True, slots=True)
 class SetMetric:
     """A number of all images together, against all HQ images: each a stream of batches of vectors (N, D).
 
-    ``enough`` is the number of images below which the number is shown with a warning.
+    ``enough`` is the number of images below which the number is shown with a warning. ``statistics`` names
+    a file of statistics that stands for the HQ images (`statistics_file`), or is empty.
     """
 
     protocol: Protocol
     feature: Feature
     compare: Callable[[Vectors, Vectors], float]
     enough: int
+    statistics: str = ""
 
 
-Metric = ImageMetric | ReferenceMetric | SetMetric
+Metric = ImageMetric | LoneMetric | ReferenceMetric | GainMetric | SetMetric
+PerImage = ImageMetric | LoneMetric | ReferenceMetric

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from .. import weights
 from ..errors import RefbenchError
-from .trunks import read_trunk
+from .feature import Batch, Bundle, Extractor, Feature
+from .frechet import frechet_metric
+from .metric import ImageMetric
+from .protocol import Protocol
+from .trunks import read_torchvision, read_trunk
 
-TRUNKS = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16"}
+TRUNKS = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
 SELF_TEST = {"alex": 0.713902, "vgg": 0.799946}
 SELF_TEST_TOLERANCE = 1e-4
-Layers = tuple[Tensor, ...]
 
 
 class LpipsFeatures(nn.Module):
@@ -44,7 +47,7 @@ class LpipsFeatures(nn.Module):
             self.kept.append(kept)
             self.scales.append(nn.Parameter(learned[kept].sqrt().view(1, -1, 1, 1), requires_grad=False))
 
-    def forward(self, images: Tensor) -> Layers:
+    def forward(self, images: Tensor) -> Bundle:
         """The last layer's mean over pixels (N, C), then the layers, of (N, 3, H, W) RGB images in [0, 1]."""
         outputs = self.trunk(self.scaling(2.0 * images - 1.0))
         layers = (
@@ -58,7 +61,7 @@ def _unit(features: Tensor) -> Tensor:
     return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
 
-def lpips_distance(first: Layers, second: Layers) -> Tensor:
+def lpips_distance(first: Bundle, second: Bundle) -> Tensor:
     """LPIPS, (N,) float64, from what `LpipsFeatures` gives for two batches."""
     return torch.stack(
         [
@@ -72,19 +75,23 @@ def load_lpips(net: str, device: torch.device) -> Any:
     """The ``lpips.LPIPS`` module of version 0.1 with trained trunk and heads, in evaluation mode.
 
     Raises:
-        RefbenchError: the trunk is absent or does not give the known self-test value.
+        RefbenchError: the trunk is absent, is another network, or does not give the known self-test value.
     """
     module = build_lpips(net)
-    trunk = read_trunk(weights.path(TRUNKS[net]), net)
-    flat = [tensor for pair in trunk for tensor in pair]
+    path = weights.path(TRUNKS[net])
+    flat = read_torchvision(path) if net == "squeeze" else read_trunk(path, net)
     state = module.net.state_dict()
     if len(flat) != len(state):
-        raise RefbenchError(f"the {net} trunk has {len(flat)} tensors; LPIPS wants {len(state)}")
-    module.net.load_state_dict(dict(zip(state, flat, strict=True)), strict=True)
-    value = self_test(module)
-    if not math.isclose(value, SELF_TEST[net], abs_tol=SELF_TEST_TOLERANCE):
-        wanted = f"{SELF_TEST[net]:.6f}"
-        raise RefbenchError(f"LPIPS ({net}) gives {value:.6f} on its self-test; wanted {wanted}")
+        raise RefbenchError(f"{path} has {len(flat)} tensors; the {net} trunk of LPIPS wants {len(state)}")
+    try:
+        module.net.load_state_dict(dict(zip(state, flat, strict=True)), strict=True)
+    except RuntimeError as error:
+        raise RefbenchError(
+            f"{path} is not the {net} trunk of LPIPS: {str(error).splitlines()[-1]}"
+        ) from None
+    value, known = self_test(module), SELF_TEST.get(net)
+    if known is not None and not math.isclose(value, known, abs_tol=SELF_TEST_TOLERANCE):
+        raise RefbenchError(f"LPIPS ({net}) gives {value:.6f} on its self-test; wanted {known:.6f}")
     return module.to(device, memory_format=torch.channels_last)
 
 
@@ -106,3 +113,53 @@ def self_test(module: Any) -> float:
     waves = (0.5 + 0.5 * torch.sin(40.0 * smooth)).clamp(0.0, 1.0)
     with torch.inference_mode():
         return float(module(smooth, waves, normalize=True))
+
+
+def lpips_feature(net: str, wide_batch: int) -> Feature:
+    """The layers of LPIPS on a trunk, images at their own size."""
+
+    def load(device: torch.device) -> Extractor:
+        network = LpipsFeatures(load_lpips(net, device)).to(device)
+
+        def extract(batch: Batch) -> Bundle:
+            return network(batch.pixels)  # type: ignore[no-any-return]
+
+        return extract
+
+    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True)
+
+
+ALEX = lpips_feature("alex", wide_batch=16)
+VGG = lpips_feature("vgg", wide_batch=4)
+SQUEEZE = lpips_feature("squeeze", wide_batch=16)
+TRUNK_LICENCE = "BSD-3-Clause (torchvision)"
+
+
+def _lpips(feature: Feature, name: str, trunk: str) -> ImageMetric:
+    protocol = Protocol(
+        id=f"lpips/{name}-v0.1",
+        title=f"LPIPS ({trunk})",
+        higher_is_better=False,
+        unit="1",
+        bounds=(0.0, None),
+        counterpart="hq",
+        decimals=4,
+        weights=feature.weights,
+        definition=f"LPIPS 0.1 on {trunk}, images at their own size, [0, 1] brought to [-1, 1] inside.",
+        licence=f"BSD-2-Clause (lpips), {TRUNK_LICENCE}",
+        citation="Zhang et al.: The Unreasonable Effectiveness of Deep Features, CVPR 2018",
+    )
+    return ImageMetric(protocol, feature, lpips_distance)
+
+
+METRICS = (
+    _lpips(ALEX, "alex", "AlexNet"),
+    _lpips(VGG, "vgg", "VGG16"),
+    _lpips(SQUEEZE, "squeeze", "SqueezeNet"),
+    frechet_metric(
+        "fd/alexnet-relu5-v1", "FD (AlexNet)", ALEX, 256, "mean relu5 features of AlexNet", TRUNK_LICENCE
+    ),
+    frechet_metric(
+        "fd/vgg16-relu5-v1", "FD (VGG16)", VGG, 512, "mean relu5_3 features of VGG16", TRUNK_LICENCE
+    ),
+)

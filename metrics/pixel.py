@@ -1,7 +1,8 @@
-"""PSNR and SSIM: what two images differ by, pixel by pixel and window by window."""
+"""PSNR, SSIM, MS-SSIM: what two images differ by, pixel by pixel and window by window."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -11,11 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import RefbenchError
+from .feature import PIXELS
+from .metric import ImageMetric
+from .protocol import Protocol
+
 MSE_FLOOR = 1e-8
 WINDOW = 11
 SIGMA = 1.5
 C1 = 0.01**2
 C2 = 0.03**2
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+WANG = "Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, IEEE TIP 2004"
+Planes = Callable[[Tensor], Tensor]
 
 
 def luma(images: Tensor) -> Tensor:
@@ -53,6 +62,31 @@ def ssim(restored: Tensor, hq: Tensor, nonnegative: bool = False) -> Tensor:
     """
     contrast, luminance = _ssim_maps(restored, hq, nonnegative)
     return (contrast * luminance).mean(dim=(1, 2, 3), dtype=torch.float64)
+
+
+def ms_ssim(restored: Tensor, hq: Tensor) -> Tensor:
+    """Structural similarity over five scales, (N,) float64, of two (N, C, H, W) batches in [0, 1].
+
+    Wang, Simoncelli, Bovik 2003: contrast and structure at every scale, luminance at the coarsest one, each
+    halving by the mean of 2x2 pixels (an odd side is first filled up with zeros, as pyiqa does); every
+    term is clipped at 0, then averaged over channels and windows.
+
+    Raises:
+        RefbenchError: a side is shorter than 176 pixels, so that the coarsest scale has no window.
+    """
+    if min(restored.shape[-2:]) < 16 * WINDOW:
+        height, width = restored.shape[-2:]
+        raise RefbenchError(f"MS-SSIM needs sides of {16 * WINDOW} pixels or more; got {width}x{height}")
+    product = torch.ones(len(restored), dtype=torch.float64, device=restored.device)
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        contrast, luminance = _ssim_maps(restored, hq, nonnegative=True)
+        last = scale == len(SCALE_WEIGHTS) - 1
+        term = contrast * luminance if last else contrast
+        product *= term.mean(dim=(1, 2, 3), dtype=torch.float64).clamp_min(0.0) ** weight
+        if not last:
+            filling = (restored.shape[2] % 2, restored.shape[3] % 2)
+            restored, hq = (F.avg_pool2d(images, 2, padding=filling) for images in (restored, hq))
+    return product
 
 
 def _ssim_maps(restored: Tensor, hq: Tensor, nonnegative: bool) -> tuple[Tensor, Tensor]:
@@ -94,3 +128,70 @@ def _window() -> npt.NDArray[np.float64]:
     weights: npt.NDArray[np.float64] = np.exp(-(offsets**2) / (2 * SIGMA**2))
     weights /= weights.sum()
     return weights
+
+
+def _psnr(name: str, title: str, planes: Planes, colour: str) -> ImageMetric:
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=True,
+        unit="dB",
+        bounds=(0.0, 80.0),
+        counterpart="hq",
+        decimals=2,
+        weights=(),
+        definition=f"10 log10(1 / MSE) on {colour}; MSE has a floor of 1e-8, so equal images give 80 dB.",
+        licence="Apache-2.0",
+        citation="ITU-T J.340",
+    )
+    return ImageMetric(protocol, PIXELS, lambda restored, hq: psnr(planes(restored[0]), planes(hq[0])))
+
+
+def _ssim(name: str, title: str, planes: Planes, colour: str, nonnegative: bool = False) -> ImageMetric:
+    clipped = "; the contrast-structure term is clipped at 0, as in pyiqa" if nonnegative else ""
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=True,
+        unit="1",
+        bounds=(0.0 if nonnegative else -1.0, 1.0),
+        counterpart="hq",
+        decimals=4,
+        weights=(),
+        definition=f"SSIM on {colour}; Gaussian window of 11 pixels, sigma 1.5, K1 0.01, K2 0.03, "
+        f"population covariance, windows inside the image only{clipped}.",
+        licence="Apache-2.0",
+        citation=WANG,
+    )
+    return ImageMetric(
+        protocol, PIXELS, lambda restored, hq: ssim(planes(restored[0]), planes(hq[0]), nonnegative)
+    )
+
+
+MS_SSIM = ImageMetric(
+    Protocol(
+        id="ms-ssim/y-full",
+        title="MS-SSIM (Y)",
+        higher_is_better=True,
+        unit="1",
+        bounds=(0.0, 1.0),
+        counterpart="hq",
+        decimals=4,
+        weights=(),
+        definition="SSIM over five scales on full-range BT.601 luma rounded to 256 levels; clipped at 0.",
+        licence="Apache-2.0",
+        citation="Wang, Simoncelli, Bovik: Multiscale structural similarity, Asilomar 2003",
+    ),
+    PIXELS,
+    lambda restored, hq: ms_ssim(luma_rounded(restored[0]), luma_rounded(hq[0])),
+)
+
+METRICS = (
+    _psnr("psnr/rgb", "PSNR (RGB)", lambda images: images, "RGB"),
+    _psnr("psnr/y-full", "PSNR (Y)", luma, "full-range BT.601 luma, not rounded"),
+    _psnr("psnr/y-limited", "PSNR (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
+    _ssim("ssim/rgb", "SSIM (RGB)", lambda images: images, "RGB, mean over channels"),
+    _ssim("ssim/y-full", "SSIM (Y)", luma_rounded, "full-range BT.601 luma rounded to 256 levels", True),
+    _ssim("ssim/y-limited", "SSIM (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
+    MS_SSIM,
+)

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 
-from .. import weights
 from ..builders.manifest import ReferenceSet, Target
 from ..errors import RefbenchError
 from ..files import sha256_json
 from ..progress import progress, say
 from .catalogue import OFFLINE, select
 from .chunks import Chunk, Part, chunks
-from .engine import Engine, steady
+from .engine import Engine, Precision, steady
 from .harness import Opened, open_chunk, score_chunk
-from .metric import Metric, SetMetric
+from .metric import GainMetric, Metric
+from .no_reference import file_digests
 from .pairing import Paired, lossy, pair
-from .record import SCORE_COLUMNS, Benchmark, Card, Record, RecordInfo, SetScore
+from .provenance import digests_of, provenance, versions
+from .record import Card, Record
+from .recording import Scored, make_record, read_recipe
+from .shards import ALONE, Shard
 
-PART_VERSION = 1
-PACKAGES = ("refbench", "torch", "torchvision", "lpips", "numpy", "opencv-python-headless", "pillow")
+PART_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,13 @@ def score_images(
     protocols: Sequence[str] = OFFLINE,
     *,
     device: str = "cpu",
+    precision: Precision = "float32",
     batch_size: int | None = None,
     workers: int | None = None,
     allow_missing: bool = False,
     work: Path | None = None,
     cache: Path | None = None,
+    shard: Shard = ALONE,
 ) -> Record:
     """Score one submission; see `score_many`."""
     return score_many(
@@ -63,11 +62,13 @@ def score_images(
         [Entry(recipe, card, submission)],
         protocols,
         device=device,
+        precision=precision,
         batch_size=batch_size,
         workers=workers,
         allow_missing=allow_missing,
         work=work,
         cache=cache,
+        shard=shard,
     )[0]
 
 
@@ -78,11 +79,13 @@ def score_many(
     protocols: Sequence[str] = OFFLINE,
     *,
     device: str = "cpu",
+    precision: Precision = "float32",
     batch_size: int | None = None,
     workers: int | None = None,
     allow_missing: bool = False,
     work: Path | None = None,
     cache: Path | None = None,
+    shard: Shard = ALONE,
 ) -> list[Record]:
     """Score several submissions in one pass; the work on HQ images and references is done once for all.
 
@@ -90,13 +93,15 @@ def score_many(
         reference_set: what is scored against.
         split: whose targets with references are scored; ``all`` for all of them.
         entries: the submissions; they may answer different recipes.
-        protocols: ids from the catalogue.
-        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        protocols: ids from the catalogue, or its lists ``offline`` and ``paper``.
+        device: ``cpu``, ``cuda`` or ``cuda:1``; ``mps`` lacks float64 and is taken as ``cpu``.
+        precision: ``bfloat16`` inside the networks is fast and marked: every id ends in ``+bf16``.
         batch_size: images at a time for every network; None for each network's measured own.
         workers: threads, on a CPU one network each; None for one per core. Never changes a number.
         allow_missing: score what is there, and leave a row with a reason for what is not.
         work: folder where finished chunks are kept, so that a killed run resumes; None for none.
         cache: folder where embeddings of HQ images are kept by content; None for none.
+        shard: this process's share of the chunks, where several processes score together (`shards`).
 
     Returns:
         One record per entry, in order. Nothing is written but ``work`` and ``cache``.
@@ -109,27 +114,62 @@ def score_many(
     targets = reference_set.select(None if split == "all" else split)
     if not targets:
         raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
-    recipes = {recipe: read_recipe(reference_set, recipe) for recipe in {e.recipe for e in entries}}
+    if shard.count > 1 and work is None:
+        raise RefbenchError(
+            "several processes score together through a folder they all see; name one as work"
+        )
+    recipes = {recipe: read_recipe(reference_set, recipe) for recipe in {entry.recipe for entry in entries}}
     pairs = [pair(targets, entry.images, entry.card.model, allow_missing) for entry in entries]
     for entry, found in zip(entries, pairs, strict=True):
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
-    digests = weight_digests(metrics)
-    place = torch.device(device)
+    untouched = _untouched(reference_set, targets, metrics, sorted(recipes))
+    digests = digests_of(metrics)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pool = stack.enter_context(steady(workers))
-        features = {metric.feature.name: metric.feature for metric in metrics}
+        place = torch.device("cpu" if device.startswith("mps") else device)
+        computed = _computed(metrics)
+        features = {metric.feature.name: metric.feature for metric in computed}
         extractors = {name: feature.load(place) for name, feature in features.items()}
-        engine = Engine(metrics, extractors, place, batch_size, cache, sha256_json(digests), pool)
-        parts = _score_parts(reference_set, targets, pairs, engine, folder)
-        provenance = _provenance(digests, engine)
+        digests |= file_digests(features.values())
+        key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
+        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool)
+        parts = _score_parts(reference_set, targets, [*pairs, *untouched.values()], engine, folder, shard)
+        facts = provenance(digests, str(place), precision, batch_size)
+        lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))
         return [
-            _record(
-                reference_set, split, entry, recipes[entry.recipe], found, engine, parts[0], paths, provenance
+            make_record(
+                reference_set,
+                split,
+                Scored(
+                    entry.card, recipes[entry.recipe], found, paths, parts[0], lq_parts.get(entry.recipe, [])
+                ),
+                metrics,
+                facts,
             )
-            for entry, found, paths in zip(entries, pairs, parts[1:], strict=True)
+            for entry, found, paths in zip(entries, pairs, parts[1 : len(pairs) + 1], strict=True)
         ]
+
+
+def _untouched(
+    reference_set: ReferenceSet, targets: Sequence[Target], metrics: Sequence[Metric], recipes: Sequence[str]
+) -> dict[str, dict[str, Paired]]:
+    """The LQ images of each recipe as if they were a submission, where a gain over them is asked for."""
+    if not any(isinstance(metric, GainMetric) for metric in metrics):
+        return {}
+    return {
+        recipe: pair(
+            targets, {t.key: reference_set.lq_path(recipe, t.key) for t in targets}, f"LQ images of {recipe}"
+        )
+        for recipe in recipes
+    }
+
+
+def _computed(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """What is computed for these metrics: each gain through its base."""
+    bases = (metric.base if isinstance(metric, GainMetric) else metric for metric in metrics)
+    return tuple({metric.protocol.id: metric for metric in bases}.values())
 
 
 def _score_parts(
@@ -138,160 +178,43 @@ def _score_parts(
     pairs: Sequence[Mapping[str, Paired]],
     engine: Engine,
     folder: Path,
+    shard: Shard,
 ) -> list[list[Path]]:
     """Score chunk by chunk; the parts' paths of the HQ side and of each submission, in order of chunks.
 
-    While one chunk is scored, the next one is being decoded.
+    While one chunk is scored, the next one is being decoded. Parts that are there already are kept.
     """
     paths: list[list[Path]] = [[] for _ in range(len(pairs) + 1)]
     waiting: tuple[Opened, list[Path]] | None = None
-    with progress("scoring", len(targets) * len(pairs)) as advance:
+    cut = list(chunks(reference_set, targets))
+    mine = sum(len(chunk.targets) for number, chunk in enumerate(cut) if shard.takes(number))
+    with progress("scoring", mine * len(pairs)) as advance:
 
         def finish(opened: Opened, names: Sequence[Path]) -> None:
             for name, part in zip(names, score_chunk(reference_set, opened, engine), strict=True):
                 part.write(name)
             advance(len(opened.chunk.targets) * len(opened.restored))
 
-        for chunk in chunks(reference_set, targets):
+        for number, chunk in enumerate(cut):
             names = [_part_path(folder, chunk, found, engine) for found in [{}, *pairs]]
             for listed, name in zip(paths, names, strict=True):
                 listed.append(name)
-            open_ones = [place for place, name in enumerate(names) if place and Part.read(name) is None]
-            advance(len(chunk.targets) * (len(pairs) - len(open_ones)))
-            if open_ones or Part.read(names[0]) is None:
-                wanted = [pairs[place - 1] for place in open_ones]
-                opened = open_chunk(reference_set, chunk, wanted, engine)
+            if not shard.takes(number):
+                continue
+            todo = [place for place, name in enumerate(names) if place and Part.read(name) is None]
+            advance(len(chunk.targets) * (len(pairs) - len(todo)))
+            if todo or Part.read(names[0]) is None:
+                opened = open_chunk(reference_set, chunk, [pairs[place - 1] for place in todo], engine)
                 if waiting:
                     finish(*waiting)
-                waiting = opened, [names[0], *(names[place] for place in open_ones)]
+                waiting = opened, [names[0], *(names[place] for place in todo)]
         if waiting:
             finish(*waiting)
+    shard.wait()
     return paths
 
 
 def _part_path(folder: Path, chunk: Chunk, pairs: Mapping[str, Paired], engine: Engine) -> Path:
     images = [[t.key, pairs[t.key].sha256, pairs[t.key].reason] for t in chunk.targets if t.key in pairs]
-    settings = [PART_VERSION, engine.cache_key, engine.batch_size, str(engine.device), _versions()]
     ids = [metric.protocol.id for metric in engine.metrics]
-    return folder / f"{sha256_json([chunk.content, images, settings, ids])}.npz"
-
-
-def _record(
-    reference_set: ReferenceSet,
-    split: str,
-    entry: Entry,
-    recipe: tuple[str, str],
-    pairs: Mapping[str, Paired],
-    engine: Engine,
-    hq_parts: Sequence[Path],
-    parts: Sequence[Path],
-    provenance: dict[str, str],
-) -> Record:
-    benchmark = Benchmark(
-        name=reference_set.info.name,
-        set_hash=reference_set.info.content_hash,
-        split=split,
-        recipe=recipe[0],
-        lq_hash=recipe[1],
-        images=len(pairs),
-        protocols=tuple(metric.protocol.id for metric in engine.metrics),
-    )
-    info = RecordInfo(
-        card=entry.card,
-        benchmark=benchmark,
-        submission_hash=sha256_json([[key, pairs[key].sha256] for key in sorted(pairs)]),
-        set_scores={
-            metric.protocol.id: _set_score(metric, parts, hq_parts)
-            for metric in engine.metrics
-            if isinstance(metric, SetMetric)
-        },
-        provenance=provenance | ({"lossy images": str(count)} if (count := lossy(pairs)) else {}),
-    )
-    return Record(info, _table(reference_set, parts))
-
-
-def _set_score(metric: SetMetric, parts: Sequence[Path], hq_parts: Sequence[Path]) -> SetScore:
-    name = metric.feature.name
-    images = sum(len(batch) for batch in _vectors(parts, name))
-    if images < 2:
-        return SetScore(value=None, images=images, warning="needs two images or more")
-    few = f"{images} images; below {metric.enough} the number is biased upwards: compare at equal counts only"
-    value = metric.compare(_vectors(parts, name), _vectors(hq_parts, name))
-    return SetScore(value=value, images=images, warning=few if images < metric.enough else "")
-
-
-def _vectors(paths: Sequence[Path], name: str) -> Iterator[npt.NDArray[np.float32]]:
-    for part in map(_must_read, paths):
-        if name in part.vectors:
-            yield part.vectors[name]
-
-
-def _must_read(path: Path) -> Part:
-    part = Part.read(path)
-    if part is None:
-        raise RefbenchError(f"{path} vanished while scoring; leave the work folder alone and score again")
-    return part
-
-
-def _table(reference_set: ReferenceSet, paths: Sequence[Path]) -> pd.DataFrame:
-    rows = [
-        (key, reference_set[key].identity, name, value, reason)
-        for part in map(_must_read, paths)
-        for name, values in part.values.items()
-        for key, value, reason in zip(part.keys, values, part.reasons[name], strict=True)
-    ]
-    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    frame["value"] = frame["value"].astype("float64")
-    return frame.sort_values(["protocol", "key"], ignore_index=True)
-
-
-def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:
-    """Id and content hash of a recipe's LQ images, from their ``lq.json``.
-
-    Raises:
-        RefbenchError: the set has no LQ images of that recipe.
-    """
-    path = reference_set.lq_folder(recipe) / "lq.json"
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        return str(said["recipe_id"]), str(said["lq_hash"])
-    except FileNotFoundError:
-        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(
-            f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {mend}"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RefbenchError(f"{path} is not readable: {error}") from None
-
-
-def weight_digests(metrics: Sequence[Metric]) -> dict[str, str]:
-    """SHA-256 of every weight that metrics need.
-
-    Raises:
-        RefbenchError: some are absent; all of them are named, with the command that brings them.
-    """
-    names = sorted({name for metric in metrics for name in metric.protocol.weights})
-    absent = [name for name in names if weights.find(name) is None]
-    if absent:
-        them = " ".join(absent)
-        raise RefbenchError(
-            f"weights are missing: {', '.join(absent)}; get them with: refbench weights fetch {them}"
-        )
-    return {name: weights.digest(name) for name in names}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _provenance(digests: Mapping[str, str], engine: Engine) -> dict[str, str]:
-    packages = {f"package {name}": number for name, number in _versions().items()}
-    files = {f"weights {name}": digest for name, digest in digests.items()}
-    batch = "each network's own" if engine.batch_size is None else str(engine.batch_size)
-    return packages | files | {"device": str(engine.device), "dtype": "float32", "batch size": batch}
+    return folder / f"{sha256_json([chunk.content, images, ids, engine.key])}.npz"

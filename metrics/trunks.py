@@ -29,8 +29,8 @@ class _ArraysOnly(pickle.Unpickler):
             raise RefbenchError(f"a weights file of arrays asks for {module}.{name}; it is refused") from None
 
 
-def read_trunk(path: Path, net: str) -> list[tuple[Tensor, Tensor]]:
-    """Kernels (O, I, H, W) and biases (O,), float32, of a trunk's convolutions in order.
+def read_trunk(path: Path, net: str) -> list[Tensor]:
+    """Kernel (O, I, H, W) and bias (O,), float32, of each of a trunk's convolutions in order.
 
     ``path`` is a pickle of nested dictionaries of numpy arrays with kernels (H, W, I, O); ``net`` is
     ``alex`` or ``vgg``. Only array constructors are allowed while it is read.
@@ -42,9 +42,22 @@ def read_trunk(path: Path, net: str) -> list[tuple[Tensor, Tensor]]:
         with path.open("rb") as stream:
             tree = _ArraysOnly(stream, encoding="latin1").load()
         layers = tree[SCOPES[net]]
-        return [_convolution(layers[f"Conv_{index}"]) for index in range(len(layers))]
+        return [tensor for index in range(len(layers)) for tensor in _convolution(layers[f"Conv_{index}"])]
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise RefbenchError(f"{path} does not hold the {net} trunk of LPIPS: {error}") from None
+
+
+def read_torchvision(path: Path) -> list[Tensor]:
+    """Weights and biases of the convolutions of a torchvision classifier (its ``features``), in order.
+
+    Raises:
+        RefbenchError: the file holds anything but tensors by name.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return [tensor for name, tensor in state.items() if name.startswith("features.")]
+    except (pickle.UnpicklingError, RuntimeError, AttributeError, EOFError) as error:
+        raise RefbenchError(f"{path} is not a file of tensors: {str(error).splitlines()[0]}") from None
 
 
 def _convolution(layer: dict[str, npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:

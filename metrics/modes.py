@@ -1,0 +1,76 @@
+"""Evaluation modes: the same targets with fewer references, or with the references of another person.
+
+How much a model gains from its references, and what it does when they are wrong, are two runs of restoring
+and scoring under two modes. A mode gives another reference set in memory, with a name and a content hash of
+its own, so that its records never share a table with those of the whole lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..builders.manifest import ReferenceSet, Target, content_hash
+from ..errors import RefbenchError
+from ..files import sha256_json
+
+ALL = "all"
+WRONG = "wrong"
+
+
+def with_references(reference_set: ReferenceSet, mode: str) -> ReferenceSet:
+    """The set as a mode sees it.
+
+    Args:
+        reference_set: the set.
+        mode: ``all``; a number k for the first k references of each target (fewer where there are fewer);
+            ``wrong`` for as many references of another person of the same split, drawn by identity.
+
+    Raises:
+        RefbenchError: another mode, or a split with a single person under ``wrong``.
+    """
+    if mode == ALL:
+        return reference_set
+    if mode == WRONG:
+        targets = _swapped(reference_set.targets)
+    elif mode.isdecimal() and int(mode) > 0:
+        targets = tuple(_first(target, int(mode)) for target in reference_set.targets)
+    else:
+        raise RefbenchError(f"the references can be {ALL!r}, {WRONG!r} or a number from 1; got {mode!r}")
+    info = reference_set.info.model_copy(
+        update={"name": f"{reference_set.info.name}-references-{mode}", "content_hash": content_hash(targets)}
+    )
+    return ReferenceSet(reference_set.root, info, targets)
+
+
+def _first(target: Target, count: int) -> Target:
+    return replace(
+        target,
+        references=target.references[:count],
+        reference_distances=target.reference_distances[:count],
+    )
+
+
+def _swapped(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Each target with references of the next person of its split, in the order of their hashes."""
+    people: dict[str, dict[str, list[str]]] = {}
+    for target in targets:
+        if target.references:
+            people.setdefault(target.split, {}).setdefault(target.identity, []).append(target.key)
+    next_person: dict[tuple[str, str], list[str]] = {}
+    for split, keys in people.items():
+        if len(keys) < 2:
+            raise RefbenchError(
+                f"the split {split} has one person with references; wrong ones need two people"
+            )
+        order = sorted(keys, key=lambda identity: sha256_json([split, identity]))
+        for index, identity in enumerate(order):
+            next_person[split, identity] = sorted(keys[order[(index + 1) % len(order)]])
+    swapped = []
+    for target in targets:
+        if target.references:
+            others = next_person[target.split, target.identity]
+            wrong = tuple(others[: len(target.references)])
+            target = replace(target, references=wrong, reference_distances=(float("nan"),) * len(wrong))
+        swapped.append(target)
+    return tuple(swapped)
