@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,35 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import weights
 from ..errors import RefbenchError
-from ..faces.detect import DETECTORS
-from ..faces.recognise import RECOGNISERS, RecogniserKind, own_recogniser
-from ..files import replacing, sha256_file
+from ..files import replacing
 from ..images import find_photos
 from ..progress import say
-from .identify import People, identify
-from .identities import names
-from .intake import Candidate, examine, gather, hash_photos, other_files, set_apart
+from .choose import choose, count, warn
+from .identify import identify
+from .intake import examine, gather, hash_photos, other_files, set_apart
 from .keys import keys_of
-from .manifest import SPLITS, ReferenceSet, SetInfo, Target, content_hash
+from .manifest import ReferenceSet, SetInfo, content_hash
 from .options import BuildOptions
-from .pairs import Pairs, Vectors, find_pairs
+from .pairs import Vectors
 from .photos import Bench
-from .references import Reference, candidates, ordered
-from .report import BuildReport, Line
-from .splits import draw_splits
+from .provenance import package_versions, recogniser_of, settled, weight_versions
+from .report import REPORTS, BuildReport, Line
+from .verify import verify_set
 
 CACHE = ".cache"
 EMBEDDINGS = "embeddings.npy"
-NEAR_DUPLICATE = {
-    "mobilefacenet": 0.015,
-    "dlib-resnet": 0.003,
-    "webface-r50": 0.1,
-    "webface-r50-five-point": 0.1,
-}
-"""Cosine distance under which two images are copies of one picture more often than two pictures: for the
-official network FFHQ-Ref's, for the embedded ones between recompressed copies and London's pairs."""
 
 
 def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
@@ -62,7 +50,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     options = options or BuildOptions()
     check_folders(photos, out)
     kind = recogniser_of(options)
-    versions = weight_versions(options, kind)
+    versions = weight_versions(options, kind) | package_versions()
     options = settled(options, kind)
     found = [path.relative_to(photos).as_posix() for path in find_photos(photos)]
     lines = [*other_files(photos)]
@@ -94,6 +82,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         counts=count(targets, len(found)),
         licence=options.licence,
         consent=options.consent,
+        files=dict.fromkeys((EMBEDDINGS, *REPORTS), ""),
     )
     report = BuildReport(
         out=out,
@@ -105,7 +94,9 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     )
     made = ReferenceSet(out, info, tuple(targets))
     pictures = {candidate.key: candidate.picture for candidate in chosen}
-    return write_set(made, pictures, vectors, report)
+    report = write_set(made, pictures, vectors, report)
+    bench.prune(done)
+    return report
 
 
 def check_folders(photos: Path, out: Path) -> None:
@@ -122,143 +113,6 @@ def check_folders(photos: Path, out: Path) -> None:
     ours = ("set.json", "manifest.parquet", CACHE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise RefbenchError(f"{out} holds other files already; name a new or empty folder for the set")
-
-
-def recogniser_of(options: BuildOptions) -> RecogniserKind:
-    """The declared recogniser, or one's own by the path of its file; `RefbenchError` if there is neither."""
-    return RECOGNISERS.get(options.recogniser) or own_recogniser(Path(options.recogniser))
-
-
-def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, str]:
-    """Hash of every network file that a build depends on, by name.
-
-    Raises:
-        RefbenchError: an unknown detector, or weights that are not there.
-    """
-    if options.detector not in DETECTORS:
-        raise RefbenchError(f"no detector is called {options.detector!r}; there are: {', '.join(DETECTORS)}")
-    detector = () if options.aligned else DETECTORS[options.detector].weights
-    return {name: weights.digest(name) for name in sorted(detector)} | kind.digests()
-
-
-def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
-    """The options with the recogniser's own distances where the user gave none.
-
-    Raises:
-        RefbenchError: the recogniser has no measured threshold and the user gave none.
-    """
-    threshold = kind.clustering_threshold if options.threshold is None else options.threshold
-    if np.isnan(threshold):
-        raise RefbenchError(f"{kind.name} has no measured threshold; give one (cosine distance, 0 to 2)")
-    own = min(NEAR_DUPLICATE.get(kind.name, 0.0), threshold / 2)
-    least = own if options.min_distance is None else options.min_distance
-    if least >= threshold:
-        raise RefbenchError(
-            f"the least distance of a reference ({least:g}) is not under the threshold ({threshold:g}); "
-            "no image would have a reference"
-        )
-    return options.model_copy(update={"threshold": threshold, "min_distance": round(least, 6)})
-
-
-def choose(
-    chosen: Sequence[Candidate], vectors: Vectors, people: People, options: BuildOptions
-) -> list[Target]:
-    """Reference lists and splits: a target for every candidate, in order of key."""
-    pairs = everyone(people, vectors) if options.identities == "folders" else people.pairs
-    found = candidates(len(chosen), pairs, people.labels)
-    least = options.min_distance or 0.0
-    usable = [sum(reference.distance >= least for reference in references) for references in found]
-    splits = split_units(chosen, people, usable, options)
-    keys = [candidate.key for candidate in chosen]
-    targets = []
-    for row, (candidate, identity) in enumerate(zip(chosen, names(people.labels), strict=True)):
-        minimum = 0.0 if splits[row] == "train" else least
-        references = ordered(
-            found[row], vectors, minimum, options.order, options.start, options.max_references
-        )
-        targets.append(_target(candidate, identity, splits[row], references, keys, options))
-    return targets
-
-
-def everyone(people: People, vectors: Vectors) -> Pairs:
-    """All pairs of images of one person, however far apart: for identities that folders vouch for."""
-    found = []
-    for label in range(int(people.labels.max(initial=-1)) + 1):
-        rows = np.flatnonzero(people.labels == label)
-        near = find_pairs(vectors[rows], 2.0)
-        found.append((rows[near.first], rows[near.second], near.distance))
-    first, second, distance = (np.concatenate(column) for column in zip(*found, strict=True))
-    return Pairs(first, second, distance)
-
-
-def split_units(
-    chosen: Sequence[Candidate], people: People, usable: Sequence[int], options: BuildOptions
-) -> list[str]:
-    """The split of every candidate. A unit may be in val or test if all its images have references enough."""
-    first_key: dict[int, str] = {}
-    for candidate, unit in zip(chosen, people.units, strict=True):
-        first_key.setdefault(int(unit), candidate.key)
-    sizes = Counter(int(unit) for unit in people.units)
-    short = {
-        int(unit)
-        for unit, many in zip(people.units, usable, strict=True)
-        if min(many, options.max_references) < min(options.min_references, options.max_references)
-    }
-    eligible = {first_key[unit]: sizes[unit] for unit in sizes if unit not in short}
-    drawn = draw_splits(eligible, options.val, options.test, options.split_by, options.seed)
-    return [drawn.get(first_key[int(unit)], "train") for unit in people.units]
-
-
-def _target(
-    candidate: Candidate,
-    identity: str,
-    split: str,
-    references: Sequence[Reference],
-    keys: Sequence[str],
-    options: BuildOptions,
-) -> Target:
-    return Target(
-        key=candidate.key,
-        identity=identity,
-        split=split,
-        hq=f"images/{candidate.key}.png",
-        hq_sha256=candidate.face.png_sha256,
-        width=options.image_size,
-        height=options.image_size,
-        references=tuple(keys[reference.row] for reference in references),
-        reference_distances=tuple(reference.distance for reference in references),
-        landmarks=candidate.face.landmarks,
-        quality=candidate.face.quality,
-        source=candidate.source,
-        licence=options.licence,
-    )
-
-
-def count(targets: Sequence[Target], photos: int) -> dict[str, int]:
-    """What a set holds, by name."""
-    counts = {
-        "photos": photos,
-        "images": len(targets),
-        "images_with_references": sum(bool(target.references) for target in targets),
-        "identities": len({target.identity for target in targets}),
-    }
-    for split in SPLITS:
-        inside = [target for target in targets if target.split == split]
-        counts[f"{split}_images"] = len(inside)
-        counts[f"{split}_images_with_references"] = sum(bool(target.references) for target in inside)
-        counts[f"{split}_identities"] = len({target.identity for target in inside})
-    return counts
-
-
-def warn(targets: Sequence[Target], options: BuildOptions) -> list[str]:
-    """What the user should know of the set as a whole."""
-    warnings = []
-    if not any(target.references for target in targets):
-        warnings.append("no image has a reference: nobody is seen twice, or the threshold is too strict")
-    for split, size in (("test", options.test), ("val", options.val)):
-        if size and not any(target.split == split for target in targets):
-            warnings.append(f"the split {split} is empty: too few identities have references")
-    return warnings
 
 
 def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchError:
@@ -300,10 +154,8 @@ def _is_there(made: ReferenceSet) -> bool:
         there = ReferenceSet.read(made.root)
     except RefbenchError:
         return False
-    if there.info != made.info or there.targets != made.targets:
-        return False
-    pictures = ((made.hq_path(target.key), target.hq_sha256) for target in made.targets)
-    return all(path.is_file() and sha256_file(path) == digest for path, digest in pictures)
+    same = there.info.model_copy(update={"files": made.info.files}) == made.info
+    return same and there.targets == made.targets and verify_set(made.root).is_whole
 
 
 def _link(kept: Path, path: Path) -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import sha256_json, write_json, write_table
+from ..files import sha256_file, sha256_json, write_json, write_table
 
 SCHEMA_VERSION = 1
+MANIFEST = "manifest.parquet"
 SPLITS = ("train", "val", "test")
 ALL_SPLITS = "all"
 Point = tuple[float, float]
@@ -24,7 +25,8 @@ class SetInfo(BaseModel):
     """What ``set.json`` says about a reference set.
 
     ``settings`` holds every choice of the build (detector, recogniser, thresholds, split sizes, seed) and
-    ``versions`` the weights by hash, so that the set can be rebuilt; ``content_hash`` names its content.
+    ``versions`` the weights by hash and the packages by version, so that the set can be rebuilt.
+    ``content_hash`` names its content; ``files`` has the hash of every file beside the images, by its path.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class SetInfo(BaseModel):
     counts: dict[str, int]
     licence: str = "unknown"
     consent: str = "unknown"
+    files: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +130,32 @@ class ReferenceSet:
         """
         try:
             info = SetInfo.model_validate_json((root / "set.json").read_text("utf-8"))
-            frame = pd.read_parquet(root / "manifest.parquet")
+            frame = pd.read_parquet(root / MANIFEST)
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             mend = "make one with: refbench build PHOTOS --out SET"
             raise RefbenchError(f"{root} is not a reference set: it has no {missing}; {mend}") from None
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{root} is not a readable reference set: {error}") from None
-        return cls(root, info, tuple(_targets(frame)))
+        try:
+            return cls(root, info, tuple(_targets(frame)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RefbenchError(f"{root / MANIFEST} is not a manifest of this version: {error}") from None
 
     def write(self) -> None:
-        """Write ``manifest.parquet`` and then ``set.json``, which marks the set as whole."""
-        write_table(self.root / "manifest.parquet", _frame(self.targets))
-        write_json(self.root / "set.json", self.info.model_dump(mode="json"))
+        """Write ``manifest.parquet`` and then ``set.json``, which marks the set as whole.
+
+        The hashes of the manifest and of the files named in ``info.files`` are taken as they lie there.
+        """
+        write_table(self.root / MANIFEST, _frame(self.targets))
+        names = sorted({MANIFEST, *self.info.files})
+        files = {name: sha256_file(self.root / name) for name in names}
+        write_json(self.root / "set.json", self.info.model_dump(mode="json") | {"files": files})
 
 
 def content_hash(targets: Iterable[Target]) -> str:
-    """SHA-256 over what makes a set: keys, identities, splits, image hashes and reference lists."""
-    rows = ([t.key, t.identity, t.split, t.hq_sha256, list(t.references)] for t in targets)
+    """SHA-256 over what scores depend on: keys, identities, splits, images, landmarks and reference lists."""
+    rows = ([t.key, t.identity, t.split, t.hq_sha256, t.landmarks, list(t.references)] for t in targets)
     return sha256_json(sorted(rows))
 
 
@@ -167,4 +178,6 @@ def _targets(frame: pd.DataFrame) -> Iterable[Target]:
         named["references"] = tuple(named["references"])
         named["reference_distances"] = tuple(float(value) for value in named["reference_distances"])
         landmarks = tuple(zip(flat[0::2], flat[1::2], strict=True))
-        yield Target(**named, landmarks=landmarks, quality={n: float(v) for n, v in quality.items()})
+        yield Target(
+            **named, landmarks=landmarks, quality={n: float(v) for n, v in quality.items() if v == v}
+        )

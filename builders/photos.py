@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -112,6 +112,16 @@ class Bench:
         """Keep what came of a photo for later runs."""
         kept = {"fault": done.fault, "notes": done.notes, "faces": [asdict(face) for face in done.faces]}
         write_text(self.entry(done.sha256), json.dumps(kept, sort_keys=True))
+
+    def prune(self, done: Iterable[PhotoDone]) -> None:
+        """Remove what earlier runs kept and this one did not use."""
+        used = set()
+        for photo in done:
+            used.add(self.entry(photo.sha256))
+            used |= {self.face(photo.sha256, number) for number in range(1, len(photo.faces) + 1)}
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path not in used:
+                path.unlink()
 
     @staticmethod
     def _is_whole(path: Path, png_sha256: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..files import write_json, write_text
 
 MOST_LINES = 40
+REPORTS = ("report.json", "report.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class BuildReport:
     counts: dict[str, int]
     lines: tuple[Line, ...] = ()
     warnings: tuple[str, ...] = ()
-    comparison: dict[str, Any] = field(default_factory=dict)
+    comparison: dict[str, int] = field(default_factory=dict)
     reused: int = 0
     changed: bool = True
 
@@ -62,6 +62,8 @@ class BuildReport:
         """The report for people: counts, warnings, then one line per photo or face that was left out."""
         wide = max(len(name) for name in self.counts)
         rows = [f"{name.replace('_', ' '):<{wide}}  {count:>7}" for name, count in self.counts.items()]
+        ways = ", ".join(f"{way} {found}" for way, found in self.comparison.items())
+        rows.append(f"identities by each way of joining images: {ways}")
         rows += [f"warning: {warning}" for warning in self.warnings]
         shown = self.lines if most is None else self.lines[:most]
         rows += [

@@ -1,0 +1,73 @@
+"""What a build rests on: networks by hash, packages by version, the distances that go with a recogniser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL
+import torch
+
+from .. import __version__, weights
+from ..errors import RefbenchError
+from ..faces.detect import DETECTORS
+from ..faces.recognise import RECOGNISERS, RecogniserKind, own_recogniser
+from .options import BuildOptions
+
+NEAR_DUPLICATE = {
+    "mobilefacenet": 0.015,
+    "dlib-resnet": 0.003,
+    "webface-r50": 0.1,
+    "webface-r50-five-point": 0.1,
+}
+"""Cosine distance under which two images are copies of one picture more often than two pictures: for the
+official network FFHQ-Ref's, for the embedded ones between recompressed copies and London's pairs."""
+
+
+def recogniser_of(options: BuildOptions) -> RecogniserKind:
+    """The declared recogniser, or one's own by the path of its file; `RefbenchError` if there is neither."""
+    return RECOGNISERS.get(options.recogniser) or own_recogniser(Path(options.recogniser))
+
+
+def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, str]:
+    """Hash of every network file that a build depends on, by name.
+
+    Raises:
+        RefbenchError: an unknown detector, or weights that are not there.
+    """
+    if options.detector not in DETECTORS:
+        raise RefbenchError(f"no detector is called {options.detector!r}; there are: {', '.join(DETECTORS)}")
+    detector = () if options.aligned else DETECTORS[options.detector].weights
+    return {name: weights.digest(name) for name in sorted(detector)} | kind.digests()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide the bytes of aligned pictures and embeddings."""
+    found = {
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pillow": PIL.__version__,
+        "refbench": __version__,
+        "torch": str(torch.__version__),
+    }
+    return {f"package:{name}": version for name, version in found.items()}
+
+
+def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
+    """The options with the recogniser's own distances where the user gave none.
+
+    Raises:
+        RefbenchError: the recogniser has no measured threshold and the user gave none.
+    """
+    threshold = kind.clustering_threshold if options.threshold is None else options.threshold
+    if np.isnan(threshold):
+        raise RefbenchError(f"{kind.name} has no measured threshold; give one (cosine distance, 0 to 2)")
+    own = min(NEAR_DUPLICATE.get(kind.name, 0.0), threshold / 2)
+    least = own if options.min_distance is None else options.min_distance
+    if least >= threshold:
+        raise RefbenchError(
+            f"the least distance of a reference ({least:g}) is not under the threshold ({threshold:g}); "
+            "no image would have a reference"
+        )
+    return options.model_copy(update={"threshold": threshold, "min_distance": round(least, 6)})

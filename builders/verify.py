@@ -1,0 +1,106 @@
+"""Check a reference set against itself: every hash, every name, every reference, every split."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..files import sha256_file
+from ..progress import track
+from .manifest import SPLITS, ReferenceSet, Target, content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of a set found: how many files were hashed, and every fault in one line each."""
+
+    root: Path
+    files: int
+    faults: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+    def text(self) -> str:
+        """For people."""
+        head = f"{self.root}: {self.files} files hashed, " + (
+            "all as recorded" if self.is_whole else f"{len(self.faults)} faults"
+        )
+        return "\n".join([head, *(f"  - {fault}" for fault in self.faults)])
+
+
+def verify_set(root: Path) -> Verification:
+    """Hash every file of a set again and check that its manifest makes sense; LQ images are not looked at.
+
+    Raises:
+        RefbenchError: not a readable reference set.
+    """
+    found = ReferenceSet.read(root)
+    faults = [*manifest_faults(found.targets)]
+    if content_hash(found.targets) != found.info.content_hash:
+        faults.append("manifest.parquet does not have the content hash that set.json states")
+    faults += (
+        fault
+        for name, digest in sorted(found.info.files.items())
+        if (fault := _file_fault(root, name, digest))
+    )
+    images = ((target.hq, target.hq_sha256) for target in found.targets)
+    for name, digest in track("hashes", images, len(found.targets)):
+        if fault := _file_fault(root, name, digest):
+            faults.append(fault)
+    known = {target.hq for target in found.targets}
+    inside = (path.relative_to(root).as_posix() for path in sorted((root / "images").rglob("*.png")))
+    faults += (f"{name}: is not in the manifest" for name in inside if name not in known)
+    return Verification(root, len(found.targets) + len(found.info.files), tuple(faults))
+
+
+def manifest_faults(targets: tuple[Target, ...]) -> Iterator[str]:
+    """Everything that no manifest may hold, each in one line that begins with the key."""
+    keys = {target.key: target for target in targets}
+    for key, many in Counter(target.key.lower() for target in targets).items():
+        if many > 1:
+            yield f"{key}: {many} images have this key, whatever the case of its letters"
+    splits: dict[str, set[str]] = defaultdict(set)
+    for target in targets:
+        splits[target.identity].add(target.split)
+    for identity, found in sorted(splits.items()):
+        if len(found) > 1:
+            yield f"identity {identity}: lies in several splits ({', '.join(sorted(found))})"
+    for target in targets:
+        yield from (f"{target.key}: {fault}" for fault in _target_faults(target, keys))
+
+
+def _target_faults(target: Target, keys: dict[str, Target]) -> Iterator[str]:
+    path = PurePosixPath(target.hq)
+    if path.is_absolute() or ".." in path.parts:
+        yield f"its image {target.hq} lies outside the set"
+    if target.split not in SPLITS:
+        yield f"its split {target.split!r} is none of {', '.join(SPLITS)}"
+    if len(target.references) != len(target.reference_distances):
+        yield f"{len(target.references)} references but {len(target.reference_distances)} distances"
+    if not all(0.0 <= distance <= 2.0 for distance in target.reference_distances):
+        yield "a distance of a reference is not between 0 and 2"
+    if len(set(target.references)) < len(target.references):
+        yield "a reference stands twice in its list"
+    for reference in target.references:
+        other = keys.get(reference)
+        if other is None:
+            yield f"its reference {reference} is not in the set"
+        elif reference == target.key:
+            yield "it is its own reference"
+        elif other.hq_sha256 == target.hq_sha256:
+            yield f"its reference {reference} is the same picture"
+        elif other.identity != target.identity:
+            yield f"its reference {reference} is of {other.identity}, not of {target.identity}"
+
+
+def _file_fault(root: Path, name: str, digest: str) -> str:
+    path = root / name
+    if not path.is_file():
+        return f"{name}: is missing"
+    found = sha256_file(path)
+    return "" if found == digest else f"{name}: has the hash {found[:12]}..., not {digest[:12]}..."
