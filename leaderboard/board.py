@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from ..metrics.protocol import Protocol
 from ..metrics.record import Benchmark, Card, Record, SetScore
-from .flags import Flag, read_flags
+from .flags import Flag
 from .settings import BoardSettings
 from .statistics import (
     Floats,
@@ -28,6 +29,9 @@ from .statistics import (
 from .store import Stored, label, safe_name
 
 NOT_SUBMITTED = "no image was submitted"
+SUPERSEDED = "superseded"
+CONTROL = "control"
+CONTROL_HOLE = "a control: shown for scale, never ranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One submission in one table. ``holes`` says what is missing; a row with holes has no composite."""
+    """One submission in one table. ``holes`` says why it has no rank: what is missing, or that it is a control."""
 
     name: str
     card: Card
@@ -155,40 +159,49 @@ class Board:
 
 
 def make_board(
-    stored: Sequence[Stored], protocols: Mapping[str, Protocol], settings: BoardSettings, seed: int = 0
+    stored: Sequence[Stored],
+    protocols: Mapping[str, Protocol],
+    settings: BoardSettings,
+    flags: Mapping[Path, tuple[Flag, ...]] | None = None,
+    seed: int = 0,
 ) -> Board:
-    """Group records by benchmark and rank each group; nothing here reads the clock or draws unseeded."""
+    """Group records by benchmark and rank each group; ``flags`` are by the records' folders."""
     grouped: dict[str, list[Stored]] = defaultdict(list)
     for entry in stored:
         grouped[entry.record.info.benchmark.id].append(entry)
-    tables = (make_table(grouped[name], protocols, settings, seed) for name in sorted(grouped))
+    tables = (make_table(grouped[name], protocols, settings, flags or {}, seed) for name in sorted(grouped))
     return Board(settings, tuple(tables))
 
 
 def make_table(
-    stored: Sequence[Stored], protocols: Mapping[str, Protocol], settings: BoardSettings, seed: int = 0
+    stored: Sequence[Stored],
+    protocols: Mapping[str, Protocol],
+    settings: BoardSettings,
+    flags: Mapping[Path, tuple[Flag, ...]],
+    seed: int = 0,
 ) -> Table:
     """Rank the records of one benchmark."""
     benchmark = stored[0].record.info.benchmark
     columns = tuple(Column(name, protocols.get(name)) for name in benchmark.protocols)
     keys, identity_of = _keys([entry.record for entry in stored])
     values = _values([entry.record for entry in stored], benchmark.protocols, keys)
-    current = [i for i, entry in enumerate(stored) if not entry.record.info.superseded_by]
+    standing = [_standing(entry.record) for entry in stored]
+    current = [i for i, word in enumerate(standing) if word != SUPERSEDED]
     past = [i for i in range(len(stored)) if i not in current]
     identities = np.array([identity_of[key] for key in keys])
 
     cells: list[list[Cell]] = [[] for _ in stored]
     comparisons: dict[str, Comparisons] = {}
     holes = _holes(stored, values, columns)
-    whole = [i for i in current if not holes[i]]
+    whole = [i for i in current if not holes[i] and not standing[i]]
     for column in columns:
         if column.id in values:
-            found, compared = _image_cells(column, values[column.id], identities, current, whole, seed)
+            found, compared = _image_cells(column, values[column.id], identities, standing, whole, seed)
             if compared is not None:
                 comparisons[column.id] = compared
         else:
             scores = [entry.record.info.set_scores.get(column.id) for entry in stored]
-            found = _set_cells(column, scores, current, benchmark.images)
+            found = _set_cells(column, scores, standing, benchmark.images)
         for row, cell in zip(cells, found, strict=True):
             row.append(cell)
 
@@ -201,8 +214,8 @@ def make_table(
             entry.record.info.card,
             entry.record,
             tuple(cells[i]),
-            holes[i],
-            read_flags(entry.folder),
+            (CONTROL_HOLE, *holes[i]) if standing[i] == CONTROL else holes[i],
+            flags.get(entry.folder, ()),
             points.get(i),
             int(places[i]) if i in whole else 0,
         )
@@ -300,7 +313,7 @@ def _image_cells(
     column: Column,
     matrix: Floats,
     identities: Labels,
-    current: Sequence[int],
+    standing: Sequence[str],
     whole: Sequence[int],
     seed: int,
 ) -> tuple[list[Cell], Comparisons | None]:
@@ -313,7 +326,7 @@ def _image_cells(
             _number(found.low[i], least=bounds[0]),
             _number(found.high[i], most=bounds[1]),
             int(images[i]),
-            reason=_unranked(column, int(images[i]), i in current, i in whole),
+            reason=_unranked(column, int(images[i]), standing[i], i in whole),
         )
         for i in range(matrix.shape[1])
     ]
@@ -341,12 +354,16 @@ def _compare_all(matrix: Floats, means: Floats, identities: Labels, seed: int) -
 
 
 def _set_cells(
-    column: Column, scores: Sequence[SetScore | None], current: Sequence[int], images: int
+    column: Column, scores: Sequence[SetScore | None], standing: Sequence[str], images: int
 ) -> list[Cell]:
     ranked = [
         i
-        for i in current
-        if column.protocol and (s := scores[i]) is not None and s.value is not None and s.images == images
+        for i, s in enumerate(scores)
+        if column.protocol
+        and not standing[i]
+        and s is not None
+        and s.value is not None
+        and s.images == images
     ]
     values = np.array([scores[i].value for i in ranked], dtype=np.float64)  # type: ignore[union-attr]
     places = ranks(values, column.protocol.higher_is_better) if column.protocol else values.astype(np.int64)
@@ -358,19 +375,26 @@ def _set_cells(
             continue
         place = int(place_of.get(i, 0))
         reason = score.warning or (
-            "" if place else _unranked(column, score.images, i in current, score.images == images)
+            "" if place else _unranked(column, score.images, standing[i], score.images == images)
         )
         cells.append(Cell(score.value, None, None, score.images, place, place, place, "", reason))
     return cells
 
 
-def _unranked(column: Column, images: int, is_current: bool, is_whole: bool) -> str:
+def _standing(record: Record) -> str:
+    """Why an entry takes no part in any ranking, in a word; empty for one that does."""
+    if record.info.superseded_by:
+        return SUPERSEDED
+    return CONTROL if record.info.card.control else ""
+
+
+def _unranked(column: Column, images: int, standing: str, is_whole: bool) -> str:
     if not images:
         return "not scored"
     if column.protocol is None:
         return "this protocol is not declared here, so its direction is not known"
-    if not is_current:
-        return "superseded"
+    if standing:
+        return standing
     return "" if is_whole else "incomplete"
 
 

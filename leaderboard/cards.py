@@ -29,6 +29,7 @@ HELP = {
     "hardware": "what the time below was measured on",
     "seconds_per_image": "for one image, loading left out",
     "peak_memory_mib": "peak memory of the device, in MiB",
+    "control": "true for a yardstick that is no model; it is shown and never ranked",
     "notes": "anything a reader should know",
 }
 

@@ -87,7 +87,7 @@ def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
 def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
     """Models by two numbers with their intervals and the Pareto front; the better corner is marked."""
     to_x = _scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, x.log)
-    to_y = _scale([*(v for p in points for v in (p.y, *p.y_bounds))], HEIGHT - BOTTOM, TOP, y.log)
+    to_y = _upwards([*(v for p in points for v in (p.y, *p.y_bounds))], y)
     front = pareto_front(points, x, y)
     parts = [*_frame(to_x, to_y, x, y)]
     if len(front) > 1:
@@ -106,7 +106,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
         if right - left > 1:
             parts.append(f'<path d="M{left:.1f} {cy:.1f}H{right:.1f}"/>')
         bottom, top = to_y(point.y_bounds[0]), to_y(point.y_bounds[1])
-        if bottom - top > 1:
+        if abs(bottom - top) > 1:
             parts.append(f'<path d="M{cx:.1f} {top:.1f}V{bottom:.1f}"/>')
         parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{4.5 if on_front else 3.5}"/>')
         if on_front or len(points) <= 8:
@@ -123,7 +123,7 @@ def lines(
     every_y = [v for c in curves for v in (*c.ys, *c.lows, *c.highs) if math.isfinite(v)]
     room = 118
     to_x = _scale(every_x, LEFT, WIDTH - RIGHT - room, x.log, margin=0.03)
-    to_y = _scale(every_y, HEIGHT - BOTTOM, TOP, y.log)
+    to_y = _upwards(every_y, y)
     ticks = tick_labels or {v: f"{v:g}" for v in every_x}
     parts = [*_frame(to_x, to_y, x, y, ticks, room)]
     taken: list[float] = []
@@ -146,6 +146,12 @@ def lines(
             )
         parts.append("</g></a>")
     return _svg(parts, title)
+
+
+def _upwards(values: Sequence[float], axis: Axis) -> _Scale:
+    """A vertical scale on which better is higher up."""
+    ends = (TOP, HEIGHT - BOTTOM) if axis.higher_is_better is False else (HEIGHT - BOTTOM, TOP)
+    return _scale(values, *ends, axis.log)
 
 
 def _frame(

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..builders.manifest import ReferenceSet
-from ..files import sha256_file
 from ..metrics.protocol import Protocol
 from ..progress import progress, say
 from .album_pages import album_pages, hero
 from .board import Board, make_board
 from .downloads import LABELS, export
+from .flagging import find_flags, match_submissions
+from .flags import FLAGS_NAME, Flag, read_flags
 from .galleries import choose_galleries
 from .pages import board_page, how_page, model_pages
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
@@ -22,8 +23,8 @@ from .reported import read_reported, reported_page
 from .settings import read_settings
 from .site import Site
 from .slices import slice_table, slicings
-from .store import Store
-from .submission import Submission, read_submission, submission_hash
+from .store import Store, Stored
+from .submission import Submission, read_submission
 
 
 def publish_site(
@@ -60,15 +61,19 @@ def publish_site(
     ]
     given = [found if isinstance(found, Submission) else read_submission(found) for found in submissions]
     stored = store.stored()
-    board = make_board(stored, declared(protocols), read_settings(store.root), seed)
     site = Site.open(out)
-    albums = _plan(board, sets, given, options)
+    matched, lost = match_submissions(stored, given)
+    for found in lost:
+        say(f"{found.root}: fits no record in the store, so its pictures are left out")
+    flags = _flags(stored, matched, sets)
+    board = make_board(stored, declared(protocols), read_settings(store.root), flags, seed)
+    by_slug = match_sets(board.tables, sets)
+    albums = _plan(board, stored, matched, by_slug, options)
     _make_pictures(site, albums, options)
-    by_hash = match_sets(board.tables, sets)
     sliced = {
-        table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_hash[table.slug])]
+        table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_slug[table.slug])]
         for table in board.tables
-        if table.slug in by_hash
+        if table.slug in by_slug
     }
     reported = read_reported(store.root)
     pages: list[Page] = [
@@ -112,28 +117,36 @@ def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str
     return [{"label": label, "href": href} for label, href in pages]
 
 
+def _flags(
+    stored: Sequence[Stored], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
+) -> dict[Path, tuple[Flag, ...]]:
+    """What stands beside the records; where nothing does, what a look at the submissions finds."""
+    kept = {entry.folder: read_flags(entry.folder) for entry in stored}
+    fresh = [entry for entry in stored if not (entry.folder / FLAGS_NAME).is_file()]
+    for reference_set in sets:
+        of_set = [e for e in fresh if e.record.info.benchmark.set_hash == reference_set.info.content_hash]
+        kept |= find_flags(of_set, matched, reference_set)
+    return kept
+
+
 def _plan(
-    board: Board, sets: Sequence[ReferenceSet], given: Sequence[Submission], options: PictureOptions
+    board: Board,
+    stored: Sequence[Stored],
+    matched: Mapping[Path, Submission],
+    by_slug: Mapping[str, ReferenceSet],
+    options: PictureOptions,
 ) -> dict[str, Album]:
-    """The album of every table that has pictures, each submission matched to its record."""
-    matched = match_sets(board.tables, sets)
-    digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in given]
-    used: set[int] = set()
+    """The album of every table whose reference set is at hand, by the table's slug."""
     albums = {}
     for table in board.tables:
-        hashes = [submission_hash(found, table.keys) for found in digests]
-        of_row = {}
-        for row in (*table.rows, *table.superseded):
-            fitting = [i for i, found in enumerate(hashes) if found == row.record.info.submission_hash]
-            used.update(fitting)
-            if fitting:
-                of_row[row.name] = given[fitting[0]]
-        album = plan_album(table, choose_galleries(table), matched.get(table.slug), of_row, options)
+        mine = {
+            e.name: matched[e.folder]
+            for e in stored
+            if e.folder.parent.name == table.slug and e.folder in matched
+        }
+        album = plan_album(table, choose_galleries(table), by_slug.get(table.slug), mine, options)
         if album is not None:
             albums[table.slug] = album
-    for i, found in enumerate(given):
-        if i not in used:
-            say(f"{found.root}: fits no record in the store, so its pictures are left out")
     return albums
 
 

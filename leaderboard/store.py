@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import pandas as pd
 
 from ..errors import FaultyInput, RefbenchError
 from ..files import sha256_bytes, write_json
+from ..metrics.protocol import Protocol
 from ..metrics.record import SCORE_COLUMNS, Card, Record
-
-RECORD_FILES = ("record.json", "scores.parquet")
-SUPERSEDED = "superseded.json"
+from .flags import FLAGS_NAME, read_flags
+from .records import SUPERSEDED, Problem, keep_flags, problems, read_record, record_folders
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Store:
         return folder
 
     def _compare(self, folder: Path, record: Record) -> None:
-        held = Record.read(folder)
+        held = read_record(folder)
         mine, theirs = (found.info.card for found in (record, held))
         if (mine.model, mine.version) != (theirs.model, theirs.version):
             raise FaultyInput(f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name")
@@ -85,18 +86,74 @@ class Store:
         Raises:
             RefbenchError: ``root`` is not a folder, or a record in it cannot be read.
         """
+        return [
+            Stored(folder, _with_later_knowledge(read_record(folder), folder))
+            for folder in self._record_folders()
+        ]
+
+    def _record_folders(self) -> list[Path]:
         if not self.root.is_dir():
             raise RefbenchError(f"{self.root} is not a folder; a store of records is made by: refbench score")
-        return [
-            Stored(folder, _with_later_knowledge(Record.read(folder), folder))
-            for benchmark in _folders(self.root)
-            for folder in _folders(benchmark)
-            if (folder / "record.json").is_file()
-        ]
+        folders = (folder for benchmark in _folders(self.root) for folder in _folders(benchmark))
+        return [folder for folder in folders if (folder / "record.json").is_file()]
+
+    def find(self, name: str) -> list[Stored]:
+        """The records of one model on every benchmark, by ``MODEL``, ``MODEL@VERSION`` or its label.
+
+        Raises:
+            RefbenchError: no such model; the nearest names are told.
+        """
+        stored = self.stored()
+        exact = [s for s in stored if s.name == name or label(s.record.info.card) == name]
+        found = exact or [s for s in stored if s.record.info.card.model.casefold() == name.casefold()]
+        if not found:
+            known = sorted({n for s in stored for n in (s.name, label(s.record.info.card))})
+            near = get_close_matches(name, known, n=3, cutoff=0.3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"see: refbench records list {self.root}"
+            raise RefbenchError(f"{self.root} has no model {name!r}; {hint}")
+        return found
 
     def records(self) -> list[Record]:
         """All records, in order of benchmark and name."""
         return [stored.record for stored in self.stored()]
+
+    def take(self, path: Path) -> list[Path]:
+        """Add every record found at or below ``path``, with its flags; returns their folders here.
+
+        Raises:
+            FaultyInput: there is none, or one differs from what the store holds under its name.
+            RefbenchError: one cannot be read.
+        """
+        added = []
+        for folder in record_folders(path):
+            place = self.add(read_record(folder))
+            flags = folder / FLAGS_NAME
+            if flags.is_file():
+                keep_flags(place, read_flags(folder))
+            added.append(place)
+        return added
+
+    def verify(self, protocols: Mapping[str, Protocol]) -> list[Problem]:
+        """Everything in the store that is not as it should be: names, counts, bounds, reasons, links.
+
+        Raises:
+            RefbenchError: ``root`` is not a folder.
+        """
+        found: list[Problem] = []
+        for folder in self._record_folders():
+            where = f"{folder.parent.name}/{folder.name}"
+            try:
+                record = _with_later_knowledge(read_record(folder), folder)
+            except RefbenchError as error:
+                found.append(Problem(where, str(error).replace("\n", " ")))
+                continue
+            if self.folder(record) != folder:
+                found.append(Problem(where, f"belongs into {self.folder(record).relative_to(self.root)}"))
+            by = record.info.superseded_by
+            if by and not (folder.parent / by / "record.json").is_file():
+                found.append(Problem(where, f"is superseded by {by}, which is not in the store"))
+            found += problems(folder, record, protocols)
+        return found
 
     def supersede(self, old: Path, new: Path) -> None:
         """Note that the record in folder ``old`` gives way to the one in ``new``; both stay.

@@ -1,0 +1,208 @@
+"""Commands of the leaderboard: check submissions, keep records, compare models, run user studies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import FaultList, FaultyInput, RefbenchError
+
+submission = typer.Typer(help="Make and check submissions, offline.", no_args_is_help=True)
+records = typer.Typer(help="Bring in, list and verify records.", no_args_is_help=True)
+study = typer.Typer(help="Run user studies: pages for participants, votes into scores.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of records.")]
+
+
+@submission.command("new")
+def new_submission(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where your restored KEY.png are or will be.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "My model",
+    team: Annotated[str, typer.Option(help="Who made it.")] = "unknown",
+) -> None:
+    """Write a card to fill in (submission.yaml), with a word on each field."""
+    from ..files import write_text
+    from ..metrics.record import Card
+    from .cards import CARD_NAME, card_text
+
+    path = folder / CARD_NAME
+    if path.exists():
+        raise FaultyInput(f"{path} is there already; edit it, or remove it first")
+    write_text(path, card_text(Card(model=model, team=team), explained=True))
+    typer.echo(f"{path}\nFill it in, put one PNG per key beside it, then: refbench submission check {folder}")
+
+
+@submission.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="Folder, zip or tar.")],
+    reference_set: Annotated[
+        Path | None, typer.Option("--set", help="Reference set: check keys and sizes, too.")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="Recipe that was restored.")
+    ] = "refldm-severe",
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Tell every fault of a submission at once, by the rules of the scorer, and the next step."""
+    from ..builders.manifest import ReferenceSet
+    from .submission import check_submission
+
+    chosen = ReferenceSet.read(reference_set) if reference_set else None
+    checked = check_submission(path, chosen, split)
+    where = str(reference_set) if reference_set else "SET"
+    following = f"refbench score {where} {path} --recipe {recipe} --store STORE"
+    if as_json:
+        said = {"faults": checked.faults, "notes": checked.notes, "next": "" if checked.faults else following}
+        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
+    if checked.faults:
+        if as_json:
+            raise typer.Exit(1)
+        raise FaultList(str(path), checked.faults, f"mend these, then: refbench submission check {path}")
+    if not as_json:
+        assert checked.submission is not None
+        notes = [f"note: {note}" for note in checked.notes]
+        images = len(checked.submission.images)
+        typer.echo("\n".join([*notes, f"{path}: {images} images, nothing is wrong. Next: {following}"]))
+
+
+@records.command("import")
+def import_records(
+    store: StoreFolder,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RECORD...", help="Folders with records at any depth.")
+    ],
+) -> None:
+    """Add records to a store. What is there is never overwritten; an identical record is left as it is."""
+    from .store import Store
+
+    for path in paths:
+        for folder in Store(store).take(path):
+            typer.echo(str(folder))
+
+
+@records.command("list")
+def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
+    """List the records of a store: benchmark, model, images, what superseded it, flags."""
+    from .flags import read_flags
+    from .store import Store
+
+    rows = []
+    for stored in Store(store).stored():
+        info = stored.record.info
+        unscored = int(stored.record.scores["value"].isna().sum())
+        flags = [flag.kind for flag in read_flags(stored.folder)]
+        if as_json:
+            facts = {
+                "benchmark": info.benchmark.id,
+                "record": stored.name,
+                **info.card.model_dump(mode="json"),
+            }
+            counts = {"images": info.benchmark.images, "unscored": unscored}
+            rows.append({**facts, **counts, "superseded_by": info.superseded_by, "flags": flags})
+            continue
+        extra = [f"{unscored} unscored"] if unscored else []
+        extra += [f"superseded by {info.superseded_by}"] if info.superseded_by else []
+        note = f"  ({', '.join([*extra, *flags])})" if extra or flags else ""
+        typer.echo(f"{info.benchmark.id}  {stored.name}{note}")
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+@records.command("verify")
+def verify(store: StoreFolder, as_json: AsJson = False) -> None:
+    """Check every record of a store: schema, names, counts, bounds, reasons, links."""
+    from ..metrics.catalogue import PROTOCOLS
+    from .store import Store
+
+    found = Store(store).verify(PROTOCOLS)
+    if as_json:
+        typer.echo(
+            json.dumps([{"where": p.where, "what": p.what} for p in found], indent=2, ensure_ascii=False)
+        )
+        if found:
+            raise typer.Exit(1)
+        return
+    if found:
+        raise FaultList(str(store), [f"{problem.where}: {problem.what}" for problem in found])
+    typer.echo(f"{store}: {len(Store(store).stored())} records, nothing is wrong")
+
+
+@records.command("supersede")
+def supersede(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the record that gives way.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the record that takes its place.")],
+) -> None:
+    """Note that a record gives way to another one of the same benchmark; both stay."""
+    from .store import Store
+
+    Store(old.parent.parent).supersede(old, new)
+    typer.echo(f"{old.name} is superseded by {new.name}")
+
+
+@records.command("flag")
+def flag(
+    store: StoreFolder,
+    reference_set: Annotated[Path, typer.Option("--set", help="Reference set of the benchmark.")],
+    submissions: Annotated[list[Path], typer.Argument(metavar="SUBMISSION...", help="Folders or archives.")],
+) -> None:
+    """Look for copies and training overlap, and keep what is found as flags beside the records."""
+    from ..builders.manifest import ReferenceSet
+    from .flagging import flag_records
+    from .store import Store
+    from .submission import read_submission
+
+    given = [read_submission(path) for path in submissions]
+    for folder, flags in flag_records(Store(store), ReferenceSet.read(reference_set), given):
+        said = "; ".join(found.text for found in flags) or "nothing found"
+        typer.echo(f"{folder.parent.name}/{folder.name}: {said}")
+
+
+@records.command("example")
+def example(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="New folder.")],
+    models: Annotated[int, typer.Option(min=1, help="How many made-up models.")] = 5,
+    images: Annotated[int, typer.Option(min=1, help="How many made-up images.")] = 60,
+    identities: Annotated[int, typer.Option(min=1, help="Of how many made-up people.")] = 20,
+    seed: Annotated[int, typer.Option(help="Another seed, other numbers.")] = 0,
+) -> None:
+    """Write made-up records, to look at a board before there are any."""
+    from ..metrics.catalogue import OFFLINE, PROTOCOLS
+    from .store import Store
+    from .synthetic import make_records
+
+    if store.exists():
+        raise RefbenchError(f"{store} is there already; made-up records go into a new folder")
+    try:
+        for record in make_records(
+            {name: PROTOCOLS[name] for name in OFFLINE}, models, images, identities, seed=seed
+        ):
+            Store(store).add(record)
+    except BaseException:
+        shutil.rmtree(store, ignore_errors=True)
+        raise
+    typer.echo(f"{store}\nLook at them: refbench publish {store} --out site")
+
+
+def compare(
+    store: StoreFolder,
+    a: Annotated[str, typer.Argument(metavar="A", help="Model, or MODEL@VERSION.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Model, or MODEL@VERSION.")],
+    seed: Annotated[int, typer.Option(help="Of the intervals and tests.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models: paired differences with intervals, and whether they can be told apart."""
+    from ..metrics.catalogue import PROTOCOLS
+    from .comparison import as_rows, as_text, compare_models
+    from .store import Store
+
+    lines = compare_models(Store(store), a, b, PROTOCOLS, seed)
+    text = json.dumps(as_rows(lines), indent=2, ensure_ascii=False) if as_json else as_text(lines, a, b)
+    typer.echo(text)
