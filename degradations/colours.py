@@ -1,4 +1,4 @@
-"""Colour: shifts, jitter and the loss of it. Every function clips to [0, 1]."""
+"""Colour: shifts, jitter and the loss of it. Every function clips to the levels 0 to 255."""
 
 from __future__ import annotations
 
@@ -10,72 +10,59 @@ import numpy as np
 
 from .operation import Operation, Parameter, Pixels, Setting, Values
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, RGB
+LUMA = np.array([0.114, 0.587, 0.299])  # ITU-R BT.601, for blue, green and red
 ORDERS = tuple("".join(letters) for letters in permutations("bcsh"))
 
 
 def grey(pixels: Pixels) -> Pixels:
     """The luma, (H, W, 1)."""
-    luma: Pixels = (pixels @ np.asarray(LUMA, dtype=pixels.dtype))[..., None]
+    luma: Pixels = np.sum(pixels * LUMA, axis=2, keepdims=True)
     return luma
 
 
 def brighten(pixels: Pixels, factor: float) -> Pixels:
     """Multiply by ``factor``."""
-    return _clip(pixels * pixels.dtype.type(factor))
+    return _clip(pixels * factor)
 
 
 def change_contrast(pixels: Pixels, factor: float) -> Pixels:
-    """Move away from (or, below 1, towards) the mean luma."""
-    return _blend(pixels, grey(pixels).mean(), factor)
+    """Move away from (below 1: towards) the mean luma of the picture."""
+    return _clip(factor * pixels + (1.0 - factor) * grey(pixels).mean())
 
 
 def saturate(pixels: Pixels, factor: float) -> Pixels:
-    """Move away from (or, below 1, towards) the luma of each pixel."""
-    return _blend(pixels, grey(pixels), factor)
+    """Move away from (below 1: towards) the luma of each pixel."""
+    return _clip(factor * pixels + (1.0 - factor) * grey(pixels))
 
 
-def shift_hue(pixels: Pixels, turn: float) -> Pixels:
+def turn_hue(pixels: Pixels, turn: float) -> Pixels:
     """Turn the hue by ``turn`` of a full circle (-0.5 to 0.5)."""
-    hsv = cv2.cvtColor(_clip(pixels).astype(np.float32), cv2.COLOR_RGB2HSV)
+    hsv = cv2.cvtColor((_clip(pixels) / 255.0).astype(np.float32), cv2.COLOR_BGR2HSV)
     hsv[..., 0] = (hsv[..., 0] + 360.0 * turn) % 360.0
-    return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(pixels.dtype))
+    return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.float64) * 255.0)
 
 
-def jitter(
-    pixels: Pixels, brightness: float, contrast: float, saturation: float, hue: float, order: str = "bcsh"
-) -> Pixels:
-    """Change brightness, contrast, saturation (factors) and hue (a turn) in the order of the letters."""
-    changes: dict[str, tuple[Callable[[Pixels, float], Pixels], float]] = {
-        "b": (brighten, brightness),
-        "c": (change_contrast, contrast),
-        "s": (saturate, saturation),
-        "h": (shift_hue, hue),
-    }
-    for letter in order:
-        change, amount = changes[letter]
-        pixels = change(pixels, amount)
-    return pixels
+CHANGES: dict[str, Callable[[Pixels, float], Pixels]] = {
+    "brightness": brighten,
+    "contrast": change_contrast,
+    "saturation": saturate,
+    "hue": turn_hue,
+}
 
 
 def _clip(pixels: Pixels) -> Pixels:
-    clipped: Pixels = np.clip(pixels, 0.0, 1.0)
-    return clipped
-
-
-def _blend(pixels: Pixels, other: Pixels, factor: float) -> Pixels:
-    amount = pixels.dtype.type(factor)
-    return _clip(amount * pixels + (1 - amount) * other)
+    return np.clip(pixels, 0.0, 255.0)
 
 
 def _shift(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    shift = [values["red"], values["green"], values["blue"]]
-    return _clip(pixels + np.asarray(shift, dtype=pixels.dtype) / pixels.dtype.type(255.0))
+    return _clip(pixels + np.array([values["blue"], values["green"], values["red"]]))
 
 
 def _jitter(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    amounts = (values[name] for name in ("brightness", "contrast", "saturation", "hue", "order"))
-    return jitter(pixels, *amounts)
+    names = {name[0]: name for name in CHANGES}
+    for name in (names[letter] for letter in values["order"]):
+        pixels = CHANGES[name](pixels, values[name])
+    return pixels
 
 
 def _grey(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
@@ -85,7 +72,7 @@ def _grey(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
 COLOUR_SHIFT = Operation(
     "colour_shift",
     "Add a number to each channel.",
-    {name: Parameter("of 255", -255, 255, default=0.0) for name in ("red", "green", "blue")},
+    {name: Parameter("levels", -255, 255, default=0.0) for name in ("red", "green", "blue")},
     _shift,
 )
 COLOUR_JITTER = Operation(
@@ -96,7 +83,7 @@ COLOUR_JITTER = Operation(
         "contrast": Parameter("a factor", 0, 10, default=1.0),
         "saturation": Parameter("a factor", 0, 10, default=1.0),
         "hue": Parameter("of a full circle", -0.5, 0.5, default=0.0),
-        "order": Parameter("first letters in order", options=ORDERS, default="bcsh"),
+        "order": Parameter("first letters, in order", options=ORDERS, default="bcsh"),
     },
     _jitter,
 )

@@ -18,7 +18,7 @@ NAME = ".rows.jsonl"
 
 
 class Journal:
-    """The rows of one folder under one recipe and seed; ``note`` appends one as soon as its image is whole."""
+    """The rows of a folder under one recipe and seed; ``note`` appends one as soon as its image is whole."""
 
     def __init__(self, folder: Path, header: dict[str, Any], rows: dict[str, LqRow]) -> None:
         self.folder = folder

@@ -25,12 +25,6 @@ def gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float = 0.0) -
     return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation)))
 
 
-def gaussian_profile(size: int, sigma: float) -> Kernel:
-    """One axis of the isotropic Gaussian, (size,); its outer product with itself is ``gaussian(size, s, s)``."""
-    squared = (_offsets(size) / max(sigma, SMALLEST_SIGMA)) ** 2
-    return _normalised(np.exp(-0.5 * squared))
-
-
 def generalised_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, shape: float) -> Kernel:
     """exp(-d^(2 shape) / 2), with d the Mahalanobis distance; peaked for shape < 1, flat-topped above."""
     return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation) ** shape))

@@ -1,7 +1,6 @@
-"""Noise: of the sensor and of the light. Every function clips to [0, 1] and does not round.
+"""Noise: of the sensor and of the light. Every function clips to the levels 0 to 255 and does not round.
 
-Strengths are given on the scale of 255 levels. Random arrays are drawn in float32, row by row, blue before
-red; grey noise is one number for all three channels.
+Standard normals are float32, drawn row by row, blue before red; grey noise is one number for all channels.
 """
 
 from __future__ import annotations
@@ -9,64 +8,62 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .operation import Operation, Parameter, Pixels, Setting, Values
-
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, RGB
-
-
-def standard_normal(generator: np.random.Generator, pixels: Pixels, grey: bool = False) -> Pixels:
-    """Standard normal numbers, float32, for an RGB picture; for grey noise one channel that broadcasts."""
-    height, width = pixels.shape[:2]
-    numbers = generator.standard_normal((height, width, 1 if grey else 3), dtype=np.float32)
-    return numbers[..., ::-1]
+from .colours import grey
+from .operation import Operation, Parameter, Pixels, Setting, Size, Values
 
 
-def add_noise(pixels: Pixels, noise: npt.NDArray[np.floating]) -> Pixels:
-    """Add and clip to [0, 1]."""
-    noisy: Pixels = np.clip(pixels + noise, 0.0, 1.0)
-    return noisy
+def add_noise(pixels: Pixels, noise: Pixels) -> Pixels:
+    """Add levels and clip."""
+    noisy = pixels + noise
+    return np.clip(noisy, 0.0, 255.0, out=noisy)
 
 
-def poisson(pixels: Pixels, scale: float, grey: bool, generator: np.random.Generator) -> Pixels:
-    """Shot noise as in Real-ESRGAN: the counts of one picture's distinct levels, amplified by ``scale``.
+def standard_normal(size: Size, is_grey: bool, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Standard normal numbers for every pixel and channel, or (H, W, 1) for grey noise."""
+    return generator.standard_normal((*size, 1 if is_grey else 3), dtype=np.float32)
 
-    The picture is rounded to 8 bits; with v the number of distinct levels rounded up to a power of two,
-    the noise is scale * (Poisson(v x) / v - x).
+
+def poisson_noise(pixels: Pixels, is_grey: bool, generator: np.random.Generator) -> Pixels:
+    """Shot noise as in Real-ESRGAN, in levels.
+
+    The picture is rounded to 8 bits; with v the number of its distinct levels rounded up to a power of two,
+    a pixel at share x of white gets Poisson(v x) / v - x.
     """
-    levels = np.rint(np.clip(pixels, 0.0, 1.0) * 255.0)
-    if grey:
-        levels = np.rint(levels @ LUMA)[..., None]
-    counts = 2.0 ** np.ceil(np.log2(len(np.unique(levels))))
-    light = levels[..., ::-1] / 255.0
-    noise = (generator.poisson(light * counts) / counts - light)[..., ::-1]
-    return add_noise(pixels, noise * scale)
+    clipped = np.clip(pixels, 0.0, 255.0)
+    light = np.rint(grey(clipped) if is_grey else clipped) / 255.0
+    counts = 2.0 ** np.ceil(np.log2(len(np.unique(light))))
+    noise: Pixels = (generator.poisson(light * counts) / counts - light) * 255.0
+    return noise
+
+
+def _normal(pixels: Pixels, is_grey: bool, setting: Setting) -> Pixels:
+    return standard_normal(pixels.shape[:2], is_grey, setting.generator).astype(np.float64)
 
 
 def _gaussian(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    normal = standard_normal(setting.generator, pixels, values["grey"])
-    return add_noise(pixels, normal * values["sigma"] / 255.0)
+    normal = _normal(pixels, values["grey"], setting)
+    return add_noise(pixels, normal * values["sigma"])
 
 
 def _poisson(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    return poisson(pixels, values["scale"], values["grey"], setting.generator)
+    return add_noise(pixels, poisson_noise(pixels, values["grey"], setting.generator) * values["scale"])
 
 
 def _speckle(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    normal = standard_normal(setting.generator, pixels, values["grey"])
-    return add_noise(pixels, pixels * normal * values["sigma"] / 255.0)
+    normal = _normal(pixels, values["grey"], setting)
+    return add_noise(pixels, normal * pixels * (values["sigma"] / 255.0))
 
 
 def _sensor(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    normal = standard_normal(setting.generator, pixels)
-    variance = values["shot"] * np.clip(pixels, 0.0, 1.0) * 255.0 + values["read"] ** 2
-    return add_noise(pixels, normal * np.sqrt(variance) / 255.0)
+    variance = values["shot"] * np.clip(pixels, 0.0, 255.0) + values["read"] ** 2
+    return add_noise(pixels, _normal(pixels, False, setting) * np.sqrt(variance))
 
 
 GREY = Parameter("one number for all channels", options=(False, True), default=False)
 GAUSSIAN_NOISE = Operation(
     "gaussian_noise",
     "Add normal noise of one strength.",
-    {"sigma": Parameter("standard deviation, of 255", 0, 255), "grey": GREY},
+    {"sigma": Parameter("standard deviation in levels", 0, 255), "grey": GREY},
     _gaussian,
 )
 POISSON_NOISE = Operation(
@@ -77,16 +74,16 @@ POISSON_NOISE = Operation(
 )
 SPECKLE_NOISE = Operation(
     "speckle_noise",
-    "Add normal noise in proportion to the brightness.",
-    {"sigma": Parameter("standard deviation at white, of 255", 0, 255), "grey": GREY},
+    "Add normal noise in proportion to the level.",
+    {"sigma": Parameter("standard deviation at white, in levels", 0, 255), "grey": GREY},
     _speckle,
 )
 SENSOR_NOISE = Operation(
     "sensor_noise",
-    "Add normal noise of variance shot * level + read^2 (Foi et al. 2008, equation 1, levels of 255).",
+    "Add normal noise of variance shot * level + read^2 (Foi et al. 2008).",
     {
         "shot": Parameter("variance per level", 0, 100),
-        "read": Parameter("standard deviation in the dark, of 255", 0, 255, default=0.0),
+        "read": Parameter("standard deviation in the dark, in levels", 0, 255, default=0.0),
     },
     _sensor,
 )

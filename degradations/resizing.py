@@ -1,57 +1,77 @@
-"""Resizing by OpenCV: bilinear (no antialias), area or bicubic, with pixel centres at half integers."""
+"""Resizing: the picture's two axes resampled one after the other, in float64."""
 
 from __future__ import annotations
 
 import math
-from typing import cast
 
-import cv2
+import numpy as np
 
 from ..errors import FaultyInput
 from .operation import Operation, Parameter, Pixels, Setting, Size, Values
-
-METHODS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "bicubic": cv2.INTER_CUBIC}
+from .resampling import METHODS, Taps, taps
 
 
 def resize(pixels: Pixels, size: Size, method: str) -> Pixels:
-    """Resize to ``size`` = (height, width) by a method of `METHODS`; same dtype, not clipped.
+    """Resize to ``size`` = (height, width) by a method of `METHODS`; the result is not clipped.
 
     Raises:
         FaultyInput: nothing would be left of the picture.
     """
-    height, width = size
-    if height < 1 or width < 1:
-        have = f"{pixels.shape[1]}x{pixels.shape[0]} pixels"
-        raise FaultyInput(f"{have} is too small to be resized to {width}x{height}; use larger images")
-    resized = cv2.resize(pixels, (width, height), interpolation=METHODS[method])
-    return cast(Pixels, resized)
+    have = pixels.shape[:2]
+    require_remains(have, size)
+    if size == have:
+        return pixels
+    rows, columns = (taps(length, count, method) for length, count in zip(have, size, strict=True))
+    if size[0] < have[0]:
+        sums = sum_columns(sum_rows(pixels, rows), columns)
+    else:
+        sums = sum_rows(sum_columns(pixels, columns), rows)
+    return sums / (rows.total * columns.total)
 
 
-def downscaled_size(size: Size, by: float) -> Size:
+def sum_rows(pixels: Pixels, rows: Taps) -> Pixels:
+    """Resample the vertical axis, without the division by the taps' total."""
+    length, width, channels = pixels.shape
+    sums: Pixels = rows.matrix(length) @ pixels.reshape(length, -1)
+    return sums.reshape(-1, width, channels)
+
+
+def sum_columns(pixels: Pixels, columns: Taps) -> Pixels:
+    """Resample the horizontal axis, without the division by the taps' total."""
+    return np.ascontiguousarray(sum_rows(pixels.transpose(1, 0, 2), columns).transpose(1, 0, 2))
+
+
+def require_remains(have: Size, size: Size) -> None:
+    """Refuse to resize a picture away."""
+    if min(size) < 1:
+        before, after = f"{have[1]}x{have[0]}", f"{size[1]}x{size[0]}"
+        raise FaultyInput(f"{before} pixels is too small to be resized to {after}; use larger images")
+
+
+def downscaled(size: Size, by: float) -> Size:
     """(floor(height / by), floor(width / by))."""
     return int(size[0] // by), int(size[1] // by)
 
 
 def _downscale(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    return resize(pixels, downscaled_size(pixels.shape[:2], values["by"]), values["method"])
+    return resize(pixels, downscaled(pixels.shape[:2], values["by"]), values["method"])
 
 
 def _rescale(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    height, width = pixels.shape[:2]
-    by = values["by"]
-    return resize(pixels, (math.floor(height * by), math.floor(width * by)), values["method"])
+    height, width = (math.floor(length * values["by"]) for length in pixels.shape[:2])
+    return resize(pixels, (height, width), values["method"])
 
 
 def _full_size(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    height, width = setting.size
-    return resize(pixels, (height // values["divided_by"], width // values["divided_by"]), values["method"])
+    height, width = (length // values["divided_by"] for length in setting.size)
+    return resize(pixels, (height, width), values["method"])
 
 
-METHOD = Parameter("how", options=tuple(METHODS), default="bilinear")
+METHOD = Parameter("how", options=METHODS, default="bilinear")
 DOWNSCALE = Operation(
     "downscale",
     "Divide the size by a number, rounding down.",
-    {"by": Parameter("a factor; below 1 enlarges", 0.125, 64), "method": METHOD},
+    {"by": Parameter("a divisor; below 1 enlarges", 0.125, 64), "method": METHOD},
     _downscale,
 )
 RESCALE = Operation(
@@ -63,9 +83,6 @@ RESCALE = Operation(
 FULL_SIZE = Operation(
     "full_size",
     "Return to the size of HQ, or to a whole fraction of it.",
-    {
-        "method": METHOD,
-        "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1),
-    },
+    {"method": METHOD, "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1)},
     _full_size,
 )

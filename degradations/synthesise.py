@@ -90,7 +90,7 @@ def synthesise(
         lq_hash=lq_hash(rows),
         versions=versions(),
     )
-    write_rows(out, rows, recipe.columns())
+    write_rows(out, rows, recipe.drawn)
     write_info(out, info)
     journal.remove()
     return info
