@@ -118,7 +118,7 @@ def restore(
     restorer = load_restorer(model, preset, place)
     report = restore_images(jobs, restorer, out, seed, batch_size, record_times)
     facts = restorer.card
-    if record_times or not (out / CARD_NAME).exists():
+    if report.restored or not (out / CARD_NAME).exists():
         card = Card(
             model=facts.model,
             version=facts.version,
@@ -132,6 +132,7 @@ def restore(
             hardware=place if record_times else "unknown",
             seconds_per_image=report.seconds_per_image,
             peak_memory_mib=report.peak_memory_mib,
+            control=facts.control,
             notes=facts.notes,
         )
         write_card(out / CARD_NAME, card)
@@ -221,6 +222,11 @@ def summary(records: Sequence[Record]) -> pd.DataFrame:
         values = {id: means.get(id, numbers.get(id)) for id in info.benchmark.protocols}
         rows.append({"recipe": info.benchmark.recipe, "model": info.card.model, **values})
     return pd.DataFrame(rows)
+
+
+def _fewest(*limits: int | None) -> int | None:
+    """The smallest of the limits that are set."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _targets(chosen: ReferenceSet, split: str) -> tuple[Target, ...]:

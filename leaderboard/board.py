@@ -86,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One submission in one table. ``holes`` says why it has no rank: what is missing, or that it is a control."""
+    """One submission in one table. ``holes`` says why it has no rank: what is missing, or a control."""
 
     name: str
     card: Card

@@ -38,7 +38,7 @@ class ReferenceCopy:
     It scores high wherever a protocol mistakes "looks like this person" for "restores this photo".
     """
 
-    card = RestorerCard("First reference copied", "1", 1, 0, "Apache-2.0", "none")
+    card = RestorerCard("First reference copied", "1", 1, 0, "Apache-2.0", "none", control=True)
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]

@@ -19,7 +19,8 @@ class RestorerCard:
 
     ``references_used`` is the most references it looks at, and it is given no more; None is no limit.
     ``parameters`` is None where it is unknown. ``notes`` names every setting that decides the output
-    besides the weights: two restorers that differ have different cards.
+    besides the weights: two restorers that differ have different cards. A ``control`` is a yardstick
+    and no model: boards show it and never rank it.
     """
 
     model: str
@@ -30,6 +31,7 @@ class RestorerCard:
     training_data: str
     paper: str = ""
     notes: str = ""
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
