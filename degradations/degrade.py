@@ -1,10 +1,8 @@
-"""One image: what is drawn for it, and its steps carried out."""
+"""One image: its steps carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,39 +10,14 @@ import numpy as np
 from ..errors import FaultyInput, RefbenchError
 from ..images import RGB
 from .coding import CODECS, recode
-from .distributions import Fixed, Scalar, pick
-from .draws import Draw
+from .distributions import Scalar
 from .fast import blur_shrink_round, enlarge_round
 from .kernels import Kernel
 from .noises import standard_normal
-from .operation import Levels, Operation, Pixels, Setting, Size, as_pixels, round_levels
-from .operations import OPERATIONS
-from .recipe import Node, OneOf, Recipe, Step
+from .operation import Levels, Pixels, Setting, Size, as_pixels, round_levels
+from .plan import Drawn, Plan, make_plan
+from .recipe import Recipe
 from .resizing import downscaled
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A step with its drawn values; ``label`` names its generator."""
-
-    label: str
-    operation: Operation
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that is decided before a pixel is touched.
-
-    Attributes:
-        draw: where the chance comes from.
-        steps: in order; steps and branches that chance left out are absent.
-        record: what was drawn, by ``LABEL.PARAMETER`` (``LABEL.branch`` for a choice of branches).
-    """
-
-    draw: Draw
-    steps: tuple[Drawn, ...]
-    record: dict[str, Scalar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +26,6 @@ class Degraded:
 
     pixels: RGB
     record: dict[str, Scalar]
-
-
-def make_plan(recipe: Recipe, seed: int, key: str) -> Plan:
-    """Draw for one image: a pure function of (recipe id, seed, key)."""
-    draw = Draw(recipe.stream, seed, key)
-    record: dict[str, Scalar] = {}
-    steps = tuple(_draw_steps(recipe.steps, draw, record))
-    return Plan(draw, steps, record)
 
 
 def degrade(hq: RGB, recipe: Recipe, seed: int, key: str) -> Degraded:
@@ -149,25 +114,3 @@ def _to_rgb(levels: Levels, size: Size) -> RGB:
 def _flip(levels: Levels) -> Levels:
     """RGB to BGR, or back."""
     return np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2BGR), dtype=np.uint8)
-
-
-def _draw_steps(steps: tuple[Node, ...], draw: Draw, record: dict[str, Scalar]) -> Iterator[Drawn]:
-    for node in steps:
-        if isinstance(node, OneOf):
-            chosen = pick(tuple(branch.weight for branch in node.branches), draw.unit(f"{node.label}.branch"))
-            record[f"{node.label}.branch"] = chosen
-            yield from _draw_steps(node.branches[chosen].steps, draw, record)
-        elif node.probability == 1 or draw.unit(f"{node.label}.probability") < node.probability:
-            yield _draw_step(node, draw, record)
-
-
-def _draw_step(step: Step, draw: Draw, record: dict[str, Scalar]) -> Drawn:
-    operation = OPERATIONS[step.operation]
-    values = {name: parameter.default for name, parameter in operation.parameters.items()}
-    for name, distribution in step.parameters.items():
-        values[name] = distribution.at(draw.unit(f"{step.label}.{name}"))
-    unused = operation.unused(values) if operation.unused else frozenset()
-    for name, distribution in step.parameters.items():
-        if name not in unused and not isinstance(distribution, Fixed):
-            record[f"{step.label}.{name}"] = values[name]
-    return Drawn(step.label, operation, values)

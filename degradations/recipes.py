@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from .distributions import Choice, Fixed, Uniform
-from .recipe import Recipe, Step
+from .recipe import Recipe
+from .steps import Step
 
 REFLDM = (
     "Hsiao et al., ReF-LDM: A Latent Diffusion Model for Reference-based Face Image Restoration, NeurIPS 2024"

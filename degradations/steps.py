@@ -63,6 +63,8 @@ def drawn_names(steps: tuple[Node, ...]) -> Iterator[str]:
     """Names of all that can be drawn and recorded, in order of the steps."""
     for node in steps:
         if isinstance(node, Step):
+            if node.probability != 1:
+                yield f"{node.label}.applied"
             drawn = (name for name, value in node.parameters.items() if not isinstance(value, Fixed))
             yield from (f"{node.label}.{name}" for name in drawn)
         else:
