@@ -35,7 +35,7 @@ class Bundled:
 def _refldm(preset: str | None, device: str) -> AnyRestorer:
     from .. import weights
     from .checkpoints import load_refldm
-    from .refldm_restorer import PRESETS, RefLdmRestorer, describe
+    from .refldm_restorer import PRESETS, RefLdmRestorer
 
     sampling = PRESETS[preset or next(iter(PRESETS))]
     model = load_refldm(weights.path("refldm"))
@@ -48,7 +48,7 @@ def _refldm(preset: str | None, device: str) -> AnyRestorer:
         licence=entry.licence,
         training_data="FFHQ-Ref and FFHQ",
         paper="https://arxiv.org/abs/2412.05043",
-        notes=describe(sampling),
+        notes=sampling.describe(),
     )
     return RefLdmRestorer(model, sampling, card, device)
 
@@ -76,6 +76,8 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
                     {
                         "paper": "the published evaluation: 100 uniform steps, one noise for all images",
                         "demo": "the authors' demo: 50 trailing steps",
+                        "fast": "20 steps of DPM-Solver++",
+                        "null": "50 trailing steps with null references: what the model does without them",
                     }
                 ),
                 ("refldm",),

@@ -50,6 +50,11 @@ class RefLdm(nn.Module):
         self.unet = UNet(config.unet)
         self.schedule = Schedule.from_config(config.diffusion)
 
+    @property
+    def side_step(self) -> int:
+        """What the sides of an image must be multiples of."""
+        return self.config.autoencoder.downsampling * self.config.unet.downsampling
+
     def encode(self, images: Tensor) -> Tensor:
         """Latents of images (B, 3, H, W)."""
         return self.autoencoder.encode(images * 2 - 1)

@@ -183,11 +183,12 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
         """Apply the block to (B, channels, h, w)."""
         batch, channels, height, width = x.shape
-        tokens = x.flatten(2)
-        qkv = self.qkv(self.norm(tokens)).view(batch, self.heads, 3, channels // self.heads, -1)
-        q, k, v = qkv.transpose(-1, -2).unbind(2)
-        attended = memory.attend(self.layer, q, k, v).transpose(-1, -2).reshape(batch, channels, -1)
-        x = (tokens + self.proj_out(attended)).view(batch, channels, height, width)
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        qkv = F.linear(tokens, self.qkv.weight[..., 0], self.qkv.bias)
+        q, k, v = qkv.view(batch, -1, self.heads, 3, channels // self.heads).transpose(1, 2).unbind(3)
+        attended = memory.attend(self.layer, q, k, v).transpose(1, 2).reshape(batch, -1, channels)
+        out = F.linear(attended, self.proj_out.weight[..., 0], self.proj_out.bias)
+        x = x + out.transpose(1, 2).view(batch, channels, height, width)
         if self.cross is not None and context is not None:
             x = self.cross(x, context)
         return x

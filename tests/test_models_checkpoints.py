@@ -78,11 +78,15 @@ def test_names_and_shapes_of_the_release(golden_dirs: list[Path]) -> None:
 def test_release_loads_from_exactly_its_names(golden_dirs: list[Path], tmp_path: Path) -> None:
     shapes = json.loads((golden_dirs[0] / "refldm_parameters.json").read_text())
     path = tmp_path / "refldm.ckpt"
-    torch.save({"state_dict": {name: torch.tensor(0.0).expand(shape) for name, shape in shapes.items()}}, path)
+    torch.save(
+        {"state_dict": {name: torch.tensor(0.0).expand(shape) for name, shape in shapes.items()}}, path
+    )
     model = load_refldm(path)
     assert round(sum(parameter.numel() for parameter in model.parameters()) / 1e6, 2) == 174.94
     del shapes["model_ema.diffusion_modelout2bias"]
-    torch.save({"state_dict": {name: torch.tensor(0.0).expand(shape) for name, shape in shapes.items()}}, path)
+    torch.save(
+        {"state_dict": {name: torch.tensor(0.0).expand(shape) for name, shape in shapes.items()}}, path
+    )
     with pytest.raises(FaultList, match=r"missing: model_ema.diffusion_modelout2bias"):
         load_refldm(path)
 

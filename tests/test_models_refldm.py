@@ -14,8 +14,9 @@ from refbench.models.attention import CacheKV, OwnTokens
 from refbench.models.autoencoder import Autoencoder, AutoencoderConfig
 from refbench.models.ddim import ddim, spaced_timesteps
 from refbench.models.diffusion import DiffusionConfig, Schedule
+from refbench.models.latent_restorer import KeptByContent
 from refbench.models.refldm import RefLdm, RefLdmConfig
-from refbench.models.refldm_restorer import PRESETS, KeptCaches, RefLdmRestorer, Sampling
+from refbench.models.refldm_restorer import PRESETS, RefLdmRestorer, RefLdmSampling
 from refbench.models.restorer import RestorerCard
 from refbench.models.unet import UNet, UNetConfig
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ def drawn(*shape: int, seed: int = 1) -> Tensor:
 
 
 def restorer(model: RefLdm, **sampling: object) -> RefLdmRestorer:
-    chosen = Sampling.model_validate({"steps": 3} | sampling)
+    chosen = RefLdmSampling.model_validate({"steps": 3} | sampling)
     return RefLdmRestorer(model, chosen, RestorerCard("tiny", "1", 5, 0, "none", "none"))
 
 
@@ -208,14 +209,15 @@ def test_kept_caches_forget_the_oldest() -> None:
     def made(size: int) -> CacheKV:
         return CacheKV(((torch.zeros(1, 1, size, 1), torch.zeros(1, 1, size, 1)),))
 
-    kept = KeptCaches(limit=3 * made(10).nbytes)
-    for name in "abc":
-        kept.get((name,), lambda: made(10))
-    kept.get(("a",), lambda: pytest.fail("a is kept"))
-    kept.get(("d",), lambda: made(10))
-    kept.get(("a",), lambda: pytest.fail("a was used lately"))
+    kept = KeptByContent[CacheKV](3 * made(10).nbytes, lambda cache: cache.nbytes)
+    a, b, c, d = (torch.full((2,), float(value)) for value in range(4))
+    for image in (a, b, c):
+        kept.get(image, lambda: made(10))
+    kept.get(a.clone(), lambda: pytest.fail("a is kept"))
+    kept.get(d, lambda: made(10))
+    kept.get(a, lambda: pytest.fail("a was used lately"))
     fresh: list[int] = []
-    kept.get(("b",), lambda: fresh.append(1) or made(10))  # type: ignore[func-returns-value]
+    kept.get(b, lambda: fresh.append(1) or made(10))  # type: ignore[func-returns-value]
     assert fresh == [1]
 
 

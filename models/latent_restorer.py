@@ -1,0 +1,155 @@
+"""What restorers of latent diffusion models share: batches, noise, sampling, things kept by content."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Generic, Literal, Protocol, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from ..errors import FaultyInput
+from ..files import canonical_json
+from .ddim import Denoise, Spacing, ddim, spaced_timesteps
+from .diffusion import Schedule
+from .dpm_solver import dpm_solver
+from .restorer import RestorerCard
+
+SHARED_NOISE_SEED = 2024
+
+
+class Sampling(BaseModel):
+    """How an image is drawn from a model.
+
+    Attributes:
+        steps: number of sampling steps.
+        spacing: of the timesteps; see `ddim.spaced_timesteps`.
+        solver: ``ddim``, or ``dpm++`` for DPM-Solver++ of second order.
+        references: most references used; 0 restores without any.
+        noise: ``image`` draws every image's starting noise from its own seed; ``shared`` gives all images
+            the noise of one seed, as the evaluation of ReF-LDM does.
+        precision: of the network's arithmetic.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=50, ge=1)
+    spacing: Spacing = "uniform_trailing"
+    solver: Literal["ddim", "dpm++"] = "ddim"
+    references: int = Field(default=5, ge=0)
+    noise: Literal["image", "shared"] = "image"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def describe(self) -> str:
+        """All settings in one line, for a card."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+class LatentModel(Protocol):
+    """A network that restores in the latents of an autoencoder."""
+
+    schedule: Schedule
+
+    @property
+    def side_step(self) -> int:
+        """What the sides of an image must be multiples of."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of images in [0, 1]."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images of latents, not clamped."""
+
+
+Kept = TypeVar("Kept")
+Model = TypeVar("Model", bound=LatentModel)
+
+
+class LatentRestorer(ABC, Generic[Model]):
+    """Restores faces by sampling from a latent diffusion model."""
+
+    def __init__(self, model: Model, sampling: Sampling, card: RestorerCard, device: str = "cpu") -> None:
+        self.model = model
+        self.sampling = sampling
+        self.device = torch.device(device)
+        self._card = card
+
+    @property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+        return self._card
+
+    def restore(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Restore one batch; see `models.restorer.Restorer`.
+
+        Raises:
+            FaultyInput: an image without references, or of a size that the model does not take.
+        """
+        height, width = lq.shape[-2:]
+        if height % self.model.side_step or width % self.model.side_step:
+            step = self.model.side_step
+            raise FaultyInput(f"the image is {width}x{height}; its sides must be multiples of {step}")
+        if self.sampling.references and any(len(own) == 0 for own in references):
+            raise FaultyInput("the model needs at least one reference, and the image has none")
+        counts = [min(len(own), self.sampling.references) for own in references]
+        restored = torch.empty_like(lq)
+        lower = self.sampling.precision == "bfloat16"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            for count in sorted(set(counts)):
+                members = [index for index, own in enumerate(counts) if own == count]
+                group = [references[index][:count] for index in members]
+                drawn = self._draw(lq[members], group, [generators[index] for index in members])
+                restored[members] = drawn.to(restored)
+        return restored
+
+    @abstractmethod
+    def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
+        """The guided noise as a function of (x_t, timesteps), for images with equally many references."""
+
+    def _draw(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        lq_latents = torch.cat([self.model.encode(image[None].to(self.device)) for image in lq])
+        denoise = self._denoiser(lq_latents, references)
+        noise = torch.stack([self._noise(lq_latents.shape[1:], generator) for generator in generators])
+        steps = spaced_timesteps(self.sampling.steps, self.sampling.spacing, len(self.model.schedule))
+        solve = ddim if self.sampling.solver == "ddim" else dpm_solver
+        latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
+        return torch.cat([self.model.decode(latent[None]) for latent in latents]).clamp(0, 1)
+
+    def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        if self.sampling.noise == "shared":
+            generator = torch.Generator().manual_seed(SHARED_NOISE_SEED)
+        return torch.randn(shape, generator=generator)
+
+
+class KeptByContent(Generic[Kept]):
+    """Things computed from images, kept by content up to ``limit`` bytes; the least lately used goes first."""
+
+    def __init__(self, limit: int, size: Callable[[Kept], int]) -> None:
+        self.limit = limit
+        self._size = size
+        self._kept: OrderedDict[tuple[object, ...], Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, images: Tensor, compute: Callable[[], Kept]) -> Kept:
+        """What belongs to ``images``, computed if it is not kept."""
+        content = images.cpu().contiguous().numpy().tobytes()
+        key = (hashlib.sha256(content).hexdigest(), tuple(images.shape))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        value = compute()
+        with self._lock:
+            self._kept[key] = value
+            while len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self.limit:
+                self._kept.popitem(last=False)
+        return value
