@@ -55,14 +55,18 @@ def split_units(
     first_key: dict[int, str] = {}
     for candidate, unit in zip(chosen, people.units, strict=True):
         first_key.setdefault(int(unit), candidate.key)
-    sizes = Counter(int(unit) for unit in people.units)
+    images = Counter(int(unit) for unit in people.units)
+    identities = Counter(
+        unit for unit, _ in {*zip(people.units.tolist(), people.labels.tolist(), strict=True)}
+    )
+    weights = images if options.split_by == "images" else identities
     short = {
         int(unit)
         for unit, many in zip(people.units, usable, strict=True)
         if min(many, options.max_references) < min(options.min_references, options.max_references)
     }
-    eligible = {first_key[unit]: sizes[unit] for unit in sizes if unit not in short}
-    drawn = draw_splits(eligible, options.val, options.test, options.split_by, options.seed)
+    eligible = {first_key[unit]: weight for unit, weight in weights.items() if unit not in short}
+    drawn = draw_splits(eligible, options.val, options.test, options.seed)
     return [drawn.get(first_key[int(unit)], "train") for unit in people.units]
 
 
@@ -88,6 +92,7 @@ def _target(
         quality=candidate.face.quality,
         source=candidate.source,
         licence=options.licence,
+        phash=candidate.face.phash,
     )
 
 

@@ -60,8 +60,24 @@ def identify(
     decided = options.overrides.apply({c.key: int(label) for c, label in zip(chosen, labels, strict=True)})
     labels = relabel([decided[candidate.key] for candidate in chosen])
     rows = without_duplicates(chosen, pairs, labels, options.duplicate_distance, lines)
-    labels = relabel(labels[rows])
-    return People(rows, labels, labels, restrict(pairs, rows, len(chosen)), found)
+    labels, pairs = relabel(labels[rows]), restrict(pairs, rows, len(chosen))
+    parted_by_hand = {key for group in options.overrides.split for key in group}
+    vouched = np.array([chosen[row].key in parted_by_hand for row in rows], dtype=bool)
+    trusted = options.identities == "folders"
+    units = labels if trusted else kept_together(labels, pairs, vouched)
+    return People(rows, labels, units, pairs, found)
+
+
+def kept_together(labels: Labels, pairs: Pairs, vouched: npt.NDArray[np.bool_]) -> Labels:
+    """Units for the splits: identities that any pair under the threshold joins stay on one side.
+
+    The guard may part one person by mistake; then both parts are at least never trained and tested on.
+    Pairs of ``vouched`` images do not count: somebody looked at them and parted them.
+    """
+    believed = ~(vouched[pairs.first] | vouched[pairs.second])
+    first, second = labels[pairs.first[believed]], labels[pairs.second[believed]]
+    joined = components(_count(labels), Pairs(first, second, pairs.distance[believed]))
+    return joined[labels]
 
 
 def by_folder(chosen: Sequence[Candidate]) -> Labels:

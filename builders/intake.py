@@ -27,11 +27,14 @@ class Candidate:
 
 
 def other_files(photos: Path) -> Iterable[Line]:
-    """A line for every file that has no picture's suffix; hidden files and folders are passed over."""
+    """A line for every file without a picture's suffix and every link to a folder; none for hidden ones."""
     for path in sorted(photos.rglob("*")):
         inside = path.relative_to(photos)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if not hidden and path.is_file() and path.suffix.lower() not in PHOTO_SUFFIXES:
+        if any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_symlink() and path.is_dir():
+            yield Line(inside.as_posix(), "a link to a folder, which is not followed; name its target", True)
+        elif path.is_file() and path.suffix.lower() not in PHOTO_SUFFIXES:
             known = " ".join(sorted(PHOTO_SUFFIXES))
             yield Line(inside.as_posix(), f"not among the kinds of pictures read: {known}", True)
 

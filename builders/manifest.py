@@ -60,6 +60,7 @@ class Target:
         quality: measurements of the face by name, for instance ``detector_score`` or ``sharpness``.
         source: path of the photo below the folder that was given, with forward slashes.
         licence: of the photo.
+        phash: perceptual hash of the aligned image, see `phash.perceptual_hash`; empty if unknown.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Target:
     quality: dict[str, float] = field(default_factory=dict)
     source: str = ""
     licence: str = "unknown"
+    phash: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from ..images import decode, encode_png
 from .gates import why_refused
 from .options import BuildOptions
 from .pairs import Vectors
+from .phash import perceptual_hash
 
-WORK_VERSION = 1
+WORK_VERSION = 2
 
 
 class Embedder(Protocol):
@@ -40,7 +41,7 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceFound:
-    """A face of a photo: its aligned picture by hash and, unless a gate refused it, its embedding.
+    """A face of a photo: what was measured and, unless a gate refused it, hashes, landmarks and embedding.
 
     ``box`` is in pixels of the photo and empty for a picture that came aligned; ``refused`` is the reason.
     """
@@ -49,6 +50,7 @@ class FaceFound:
     quality: dict[str, float]
     refused: str = ""
     png_sha256: str = ""
+    phash: str = ""
     landmarks: tuple[tuple[float, float], ...] = ()
     embedding: str = ""
 
@@ -220,7 +222,7 @@ def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOp
     vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
-    return FaceFound(box, quality, "", digest, landmarks, embedding)
+    return FaceFound(box, quality, "", digest, perceptual_hash(aligned.pixels), landmarks, embedding)
 
 
 def _die_with_parent() -> None:
