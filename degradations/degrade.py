@@ -84,7 +84,7 @@ def _is_classical(steps: tuple[Drawn, ...]) -> bool:
         and noise.operation.name == "gaussian_noise"
         and coding.operation.name in CODECS
         and _is_bilinear(enlarge, "full_size")
-        and enlarge.values["divided_by"] == 1
+        and enlarge.values["divided_by"] == enlarge.values["by"] == 1
     )
 
 

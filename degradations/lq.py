@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import cv2
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
@@ -108,14 +109,13 @@ def read_rows(folder: Path) -> list[LqRow]:
         RefbenchError: absent or not readable.
     """
     try:
-        frame = pd.read_parquet(folder / DRAWS)
-        drawn = [name for name in frame.columns if name not in COLUMNS]
+        rows = pq.read_table(folder / DRAWS).to_pylist()
         return [
             LqRow(
-                **{name: row[name] for name in COLUMNS},
-                record={name: row[name] for name in drawn if not pd.isna(row[name])},
+                **{name: row.pop(name) for name in COLUMNS},
+                record={name: value for name, value in row.items() if value is not None},
             )
-            for row in frame.to_dict("records")
+            for row in rows
         ]
     except (OSError, ValueError, KeyError) as error:
         raise RefbenchError(f"{folder / DRAWS} is not readable: {error}; degrade again") from None

@@ -122,7 +122,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
     Raises:
         RefbenchError: no such recipe, with the nearest name; or a file that is not a recipe.
     """
-    from .recipes import RECIPES, severity_named
+    from .recipes import RECIPES
+    from .severity import severity_named
 
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):

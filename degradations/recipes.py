@@ -1,106 +1,87 @@
-"""The bundled recipes, declared."""
+"""The bundled recipes, declared. ``severity-LEVEL`` is a sweep of its own; see `severity`."""
 
 from __future__ import annotations
 
-import math
-
-from .distributions import Choice, Fixed, Uniform
+from .classical import classical_steps
+from .colours import ORDERS
+from .distributions import Choice, Uniform
 from .recipe import Recipe
+from .second_order import second_order_steps
 from .steps import Step
 
-REFLDM = (
-    "Hsiao et al., ReF-LDM: A Latent Diffusion Model for Reference-based Face Image Restoration, NeurIPS 2024"
+REFLDM = "Hsiao et al. 2024, ReF-LDM: A Latent Diffusion Model for Reference-based Face Image Restoration"
+GFPGAN = "Wang et al. 2021, Towards Real-World Blind Face Restoration with Generative Facial Prior"
+CODEFORMER = "Zhou et al. 2022, Towards Robust Blind Face Restoration with Codebook Lookup Transformer"
+REALESRGAN = (
+    "Wang et al. 2021, Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data"
 )
-SEVERITY_PREFIX = "severity-"
-
-Range = tuple[float, float]
-
-
-def classical_steps(sigma: Range, by: Range, noise: Range, quality: Range) -> tuple[Step, ...]:
-    """Blur, shrink, add noise, JPEG, return to full size: the order of GFPGAN, CodeFormer and ReF-LDM."""
-    return (
-        Step(
-            "blur",
-            {
-                "kernel": Choice(("isotropic", "anisotropic")),
-                "size": Fixed(41),
-                "sigma_x": Uniform(*sigma),
-                "sigma_y": Uniform(*sigma),
-                "rotation": Uniform(-180, 180),
-            },
-        ),
-        Step("downscale", {"by": Uniform(*by), "method": Fixed("bilinear")}),
-        Step("gaussian_noise", {"sigma": Uniform(*noise)}),
-        Step("jpeg", {"quality": Uniform(*quality)}),
-        Step("full_size", {"method": Fixed("bilinear")}),
-    )
-
 
 REFLDM_TRAIN = Recipe(
     "refldm-train",
     1,
-    classical_steps((0, 16), (1, 32), (0, 20), (30, 100)),
+    classical_steps(sigma=(0, 16), by=(1, 32), noise=(0, 20), quality=(30, 100)),
     title="what ReF-LDM is trained on",
     source=REFLDM,
 )
 REFLDM_MODERATE = Recipe(
     "refldm-moderate",
     1,
-    classical_steps((0, 8), (1, 8), (0, 15), (60, 100)),
+    classical_steps(sigma=(0, 8), by=(1, 8), noise=(0, 15), quality=(60, 100)),
     title="the moderate test set of FFHQ-Ref",
     source=REFLDM,
 )
 REFLDM_SEVERE = Recipe(
     "refldm-severe",
     1,
-    classical_steps((8, 16), (8, 32), (0, 20), (30, 100)),
+    classical_steps(sigma=(8, 16), by=(8, 32), noise=(0, 20), quality=(30, 100)),
     title="the severe test set of FFHQ-Ref",
     source=REFLDM,
 )
-
-
-def severity(level: float) -> Recipe:
-    """A recipe of one sweep from 0 (nothing but JPEG 100) through 0.5 (moderate) to 1 (severe).
-
-    Both ends of each range move linearly; all levels share their draws, so that along the sweep an image
-    keeps its noise, its kernel's direction and its place within each range.
-    """
-    if not 0 <= level <= 1:
-        raise ValueError(f"severity lies from 0 to 1; got {level}")
-    return Recipe(
-        f"{SEVERITY_PREFIX}{level:g}",
-        1,
-        classical_steps(*(_between(stops, level) for stops in SEVERITY_STOPS)),
-        title=f"level {level:g} of the sweep through moderate (0.5) and severe (1)",
-        source="the ranges of ReF-LDM, interpolated",
-        sweep="severity",
-    )
-
-
-SEVERITY_STOPS: tuple[tuple[Range, Range, Range], ...] = (
-    ((0, 0), (0, 8), (8, 16)),
-    ((1, 1), (1, 8), (8, 32)),
-    ((0, 0), (0, 15), (0, 20)),
-    ((100, 100), (60, 100), (30, 100)),
+GFPGAN_V1 = Recipe(
+    "gfpgan-v1",
+    1,
+    (
+        *classical_steps(sigma=(0.1, 10), by=(0.8, 8), noise=(0, 20), quality=(60, 100)),
+        Step("colour_shift", {name: Uniform(-20, 20) for name in ("red", "green", "blue")}, probability=0.3),
+        Step("grey", probability=0.01),
+        Step(
+            "colour_jitter",
+            {
+                "brightness": Uniform(0.5, 1.5),
+                "contrast": Uniform(0.5, 1.5),
+                "saturation": Uniform(0, 1.5),
+                "hue": Uniform(-0.1, 0.1),
+                "order": Choice(ORDERS),
+            },
+            probability=0.3,
+        ),
+    ),
+    title="what GFPGAN v1 is trained on, colour changes included",
+    source=GFPGAN,
+)
+CODEFORMER_RECIPE = Recipe(
+    "codeformer",
+    1,
+    classical_steps(sigma=(1, 15), by=(1, 30), noise=(0, 20), quality=(30, 90)),
+    title="what CodeFormer is trained on, as in its paper",
+    source=CODEFORMER,
+)
+REALESRGAN_SECOND_ORDER = Recipe(
+    "realesrgan-2nd-order",
+    1,
+    second_order_steps(),
+    title="two rounds of blur, resizing, noise and JPEG, with ringing, at a scale of 4",
+    source=REALESRGAN,
 )
 
-
-def severity_named(name: str) -> Recipe | None:
-    """The level of the sweep that ``name`` (``severity-0.4``) asks for; None for other names."""
-    try:
-        level = float(name.removeprefix(SEVERITY_PREFIX)) if name.startswith(SEVERITY_PREFIX) else math.nan
-    except ValueError:
-        return None
-    return severity(level) if 0 <= level <= 1 else None
-
-
-def _between(stops: tuple[Range, Range, Range], level: float) -> Range:
-    first = int(level >= 0.5)
-    share = 2 * level - first
-    (low_0, high_0), (low_1, high_1) = stops[first], stops[first + 1]
-    return low_0 + (low_1 - low_0) * share, high_0 + (high_1 - high_0) * share
-
-
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (REFLDM_TRAIN, REFLDM_MODERATE, REFLDM_SEVERE)
+    recipe.name: recipe
+    for recipe in (
+        REFLDM_TRAIN,
+        REFLDM_MODERATE,
+        REFLDM_SEVERE,
+        GFPGAN_V1,
+        CODEFORMER_RECIPE,
+        REALESRGAN_SECOND_ORDER,
+    )
 }

@@ -63,7 +63,7 @@ def _rescale(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
 
 
 def _full_size(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    height, width = (length // values["divided_by"] for length in setting.size)
+    height, width = (int(length / values["divided_by"] * values["by"]) for length in setting.size)
     return resize(pixels, (height, width), values["method"])
 
 
@@ -82,7 +82,11 @@ RESCALE = Operation(
 )
 FULL_SIZE = Operation(
     "full_size",
-    "Return to the size of HQ, or to a whole fraction of it.",
-    {"method": METHOD, "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1)},
+    "Return to the size of HQ, or to a part of it, whatever was done before.",
+    {
+        "method": METHOD,
+        "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1),
+        "by": Parameter("a factor on top of that", 0.125, 8, default=1.0),
+    },
     _full_size,
 )

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..errors import FaultList, FaultyInput, RefbenchError, UnreadableImage
+from ..errors import FaultList, FaultyInput, RefbenchError
 from ..files import sha256_bytes, sha256_file, write_bytes
-from ..images import RGB, decode, encode_png
+from ..images import encode_png
 from ..progress import progress
 from .degrade import degrade
 from .journal import Journal
 from .lq import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from .pairs import Fault, Sizes, read_hq, require_keys
 from .parallel import each
 from .recipe import Recipe
 
-__all__ = ["Fault", "LqInfo", "read_hq", "synthesise"]
-
-Sizes = Mapping[str, tuple[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An image that cannot be used, and why."""
-
-    key: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.reason}"
+__all__ = ["LqInfo", "synthesise"]
 
 
 def synthesise(
@@ -62,6 +49,7 @@ def synthesise(
     """
     if not images:
         raise RefbenchError("there are no HQ images to degrade")
+    require_keys(images)
     journal = Journal.open(out, recipe, seed)
     make = partial(_make, recipe=recipe, seed=seed, out=out, known=journal.rows, sizes=sizes or {})
     rows: list[LqRow] = []
@@ -94,26 +82,6 @@ def synthesise(
     write_info(out, info)
     journal.remove()
     return info
-
-
-def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
-    """Pixels and SHA-256 of one HQ file.
-
-    Raises:
-        FaultyInput: unreadable, transparent, or of another size than ``sizes`` says.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
-    photo = decode(data, path)
-    if any("transparency" in note for note in photo.notes):
-        raise UnreadableImage(path, "has transparency; save it as plain RGB")
-    size = (photo.pixels.shape[1], photo.pixels.shape[0])
-    if sizes.get(key, size) != size:
-        expected = "x".join(map(str, sizes[key]))
-        raise UnreadableImage(path, f"is {size[0]}x{size[1]} pixels, the manifest says {expected}")
-    return photo.pixels, sha256_bytes(data)
 
 
 def _make(
