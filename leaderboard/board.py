@@ -105,8 +105,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """All pairs of the ranked rows on one protocol: differences of means (row minus column), p values as
-    found and after Holm's correction over all pairs; each (models, models)."""
+    """All pairs of ranked rows on one protocol, each (models, models): row minus column.
+
+    Differences of means, p values as found, and p values after Holm's correction over all pairs.
+    """
 
     difference: Floats
     p: Floats

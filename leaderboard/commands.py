@@ -167,28 +167,28 @@ def flag(
 
 @records.command("example")
 def example(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="New folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder.")],
     models: Annotated[int, typer.Option(min=1, help="How many made-up models.")] = 5,
-    images: Annotated[int, typer.Option(min=1, help="How many made-up images.")] = 60,
-    identities: Annotated[int, typer.Option(min=1, help="Of how many made-up people.")] = 20,
+    identities: Annotated[int, typer.Option(min=2, help="Of how many drawn people.")] = 12,
     seed: Annotated[int, typer.Option(help="Another seed, other numbers.")] = 0,
 ) -> None:
-    """Write made-up records, to look at a board before there are any."""
+    """Write drawn faces and made-up records, to look at a board before there is any."""
     from ..metrics.catalogue import OFFLINE, PROTOCOLS
-    from .store import Store
-    from .synthetic import make_records
+    from .example import write_example
 
-    if store.exists():
-        raise RefbenchError(f"{store} is there already; made-up records go into a new folder")
+    if folder.exists():
+        raise RefbenchError(f"{folder} is there already; made-up records go into a new folder")
     try:
-        for record in make_records(
-            {name: PROTOCOLS[name] for name in OFFLINE}, models, images, identities, seed=seed
-        ):
-            Store(store).add(record)
+        made = write_example(
+            folder, {name: PROTOCOLS[name] for name in OFFLINE}, models, identities, seed=seed
+        )
     except BaseException:
-        shutil.rmtree(store, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    typer.echo(f"{store}\nLook at them: refbench publish {store} --out site")
+    given = " ".join(f"--submission {path}" for path in made[2])
+    typer.echo(
+        f"{folder}\nLook at it: refbench publish {made[0].root} --out site --set {made[1].root} {given}"
+    )
 
 
 def compare(

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from .album_pages import Hero, disputed_strip
-from .board import Board, Column, Row, Table
+from .board import CONTROL_HOLE, Board, Column, Row, Table
 from .downloads import LABELS
 from .figures import sweep_figures, table_figures
 from .pictures import Album
@@ -117,7 +117,8 @@ def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
         "rank": row.rank,
         "range": "",
         "ranked": not row.holes,
-        "holes": row.holes,
+        "control": row.card.control,
+        "holes": [hole for hole in row.holes if hole != CONTROL_HOLE],
         "flags": row.flags,
         "points": None if row.points is None else f"{row.points:.1f}",
         "points_exact": repr(row.points),
