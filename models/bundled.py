@@ -90,8 +90,9 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
 def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> AnyRestorer:
     """Load any restorer.
 
-    ``spec`` is a bundled name, ``package.module:Class``, ``file.onnx``, a command that holds ``{lq}`` and
-    ``{out}``, or a folder of finished images named by key.
+    ``spec`` is a bundled name, ``package.module:Class``, ``file.onnx``, weights that were trained here
+    (``file.safetensors``), a command that holds ``{lq}`` and ``{out}``, or a folder of finished images named
+    by key.
 
     Raises:
         RefbenchError: ``spec`` is none of these, or the restorer cannot be loaded.
@@ -107,11 +108,21 @@ def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> 
     path = Path(spec)
     if path.is_dir():
         return FolderRestorer(path)
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() in (".onnx", ".safetensors"):
         if not path.is_file():
-            raise RefbenchError(f"{path}: no such ONNX file")
-        return OnnxRestorer(path, preset, device)
+            raise RefbenchError(f"{path}: no such file")
+        return _from_file(path, preset, device)
     if ":" in spec:
         return load_entry_point(spec, preset, device)
-    kinds = "package.module:Class, file.onnx, a folder of images, or a command with {lq} and {out}"
+    kinds = (
+        "package.module:Class, a file (.onnx, .safetensors), a folder of images, a command with {lq}, {out}"
+    )
     raise RefbenchError(f"{spec!r} is not a restorer; bundled: {', '.join(BUNDLED)}; else {kinds}")
+
+
+def _from_file(path: Path, preset: str | None, device: str) -> AnyRestorer:
+    if path.suffix.lower() == ".onnx":
+        return OnnxRestorer(path, preset, device)
+    from .trained import load_trained
+
+    return load_trained(path, preset, device)

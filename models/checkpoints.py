@@ -35,8 +35,8 @@ INERT_MODULES = (
     "typing.",
     "collections.",
 )
-NOT_WEIGHTS = re.compile(
-    r"betas|(sqrt_|log_)?\w*alphas_cumprod\w*|sqrt_recip\w*|posterior_\w+|lvlb_weights|logvar|scale_factor"
+NOT_WEIGHTS = (
+    r"betas|\w*alphas_cumprod\w*|posterior_\w+|lvlb_weights|logvar|scale_factor"
     r"|model_ema\.(decay|num_updates)|(first_stage_model\.)?(loss|discriminator)\..*"
 )
 
@@ -87,11 +87,16 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
         FaultList: names that are missing or unknown, or of another shape.
     """
     tensors, metadata = read_tensors(path)
-    config = _config(path, metadata, RefLdmConfig) or config or RefLdmConfig()
-    model = _on_meta(lambda: RefLdm(config))
-    rename = (lambda name: name) if "config" in metadata else _released_name(choose)
-    known = {_released_name(other)(name) for other in ("ema", "raw") for name in model.state_dict()}
-    return _fill(model, path, tensors, rename, known)
+    config = read_config(path, metadata, RefLdmConfig) or config or RefLdmConfig()
+    model = on_meta(lambda: RefLdm(config))
+    if "config" in metadata:
+        return fill_strictly(model, path, tensors)
+    other = _released_name("raw" if choose == "ema" else "ema")
+    unused = {other(name) for name in model.state_dict()} - {
+        _released_name(choose)(n) for n in model.state_dict()
+    }
+    needed = {name: value for name, value in tensors.items() if name not in unused}
+    return fill_strictly(model, path, needed, _released_name(choose))
 
 
 def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Autoencoder:
@@ -102,19 +107,84 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
         FaultList: names that are missing or unknown, or of another shape.
     """
     tensors, metadata = read_tensors(path)
-    config = _config(path, metadata, AutoencoderConfig) or config or AutoencoderConfig()
-    return _fill(_on_meta(lambda: Autoencoder(config)), path, tensors, lambda name: name, set())
+    config = read_config(path, metadata, AutoencoderConfig) or config or AutoencoderConfig()
+    return fill_strictly(on_meta(lambda: Autoencoder(config)), path, tensors)
 
 
-def save_weights(model: nn.Module, config: BaseModel, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a network as safetensors with its configuration inside, atomically; same weights, same bytes."""
+def read_config(path: Path, metadata: Mapping[str, str], kind: type[Config]) -> Config | None:
+    """The configuration inside one of our files; None for a file that is not ours.
+
+    Raises:
+        FaultyInput: it is that of another model.
+    """
+    if "config" not in metadata:
+        return None
+    try:
+        return kind.model_validate(json.loads(metadata["config"]))
+    except (ValueError, ValidationError):
+        found = metadata.get("model", "another model")
+        raise FaultyInput(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
+
+
+def on_meta(build: Callable[[], Network]) -> Network:
+    """Build a network without memory for its weights, which `fill_strictly` brings."""
+    with torch.device("meta"):
+        return build()
+
+
+def fill_strictly(
+    model: Network,
+    path: Path,
+    tensors: Tensors,
+    rename: Callable[[str], str] = lambda name: name,
+    others: str = NOT_WEIGHTS,
+) -> Network:
+    """Give a network its weights, each by its exact name and shape, and freeze it.
+
+    Args:
+        model: built on the meta device or any other.
+        path: where the tensors come from, for the error.
+        tensors: by their names in the file, in any floating point type; they become float32.
+        rename: the network's name of a weight to the file's.
+        others: a regular expression of names that may be in the file besides.
+
+    Raises:
+        FaultList: names that are missing or unknown, or of another shape, grouped.
+    """
+    wanted = {name: rename(name) for name in model.state_dict()}
+    expected = set(wanted.values())
+    faults = _grouped("missing", [name for name in wanted.values() if name not in tensors])
+    unknown = [name for name in tensors if name not in expected and not re.fullmatch(others, name)]
+    faults += _grouped("unknown", unknown)
+    for ours, value in model.state_dict().items():
+        found = tensors.get(wanted[ours])
+        if found is not None and found.shape != value.shape:
+            faults.append(f"{wanted[ours]} is {tuple(found.shape)}; wanted {tuple(value.shape)}")
+    if faults:
+        mend = f"The file does not fit {type(model).__name__}: is it another model, or another release?"
+        raise FaultList(str(path), faults, mend)
+    model.load_state_dict({ours: tensors[theirs].float() for ours, theirs in wanted.items()}, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def save_weights(
+    model: nn.Module,
+    config: BaseModel,
+    path: Path,
+    dtype: torch.dtype = torch.float32,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network as safetensors, atomically; the same weights and facts always give the same bytes.
+
+    Its kind and configuration go into the file, and ``facts`` beside them.
+    """
     from safetensors.torch import save_file
 
-    tensors = {
-        name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()
-    }
+    state = model.state_dict()
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in state.items()}
+    settings = canonical_json(config.model_dump(mode="json"))
     with replacing(path) as partial:
-        save_file(tensors, partial, {"config": canonical_json(config.model_dump(mode="json"))})
+        save_file(tensors, partial, {"model": type(model).__name__, "config": settings, **(facts or {})})
 
 
 def convert_refldm(
@@ -146,17 +216,6 @@ def _read_pickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _config(path: Path, metadata: Mapping[str, str], kind: type[Config]) -> Config | None:
-    if "config" not in metadata:
-        return None
-    try:
-        return kind.model_validate(json.loads(metadata["config"]))
-    except (ValueError, ValidationError) as error:
-        raise FaultyInput(
-            f"{path} has no {kind.__name__} inside, but that of another model: {error}"
-        ) from None
-
-
 def _released_name(choose: Choice) -> Callable[[str], str]:
     def rename(name: str) -> str:
         part, _, rest = name.partition(".")
@@ -166,31 +225,6 @@ def _released_name(choose: Choice) -> Callable[[str], str]:
         return f"model.{inner}" if choose == "raw" else "model_ema." + inner.replace(".", "")
 
     return rename
-
-
-def _on_meta(build: Callable[[], Network]) -> Network:
-    with torch.device("meta"):
-        return build()
-
-
-def _fill(
-    model: Network, path: Path, tensors: Tensors, rename: Callable[[str], str], known: set[str]
-) -> Network:
-    wanted = {name: rename(name) for name in model.state_dict()}
-    known = known | set(wanted.values())
-    faults = _grouped("missing", [theirs for theirs in wanted.values() if theirs not in tensors])
-    faults += _grouped("unknown", [n for n in tensors if n not in known and not NOT_WEIGHTS.fullmatch(n)])
-    for ours, value in model.state_dict().items():
-        found = tensors.get(wanted[ours])
-        if found is not None and found.shape != value.shape:
-            faults.append(f"{wanted[ours]} is {tuple(found.shape)}; wanted {tuple(value.shape)}")
-    if faults:
-        kind = type(model).__name__
-        raise FaultList(
-            f"{path}", faults, f"The file does not fit {kind}: is it another model, or another release?"
-        )
-    model.load_state_dict({ours: tensors[theirs].float() for ours, theirs in wanted.items()}, assign=True)
-    return model.eval().requires_grad_(False)
 
 
 def _grouped(what: str, names: list[str]) -> list[str]:

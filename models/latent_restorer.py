@@ -131,7 +131,7 @@ class LatentRestorer(ABC, Generic[Model]):
 
 
 class KeptByContent(Generic[Kept]):
-    """Things computed from images, kept by content up to ``limit`` bytes; the least lately used goes first."""
+    """Things computed from images, kept by content; above ``limit`` bytes the least lately used goes."""
 
     def __init__(self, limit: int, size: Callable[[Kept], int]) -> None:
         self.limit = limit

@@ -183,7 +183,7 @@ def test_our_own_files_carry_their_configuration(released: dict[str, Tensor], tm
     half = load_refldm(tmp_path / "half.safetensors")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
     assert next(half.parameters()).dtype == torch.float32
-    with pytest.raises(FaultyInput, match="has no AutoencoderConfig inside"):
+    with pytest.raises(FaultyInput, match="holds RefLdm, whose settings are no AutoencoderConfig"):
         load_autoencoder(tmp_path / "a.safetensors")
 
 

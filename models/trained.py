@@ -1,0 +1,93 @@
+"""Restorers from weights that were trained here: safetensors that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
+
+from .. import weights
+from ..errors import FaultyInput, RefbenchError
+from ..faces.recognise import load_recogniser
+from ..files import sha256_file
+from .checkpoints import fill_strictly, load_refldm, on_meta, read_config, read_tensors
+from .composite_context import CompositeContext, CompositeContextConfig, Towers
+from .composite_restorer import PRESETS as COMPOSITE_PRESETS
+from .composite_restorer import CompositeContextRestorer
+from .context import ContextConfig
+from .identity import aligned_embedder
+from .refldm_restorer import PRESETS as REFLDM_PRESETS
+from .refldm_restorer import RefLdmRestorer
+from .restorer import RestorerCard
+from .vision_tower import load_farl
+
+Settings = TypeVar("Settings")
+UNKNOWN = "unknown"
+
+
+def load_trained(
+    path: Path, preset: str | None = None, device: str = "cpu"
+) -> RefLdmRestorer | CompositeContextRestorer:
+    """Load a restorer from a file that `checkpoints.save_weights` wrote.
+
+    Raises:
+        FaultyInput: not such a file, or one of another network.
+        RefbenchError: an unknown preset; weights of a frozen tower that are absent.
+    """
+    tensors, metadata = read_tensors(path)
+    kind = metadata.get("model", "no model")
+    if kind == "RefLdm":
+        refldm_sampling = _choose(REFLDM_PRESETS, preset, path)
+        model = load_refldm(path)
+        card = _card(path, metadata, model, refldm_sampling.references, refldm_sampling.describe())
+        return RefLdmRestorer(model, refldm_sampling, card, device)
+    if kind == "CompositeContext":
+        sampling = _choose(COMPOSITE_PRESETS, preset, path)
+        config = read_config(path, metadata, CompositeContextConfig)
+        assert config is not None
+        network = on_meta(lambda: CompositeContext(config, Towers()))
+        network = fill_strictly(network, path, tensors)
+        network.towers = load_towers(config.context, device)
+        card = _card(path, metadata, network, sampling.references, sampling.describe())
+        return CompositeContextRestorer(network, sampling, card, device)
+    raise FaultyInput(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
+
+
+def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:
+    """Load the frozen networks that a context needs.
+
+    Raises:
+        RefbenchError: their weights are absent.
+    """
+    identity = aligned_embedder(load_recogniser(config.recogniser, device)) if config.identity else None
+    if not config.appearance or config.tower_source == "own":
+        return Towers(identity)
+    return Towers(identity, load_farl(weights.path("farl-b16"), config.tower).to(device))
+
+
+def _choose(presets: Mapping[str, Settings], preset: str | None, path: Path) -> Settings:
+    name = preset or next(iter(presets))
+    if name not in presets:
+        raise RefbenchError(f"{path} has no preset {name!r}; known: {', '.join(presets)}")
+    return presets[name]
+
+
+def _card(
+    path: Path,
+    metadata: Mapping[str, str],
+    model: nn.Module,
+    references: int,
+    notes: str,
+) -> RestorerCard:
+    return RestorerCard(
+        model=metadata.get("name", path.stem),
+        version=f"sha256 {sha256_file(path)[:12]}",
+        references_used=references,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        licence=metadata.get("licence", UNKNOWN),
+        training_data=metadata.get("training_data", UNKNOWN),
+        paper=metadata.get("paper", ""),
+        notes=notes,
+    )
