@@ -25,7 +25,7 @@ from .resize import pad, resize
 
 Matrix = npt.NDArray[np.float64]
 Border = Literal["reflect", "black"]
-BORDERS: dict[Border, int] = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}
+BORDERS: dict[Border, int] = {"reflect": cv2.BORDER_REFLECT, "black": cv2.BORDER_CONSTANT}
 
 
 def _template(*points: tuple[float, float]) -> Points:
@@ -117,6 +117,12 @@ def apply(matrix: Matrix, points: Points) -> Points:
     return moved
 
 
+def inverted(matrix: Matrix) -> Matrix:
+    """The (2, 3) matrix of the way back."""
+    back = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([back, -back @ matrix[:, 2]])
+
+
 def scale_of(matrix: Matrix) -> float:
     """Target pixels per source pixel of a similarity."""
     return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
@@ -125,8 +131,7 @@ def scale_of(matrix: Matrix) -> float:
 def outside_share(matrix: Matrix, photo_shape: tuple[int, ...], size: int) -> float:
     """Share of a square crop that lies outside the photo, 0 to 1, by clipping its outline."""
     corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
-    inverse = np.linalg.inv(matrix[:, :2])
-    outline = (corners - matrix[:, 2]) @ inverse.T + 0.5
+    outline = apply(inverted(matrix), corners) + 0.5
     height, width = photo_shape[:2]
     frame = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     inside, _ = cv2.intersectConvexConvex(outline.astype(np.float32), frame.astype(np.float32))
@@ -148,7 +153,7 @@ def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> R
     shrink = 1.0 / scale_of(matrix)
     reduction = max(1, int(shrink / 2.0))
     if reduction > 1:
-        photo, matrix = _reduce(photo, matrix, size, reduction, border)
+        photo, matrix = _reduced(photo, matrix, size, reduction, border)
     finer = max(1, math.ceil(shrink / reduction - 0.05))
     enlarged = np.array([[finer, 0.0, (finer - 1) / 2.0], [0.0, finer, (finer - 1) / 2.0]])
     whole = enlarged[:, :2] @ matrix
@@ -158,17 +163,25 @@ def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> R
     return resize(cast(RGB, canvas), size, size)
 
 
-def _reduce(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border) -> tuple[RGB, Matrix]:
-    """The photo reduced by a whole factor, and the matrix for it; its edge is filled up to a multiple."""
-    height, width = photo.shape[:2]
-    below, right = -height % factor, -width % factor
-    if below or right:
-        edge = cv2.BORDER_REPLICATE if border == "reflect" else cv2.BORDER_CONSTANT
-        photo = pad(photo, 0, below, 0, right, edge)
-    small = resize(photo, photo.shape[1] // factor, photo.shape[0] // factor)
+def _reduced(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border) -> tuple[RGB, Matrix]:
+    """The part of a photo that a crop shows, border filled, reduced by a whole factor; and its matrix."""
+    corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
+    outline = apply(inverted(matrix), corners)
+    low = np.floor(outline.min(axis=0)).astype(int) - 4 * factor
+    high = low + -(-(np.ceil(outline.max(axis=0)).astype(int) + 4 * factor - low) // factor) * factor
+    limits = np.array(photo.shape[1::-1])
+    first = np.clip(np.minimum(low, 2 * limits - high), 0, limits - 1)
+    last = np.clip(np.maximum(high, -low), first + 1, limits)
+    inner = photo[first[1] : last[1], first[0] : last[0]]
+    left, top = np.maximum(first - low, 0).tolist()
+    right, bottom = np.maximum(high - last, 0).tolist()
+    framed = pad(inner, top, bottom, left, right, BORDERS[border]) if left + top + right + bottom else inner
+    (x, y), (width, height) = np.maximum(low - first, 0).tolist(), (high - low).tolist()
+    part = framed[y : y + height, x : x + width]
+    small = resize(part, width // factor, height // factor)
     moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ (low + (factor - 1) / 2.0)
     moved[:, :2] *= factor
-    moved[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2.0)
     return small, moved
 
 

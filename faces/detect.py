@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,25 +95,26 @@ def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "c
     return kind.make(tuple(weights.path(weight) for weight in kind.weights), device)
 
 
-def find_faces(detector: Detector, photo: RGB) -> list[Face]:
-    """The faces of a photo, with more looks where the first finds none.
+def find_faces(detector: Detector, photo: RGB, certain: float = 0.99) -> list[Face]:
+    """The faces of a photo, with more looks where the first finds none that is certain.
 
     The second look is at the photo with a black margin (a face that the photo's border cuts), the others at
-    the photo turned by 90, 180 and 270 degrees (a photo that nobody turned upright). Landmarks and boxes are
-    those in the photo as it came.
+    the photo turned by 90, 270 and 180 degrees (a photo that nobody turned upright). The first look that
+    finds a face with a score of at least ``certain`` counts; if none does, the one with the highest score.
+    (MTCNN gives an upright face 0.99 and more; other detectors are less sure of themselves.)
+    Landmarks and boxes are those in the photo as it came.
 
     Raises:
         RefbenchError: the photo is not RGB uint8 HWC.
     """
     check_photo(photo)
-    faces = detector.detect(photo)
-    if not faces:
-        faces = _with_margin(detector, photo)
-    for quarters in (1, 3, 2):
-        if not faces:
-            turned = np.ascontiguousarray(np.rot90(photo, quarters))
-            faces = [_turn_back(face, quarters, photo) for face in detector.detect(turned)]
-    return faces
+    best: list[Face] = []
+    for faces in _looks(detector, photo):
+        if faces and (not best or faces[0].score > best[0].score):
+            best = faces
+        if best and best[0].score >= certain:
+            break
+    return best
 
 
 def choose_face(
@@ -137,6 +138,14 @@ def choose_face(
         return float(np.hypot((left + right) / 2 - middle[0], (top + bottom) / 2 - middle[1]))
 
     return min(faces, key=distance)
+
+
+def _looks(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
+    yield detector.detect(photo)
+    yield _with_margin(detector, photo)
+    for quarters in (1, 3, 2):
+        turned = np.ascontiguousarray(np.rot90(photo, quarters))
+        yield [_turn_back(face, quarters, photo) for face in detector.detect(turned)]
 
 
 def _with_margin(detector: Detector, photo: RGB) -> list[Face]:

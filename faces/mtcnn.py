@@ -16,12 +16,18 @@ from torch import Tensor, nn
 
 from ..errors import RefbenchError
 from ..images import RGB
-from .face import Face, check_photo
+from .align import apply, inverted, similarity, warp
+from .face import Face, Points, check_photo
 from .resize import pad, resize
 
 Floats = npt.NDArray[np.float32]
 CELL, STRIDE = 12, 2
 MIRROR = [1, 0, 2, 4, 3]
+LOOKS = 2
+WINDOW_48 = (
+    48 * np.array([[0.332, 0.387], [0.668, 0.387], [0.5, 0.583], [0.350, 0.755], [0.650, 0.755]]) - 0.5
+)
+"""Where the third network sees the landmarks of an upright face in its crop of 48 pixels, on average."""
 
 
 class ProposalNetwork(nn.Module):
@@ -180,37 +186,50 @@ class Mtcnn:
         squares = square(boxes)
         if not len(squares):
             return []
-        logits, shifts, _ = self.output(self._tensor(crops(photo, squares, 48)))
+        logits, shifts, places = self.output(self._tensor(crops(photo, squares, 48)))
         score = logits.softmax(1)[:, 1].cpu().numpy()
         good = score >= self.thresholds[2]
-        final, score = shift(squares[good], shifts.cpu().numpy()[good]), score[good]
+        squares, score = squares[good], score[good]
+        final = shift(squares, shifts.cpu().numpy()[good])
+        sides = (squares[:, 2:] - squares[:, :2])[:, None]
+        landmarks = squares[:, None, :2] + _points(places)[good] * sides - 0.5
         kept = suppress(final, score, 0.7, of_smaller=True)
-        landmarks = self._landmarks(photo, square(final[kept]))
         return [
-            Face((float(left), float(top), float(right), float(bottom)), float(score[row]), points)
-            for row, (left, top, right, bottom), points in zip(
-                kept, final[kept] - 0.5, landmarks, strict=True
+            Face(
+                (left, top, right, bottom),
+                float(score[row]),
+                self._refined(photo, landmarks[row], right - left),
             )
+            for row, (left, top, right, bottom) in zip(kept, (final[kept] - 0.5).tolist(), strict=True)
         ]
 
-    def _landmarks(self, photo: RGB, squares: Floats) -> npt.NDArray[np.float64]:
-        """Landmarks (N, 5, 2) of the faces in ``squares``: means over a face and its mirror image."""
-        if not len(squares):
-            return np.zeros((0, 5, 2))
-        faces = self._tensor(crops(photo, squares, 48))
-        seen, mirrored = (
-            self.output(view)[2].cpu().numpy().astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
-            for view in (faces, faces.flip(3))
-        )
-        mirrored[..., 0] = 1.0 - mirrored[..., 0]
-        shares = (seen + mirrored[:, MIRROR]) / 2.0
-        sides = (squares[:, 2:] - squares[:, :2])[:, None]
-        landmarks: npt.NDArray[np.float64] = squares[:, None, :2] + shares * sides - 0.5
-        return landmarks
+    def _refined(self, photo: RGB, landmarks: Points, side: float) -> Points:
+        """Landmarks (5, 2) after two more looks, each at an upright crop around those of the look before.
+
+        A look is the mean over the crop and its mirror image. Landmarks that move by more than a quarter of
+        the box's side are not believed, and the first ones stay.
+        """
+        points = landmarks
+        for _ in range(LOOKS):
+            try:
+                matrix = similarity(points, WINDOW_48)
+            except RefbenchError:
+                return landmarks
+            view = self._tensor(warp(photo, matrix, 48, border="black")[None])
+            seen, mirrored = (_points(self.output(one)[2])[0] for one in (view, view.flip(3)))
+            mirrored[:, 0] = 1.0 - mirrored[:, 0]
+            middle = (seen + mirrored[MIRROR]) / 2.0 * 48 - 0.5
+            points = apply(inverted(matrix), middle)
+        return points if np.abs(points - landmarks).max() < side / 4 else landmarks
 
     def _tensor(self, pixels: RGB) -> Tensor:
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
         return batch.permute(0, 3, 1, 2).to(torch.float32).sub_(127.5).mul_(1 / 128)
+
+
+def _points(places: Tensor) -> Points:
+    """The third network's last output (N, 10) as points (N, 5, 2), shares of the crop."""
+    return places.cpu().numpy().astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
 
 
 def shift(boxes: Floats, shifts: Floats) -> Floats:
