@@ -2,55 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from itertools import permutations
+from typing import TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .operation import Operation, Parameter, Pixels, Setting, Values
 
-LUMA = np.array([0.114, 0.587, 0.299])  # ITU-R BT.601, for blue, green and red
+BLUE, GREEN, RED = 0.114, 0.587, 0.299  # of the luma, ITU-R BT.601
+JITTERED = ("brightness", "contrast", "saturation", "hue")
 ORDERS = tuple("".join(letters) for letters in permutations("bcsh"))
 
+Colours = TypeVar("Colours", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
-def grey(pixels: Pixels) -> Pixels:
+
+def grey(pixels: Colours) -> Colours:
     """The luma, (H, W, 1)."""
-    luma: Pixels = np.sum(pixels * LUMA, axis=2, keepdims=True)
+    luma: Colours = BLUE * pixels[..., :1] + GREEN * pixels[..., 1:2] + RED * pixels[..., 2:]
     return luma
 
 
-def brighten(pixels: Pixels, factor: float) -> Pixels:
+def brighten(pixels: Colours, factor: float) -> Colours:
     """Multiply by ``factor``."""
     return _clip(pixels * factor)
 
 
-def change_contrast(pixels: Pixels, factor: float) -> Pixels:
+def change_contrast(pixels: Colours, factor: float) -> Colours:
     """Move away from (below 1: towards) the mean luma of the picture."""
     return _clip(factor * pixels + (1.0 - factor) * grey(pixels).mean())
 
 
-def saturate(pixels: Pixels, factor: float) -> Pixels:
+def saturate(pixels: Colours, factor: float) -> Colours:
     """Move away from (below 1: towards) the luma of each pixel."""
     return _clip(factor * pixels + (1.0 - factor) * grey(pixels))
 
 
-def turn_hue(pixels: Pixels, turn: float) -> Pixels:
-    """Turn the hue by ``turn`` of a full circle (-0.5 to 0.5)."""
+def turn_hue(pixels: Colours, turn: float) -> Colours:
+    """Turn the hue by ``turn`` of a full circle (-0.5 to 0.5); computed in float32."""
     hsv = cv2.cvtColor((_clip(pixels) / 255.0).astype(np.float32), cv2.COLOR_BGR2HSV)
     hsv[..., 0] = (hsv[..., 0] + 360.0 * turn) % 360.0
-    return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.float64) * 255.0)
+    return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(pixels.dtype) * 255.0)
 
 
-CHANGES: dict[str, Callable[[Pixels, float], Pixels]] = {
-    "brightness": brighten,
-    "contrast": change_contrast,
-    "saturation": saturate,
-    "hue": turn_hue,
-}
+def jitter(pixels: Colours, amounts: Mapping[str, float], order: str) -> Colours:
+    """Change what ``amounts`` names, in the order of the first letters."""
+    changes = {"b": brighten, "c": change_contrast, "s": saturate, "h": turn_hue}
+    names = {name[0]: name for name in JITTERED}
+    for letter in order:
+        pixels = changes[letter](pixels, amounts[names[letter]])
+    return pixels
 
 
-def _clip(pixels: Pixels) -> Pixels:
+def _clip(pixels: Colours) -> Colours:
     return np.clip(pixels, 0.0, 255.0)
 
 
@@ -59,10 +65,7 @@ def _shift(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
 
 
 def _jitter(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    names = {name[0]: name for name in CHANGES}
-    for name in (names[letter] for letter in values["order"]):
-        pixels = CHANGES[name](pixels, values[name])
-    return pixels
+    return jitter(pixels, values, values["order"])
 
 
 def _grey(pixels: Pixels, values: Values, setting: Setting) -> Pixels:

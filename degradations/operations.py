@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from . import blurring, coding, colours, noises, resizing
+from . import blurring, coding, colours, noises, pipelines, resizing
 from .operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -27,6 +27,7 @@ OPERATIONS: dict[str, Operation] = {
         colours.COLOUR_SHIFT,
         colours.COLOUR_JITTER,
         colours.GREY,
+        pipelines.ALBUMENTATIONS,
     )
 }
 

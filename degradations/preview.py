@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ from .parallel import each
 from .recipe import Recipe
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
+SPREAD = ["least", "lower", "median", "upper", "greatest"]
 TILE = 256
 LINE = 16
 INK, PAPER = (32, 32, 32), (255, 255, 255)
@@ -74,36 +77,27 @@ def preview(
             advance(1)
     draws = pd.DataFrame(rows, columns=["key", "image", "psnr", "ssim", *recipe.drawn])
     draws = draws.sort_values(["psnr", "key"], ascending=[False, True], ignore_index=True)
-    places = sorted({round(quantile * (samples - 1)) for quantile in QUANTILES})
-    columns = [_column(draws.iloc[place], place, samples, images, recipe, seed) for place in places]
+    places = {round(quantile * (samples - 1)): quantile for quantile in QUANTILES}
+    columns = [_column(draws.iloc[place], share, images, recipe, seed) for place, share in places.items()]
     title = f"{recipe.id}: {recipe.title}" if recipe.title else recipe.id
     sheet = np.concatenate([_heading(title, TILE * len(columns)), np.concatenate(columns, axis=1)])
     return Preview(sheet, draws.drop(columns="image"), summarise(draws.drop(columns=["key", "image"])))
 
 
 def summarise(draws: pd.DataFrame) -> pd.DataFrame:
-    """A row for each number, and one for each option of a choice, of a table of draws; missing ones left out."""
+    """A row for each number, and one for each option of a choice; what was not drawn is left out."""
     rows: list[dict[str, object]] = []
     for name in draws.columns:
         drawn = draws[name].dropna()
-        if pd.api.types.is_numeric_dtype(drawn) and not pd.api.types.is_bool_dtype(drawn):
-            finite = drawn.astype(float)[np.isfinite(drawn.astype(float))]
-            spread = finite.quantile([0, 0.25, 0.5, 0.75, 1]).to_list() if len(finite) else [np.nan] * 5
-            least, lower, median, upper, greatest = spread
-            quartiles = {
-                "least": least,
-                "lower": lower,
-                "median": median,
-                "upper": upper,
-                "greatest": greatest,
-            }
-            rows.append({"name": name, "option": "", "count": len(drawn), "mean": finite.mean(), **quartiles})
-        else:
-            counts = drawn.astype(str).value_counts().sort_index()
-            for option, count in counts.items():
+        if name.endswith((".branch", ".applied")) or not pd.api.types.is_numeric_dtype(drawn):
+            for option, count in drawn.astype(str).value_counts().sort_index().items():
                 rows.append({"name": name, "option": option, "count": count, "mean": count / len(drawn)})
-    columns = ["name", "option", "count", "mean", "least", "lower", "median", "upper", "greatest"]
-    return pd.DataFrame(rows, columns=columns)
+        else:
+            numbers = drawn.astype(float)
+            finite = numbers[np.isfinite(numbers)]
+            spread = dict(zip(SPREAD, finite.quantile(SHARES), strict=True))
+            rows.append({"name": name, "option": "", "count": len(drawn), "mean": finite.mean(), **spread})
+    return pd.DataFrame(rows, columns=["name", "option", "count", "mean", *SPREAD])
 
 
 def _draws(images: Mapping[str, Path], samples: int) -> Iterable[tuple[str, str]]:
@@ -123,13 +117,10 @@ def _measure(
     return {"key": key, "image": image, **distance, **degraded.record}
 
 
-def _column(
-    row: pd.Series[object], place: int, samples: int, images: Mapping[str, Path], recipe: Recipe, seed: int
-) -> RGB:
+def _column(row: pd.Series[Any], share: float, images: Mapping[str, Path], recipe: Recipe, seed: int) -> RGB:
     image, key = str(row["image"]), str(row["key"])
     hq, _ = read_hq(image, images[image], {})
     lq = degrade(hq, recipe, seed, key).pixels
-    share = place / max(samples - 1, 1)
     told = [f"quantile {share:.2f}: {row['psnr']:.1f} dB, SSIM {row['ssim']:.2f}"]
     told += [f"{name} {_brief(row[name])}" for name in recipe.drawn if not pd.isna(row[name])]
     return np.concatenate([_tile(hq), _tile(lq), _caption(told, _lines(recipe))])
@@ -139,7 +130,7 @@ def _lines(recipe: Recipe) -> int:
     return min(len(recipe.drawn), 14) + 1
 
 
-def _brief(value: object) -> str:
+def _brief(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

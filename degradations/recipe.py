@@ -60,6 +60,11 @@ class Recipe:
         """What the draws depend on besides seed and key: the id, or the sweep's."""
         return f"{self.sweep}@{self.version}" if self.sweep else self.id
 
+    @property
+    def is_bundled(self) -> bool:
+        """True if this is the bundled recipe of its name, so that the id alone tells all."""
+        return bundled(self.name) == self
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that moves a pixel: changed steps under an unchanged id do not go unnoticed."""
@@ -116,15 +121,20 @@ class Recipe:
         return cls.from_dict(plain)
 
 
+def bundled(name: str) -> Recipe | None:
+    """The bundled recipe of that name, levels of the severity sweep included; None if there is none."""
+    from .recipes import RECIPES
+    from .severity import severity_named
+
+    return RECIPES.get(name) or severity_named(name)
+
+
 def load_recipe(recipe: str | Path) -> Recipe:
     """A bundled recipe by name or id (``refldm-severe``, ``severity-0.4@1``), or one from a YAML file.
 
     Raises:
         RefbenchError: no such recipe, with the nearest name; or a file that is not a recipe.
     """
-    from .recipes import RECIPES
-    from .severity import severity_named
-
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):
         try:
@@ -135,15 +145,16 @@ def load_recipe(recipe: str | Path) -> Recipe:
             raise FaultList(f"{recipe}, {error.subject}", error.faults) from None
         except (RefbenchError, UnicodeDecodeError) as error:
             raise RefbenchError(f"{recipe}: {error}") from None
-        bundled = RECIPES.get(read.name) or severity_named(read.name)
-        if bundled is not None and bundled.fingerprint != read.fingerprint:
+        if (known := bundled(read.name)) and known.fingerprint != read.fingerprint:
             raise RefbenchError(
                 f"{recipe}: {read.name} is a bundled recipe with other steps; choose another name"
             )
         return read
     name, _, version = text.partition("@")
-    found = RECIPES.get(name) or severity_named(name)
+    found = bundled(name)
     if found is None:
+        from .recipes import RECIPES
+
         hint = f"{nearest(name, RECIPES)} (the file of an own recipe ends in .yaml)"
         raise RefbenchError(f"no recipe is called {name!r}; {hint}")
     if version and version != str(found.version):

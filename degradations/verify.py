@@ -16,8 +16,7 @@ from .degrade import degrade
 from .lq import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
 from .pairs import Fault, Sizes, read_hq, read_opaque, unpaired
 from .parallel import each
-from .recipe import Recipe
-from .recipes import RECIPES
+from .recipe import Recipe, bundled
 
 ROUNDING = 0.05  # share of values that may differ by one level where another codec library made the images
 
@@ -86,10 +85,10 @@ def _folder_faults(
 ) -> Iterator[Fault]:
     if info.images != len(rows) or info.lq_hash != lq_hash(rows.values()):
         yield Fault("draws.parquet", "does not belong to lq.json: counts or hashes differ")
-    bundled = RECIPES.get(info.recipe)
+    known = bundled(info.recipe)
     if recipe is not None and recipe.fingerprint != info.fingerprint:
         yield Fault("lq.json", "its recipe is not the one whose fingerprint it gives")
-    elif recipe is not None and bundled is not None and bundled.id == recipe.id and bundled != recipe:
+    elif recipe is not None and known is not None and known.id == recipe.id and known != recipe:
         yield Fault("lq.json", f"its recipe {recipe.id} is not the bundled one of that name")
     strangers = {path.stem for path in folder.glob("*.png")} - rows.keys()
     yield from (Fault(f"{key}.png", "is not in draws.parquet") for key in strangers)
