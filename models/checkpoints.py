@@ -27,6 +27,7 @@ Network = TypeVar("Network", bound=nn.Module)
 Tensors = dict[str, Tensor]
 Choice = Literal["ema", "raw"]
 
+DESCRIPTION = "refbench"
 INERT_MODULES = (
     "pytorch_lightning.",
     "lightning.",
@@ -49,8 +50,10 @@ class Inert:
     def __setstate__(self, state: object) -> None: ...
 
 
-def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, str]]:
-    """Read the tensors of a safetensors or PyTorch file, Lightning's wrapper taken off, and its metadata.
+def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
+    """Read the tensors of a safetensors or PyTorch file, Lightning's wrapper taken off.
+
+    The second result is what one of our files says of itself (see `save_weights`), or nothing.
 
     Raises:
         FaultyInput: no such file, damaged, without tensors, or it refers to code.
@@ -63,7 +66,8 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, str]]:
 
             with safe_open(path, "pt") as opened:
                 names = list(opened.keys())
-                return {name: opened.get_tensor(name) for name in names}, opened.metadata() or {}
+                description = json.loads((opened.metadata() or {}).get(DESCRIPTION, "{}"))
+                return {name: opened.get_tensor(name) for name in names}, description
         content = _read_pickle(path)
     except RefbenchError:
         raise
@@ -86,15 +90,13 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
         FaultyInput: see `read_tensors`.
         FaultList: names that are missing or unknown, or of another shape.
     """
-    tensors, metadata = read_tensors(path)
-    config = read_config(path, metadata, RefLdmConfig) or config or RefLdmConfig()
+    tensors, description = read_tensors(path)
+    config = read_config(path, description, RefLdmConfig) or config or RefLdmConfig()
     model = on_meta(lambda: RefLdm(config))
-    if "config" in metadata:
+    if "config" in description:
         return fill_strictly(model, path, tensors)
     other = _released_name("raw" if choose == "ema" else "ema")
-    unused = {other(name) for name in model.state_dict()} - {
-        _released_name(choose)(n) for n in model.state_dict()
-    }
+    unused = {other(name) for name in model.state_dict() if name.startswith("unet.")}
     needed = {name: value for name, value in tensors.items() if name not in unused}
     return fill_strictly(model, path, needed, _released_name(choose))
 
@@ -106,23 +108,23 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
         FaultyInput: see `read_tensors`.
         FaultList: names that are missing or unknown, or of another shape.
     """
-    tensors, metadata = read_tensors(path)
-    config = read_config(path, metadata, AutoencoderConfig) or config or AutoencoderConfig()
+    tensors, description = read_tensors(path)
+    config = read_config(path, description, AutoencoderConfig) or config or AutoencoderConfig()
     return fill_strictly(on_meta(lambda: Autoencoder(config)), path, tensors)
 
 
-def read_config(path: Path, metadata: Mapping[str, str], kind: type[Config]) -> Config | None:
+def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) -> Config | None:
     """The configuration inside one of our files; None for a file that is not ours.
 
     Raises:
         FaultyInput: it is that of another model.
     """
-    if "config" not in metadata:
+    if "config" not in description:
         return None
     try:
-        return kind.model_validate(json.loads(metadata["config"]))
+        return kind.model_validate(description["config"])
     except (ValueError, ValidationError):
-        found = metadata.get("model", "another model")
+        found = description.get("model", "another model")
         raise FaultyInput(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
 
 
@@ -176,15 +178,17 @@ def save_weights(
 ) -> None:
     """Write a network as safetensors, atomically; the same weights and facts always give the same bytes.
 
-    Its kind and configuration go into the file, and ``facts`` beside them.
+    Its kind, its configuration and ``facts`` go into the file's metadata, as one entry: several would be
+    written in any order.
     """
     from safetensors.torch import save_file
 
     state = model.state_dict()
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in state.items()}
-    settings = canonical_json(config.model_dump(mode="json"))
+    settings = config.model_dump(mode="json")
+    description = canonical_json({**(facts or {}), "model": type(model).__name__, "config": settings})
     with replacing(path) as partial:
-        save_file(tensors, partial, {"model": type(model).__name__, "config": settings, **(facts or {})})
+        save_file(tensors, partial, {DESCRIPTION: description})
 
 
 def convert_refldm(

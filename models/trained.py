@@ -36,21 +36,21 @@ def load_trained(
         FaultyInput: not such a file, or one of another network.
         RefbenchError: an unknown preset; weights of a frozen tower that are absent.
     """
-    tensors, metadata = read_tensors(path)
-    kind = metadata.get("model", "no model")
+    tensors, description = read_tensors(path)
+    kind = description.get("model", "no model")
     if kind == "RefLdm":
         refldm_sampling = _choose(REFLDM_PRESETS, preset, path)
         model = load_refldm(path)
-        card = _card(path, metadata, model, refldm_sampling.references, refldm_sampling.describe())
+        card = _card(path, description, model, refldm_sampling.references, refldm_sampling.describe())
         return RefLdmRestorer(model, refldm_sampling, card, device)
     if kind == "CompositeContext":
         sampling = _choose(COMPOSITE_PRESETS, preset, path)
-        config = read_config(path, metadata, CompositeContextConfig)
+        config = read_config(path, description, CompositeContextConfig)
         assert config is not None
         network = on_meta(lambda: CompositeContext(config, Towers()))
         network = fill_strictly(network, path, tensors)
         network.towers = load_towers(config.context, device)
-        card = _card(path, metadata, network, sampling.references, sampling.describe())
+        card = _card(path, description, network, sampling.references, sampling.describe())
         return CompositeContextRestorer(network, sampling, card, device)
     raise FaultyInput(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
 
@@ -76,18 +76,18 @@ def _choose(presets: Mapping[str, Settings], preset: str | None, path: Path) -> 
 
 def _card(
     path: Path,
-    metadata: Mapping[str, str],
+    description: Mapping[str, str],
     model: nn.Module,
     references: int,
     notes: str,
 ) -> RestorerCard:
     return RestorerCard(
-        model=metadata.get("name", path.stem),
+        model=description.get("name", path.stem),
         version=f"sha256 {sha256_file(path)[:12]}",
         references_used=references,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        licence=metadata.get("licence", UNKNOWN),
-        training_data=metadata.get("training_data", UNKNOWN),
-        paper=metadata.get("paper", ""),
+        licence=description.get("licence", UNKNOWN),
+        training_data=description.get("training_data", UNKNOWN),
+        paper=description.get("paper", ""),
         notes=notes,
     )
