@@ -16,7 +16,11 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .degradations.commands import app as degradations_app
 from .errors import RefbenchError
+from .leaderboard.commands import compare
+from .leaderboard.commands import records as records_app
+from .leaderboard.commands import submission as submission_app
 from .progress import say
 from .samples.commands import app as samples_app
 from .weights.commands import app as weights_app
@@ -30,8 +34,6 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; made if absent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-app.add_typer(samples_app)
-app.add_typer(weights_app)
 
 Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Name of the recipe of the LQ images.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
@@ -158,12 +160,24 @@ def degrade(
     recipe: Annotated[list[str], typer.Option("--recipe", "-r", help="Name or YAML file; may be repeated.")],
     split: Split = "test",
     seed: Seed = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; any number gives the same bytes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Threads; any number gives the same bytes.")] = 1,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Write nothing: make every image again and compare.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Synthesise the LQ images of a set."""
+    """Synthesise the LQ images of a set, or verify those that are there."""
     from .verbs import degrade as run
+    from .verbs import verify_lq
 
+    if verify:
+        checked = verify_lq(reference_set, recipe, split, workers)
+        named = [
+            {"recipe": c.info.recipe, "identical": len(c.identical), "rounded": len(c.rounded)}
+            for c in checked
+        ]
+        emit(named, as_json, "\n".join(map(str, checked)))
+        return
     done = run(reference_set, recipe, split, seed, workers)
     rows = [info.model_dump(mode="json") for info in done]
     lines = [f"{info.recipe_id}: {info.images} LQ images in {reference_set / 'lq'}" for info in done]
@@ -289,3 +303,11 @@ def doctor(as_json: AsJson = False) -> None:
     emit([asdict(finding) for finding in findings], as_json, render(findings))
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(2)
+
+
+app.command()(compare)
+app.add_typer(degradations_app)
+app.add_typer(records_app, name="records")
+app.add_typer(samples_app)
+app.add_typer(submission_app, name="submission")
+app.add_typer(weights_app)

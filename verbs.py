@@ -18,6 +18,7 @@ from .builders.options import BuildOptions
 from .builders.report import BuildReport
 from .degradations.recipe import Recipe, load_recipe
 from .degradations.synthesise import LqInfo, synthesise
+from .degradations.verify import Verification, verify
 from .errors import RefbenchError
 from .files import write_text
 
@@ -54,15 +55,37 @@ def degrade(
         recipes: names of bundled recipes, YAML files, or recipes.
         split: whose targets; ``all`` for every image with references.
         seed: of the draws; what is drawn for an image depends on (recipe id, seed, key) alone.
-        workers: processes; any number gives the same bytes.
+        workers: threads; any number gives the same bytes.
 
     Raises:
         RefbenchError: no such set, recipe or split.
     """
     chosen = ReferenceSet.read(reference_set)
-    images = {target.key: chosen.hq_path(target.key) for target in _targets(chosen, split)}
+    images, sizes = _hq_of(chosen, split)
     loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
-    return [synthesise(images, recipe, chosen.lq_folder(recipe.name), seed, workers) for recipe in loaded]
+    return [
+        synthesise(images, recipe, chosen.lq_folder(recipe.name), seed, workers, sizes) for recipe in loaded
+    ]
+
+
+def verify_lq(
+    reference_set: Path, recipes: Sequence[str], split: str = "test", workers: int = 1
+) -> list[Verification]:
+    """Draw and make every LQ image of a set again and compare: keys, sizes, draws, pixels.
+
+    Args:
+        reference_set: folder of the set.
+        recipes: names of the LQ folders below ``SET/lq``.
+        split: whose targets; ``all`` for every image with references.
+        workers: as many images at a time.
+
+    Raises:
+        FaultList: whatever differs, all at once.
+        RefbenchError: no such set, LQ folder or split.
+    """
+    chosen = ReferenceSet.read(reference_set)
+    images, sizes = _hq_of(chosen, split)
+    return [verify(images, chosen.lq_folder(name), sizes, workers) for name in recipes]
 
 
 def restore(
@@ -244,6 +267,13 @@ def _work_folder(store: Path) -> Path:
     work = store / ".work"
     write_text(work / ".gitignore", "*\n")
     return work
+
+
+def _hq_of(chosen: ReferenceSet, split: str) -> tuple[dict[str, Path], dict[str, tuple[int, int]]]:
+    """HQ files by key, and their (width, height) as the manifest says."""
+    targets = _targets(chosen, split)
+    images = {target.key: chosen.hq_path(target.key) for target in targets}
+    return images, {target.key: (target.width, target.height) for target in targets}
 
 
 def _require_lq(chosen: ReferenceSet, recipe: str, targets: Sequence[Target]) -> None:
