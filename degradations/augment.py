@@ -73,10 +73,8 @@ class Augmentation:
             inwards_x = int(draw.unit(f"corner {number} x") * (int(self.distortion * (width // 2)) + 1))
             inwards_y = int(draw.unit(f"corner {number} y") * (int(self.distortion * (height // 2)) + 1))
             moved.append((abs(x - inwards_x), abs(y - inwards_y)))
-        return np.asarray(
-            cv2.getPerspectiveTransform(*(np.array(c, dtype=np.float32) for c in (corners, moved))),
-            dtype=np.float64,
-        )
+        start, end = np.array(corners, dtype=np.float32), np.array(moved, dtype=np.float32)
+        return np.asarray(cv2.getPerspectiveTransform(start, end), dtype=np.float64)
 
     def _recoloured(self, pixels: RGB, draw: Draw) -> RGB:
         names = ("brightness", "contrast", "saturation")

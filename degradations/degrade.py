@@ -51,7 +51,7 @@ def carry_out(hq: RGB, plan: Plan) -> RGB:
         return carry_out_plainly(hq, plan)
     size = _checked_size(hq)
     blur, shrink, noise, coding, _ = plan.steps
-    shrunk = downscaled(size, shrink.values["by"])
+    shrunk = downscaled(size, shrink.values, size)
     normal = standard_normal(shrunk, noise.values["grey"], plan.draw.generator(noise.label))
     levels = _flip(hq)
     small = blur_shrink_round(levels, _kernel(blur), shrunk, normal, noise.values["sigma"])

@@ -81,6 +81,8 @@ class Operation:
         apply: (pixels, values, setting) -> pixels; the input is not modified.
         unused: names of the values that do not matter given the others; they are left out of the record.
         kernel: of an operation that correlates with this kernel and does nothing else.
+        size: of an operation that resizes by the value ``method`` and does nothing else: the new (height,
+            width) for the present one, the values and HQ's.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Operation:
     apply: Callable[[Pixels, Values, Setting], Pixels]
     unused: Callable[[Values], frozenset[str]] | None = None
     kernel: Callable[[Values], npt.NDArray[np.float64]] | None = None
+    size: Callable[[Size, Values, Size], Size] | None = None
 
 
 def as_pixels(levels: Levels | Pixels) -> Pixels:

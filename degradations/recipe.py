@@ -15,7 +15,7 @@ from ..errors import FaultList, RefbenchError
 from ..files import sha256_json, write_text
 from .operations import nearest
 from .recipe_text import RecipeDumper, parse_steps, plain_steps
-from .steps import Node, drawn_names, faults_in, labelled
+from .steps import Node, drawn_names, faults_in, labelled, labels
 
 FIELDS = ("name", "version", "title", "source", "sweep", "steps")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -59,6 +59,11 @@ class Recipe:
     def stream(self) -> str:
         """What the draws depend on besides seed and key: the id, or the sweep's."""
         return f"{self.sweep}@{self.version}" if self.sweep else self.id
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all steps, in order, those of every branch included."""
+        return tuple(labels(self.steps))
 
     @property
     def is_bundled(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -48,45 +49,53 @@ def require_remains(have: Size, size: Size) -> None:
         raise FaultyInput(f"{before} pixels is too small to be resized to {after}; use larger images")
 
 
-def downscaled(size: Size, by: float) -> Size:
+def downscaled(have: Size, values: Values, hq: Size) -> Size:
     """(floor(height / by), floor(width / by))."""
-    return int(size[0] // by), int(size[1] // by)
+    return int(have[0] // values["by"]), int(have[1] // values["by"])
 
 
-def _downscale(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    return resize(pixels, downscaled(pixels.shape[:2], values["by"]), values["method"])
+def rescaled(have: Size, values: Values, hq: Size) -> Size:
+    """(floor(height * by), floor(width * by))."""
+    return math.floor(have[0] * values["by"]), math.floor(have[1] * values["by"])
 
 
-def _rescale(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    height, width = (math.floor(length * values["by"]) for length in pixels.shape[:2])
-    return resize(pixels, (height, width), values["method"])
+def returned(have: Size, values: Values, hq: Size) -> Size:
+    """The size of HQ divided by ``divided_by`` and multiplied by ``by``, rounded down."""
+    factor = values["by"] / values["divided_by"]
+    return math.floor(hq[0] * factor), math.floor(hq[1] * factor)
 
 
-def _full_size(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    height, width = (int(length / values["divided_by"] * values["by"]) for length in setting.size)
-    return resize(pixels, (height, width), values["method"])
+def _resizing(
+    name: str,
+    meaning: str,
+    target: Callable[[Size, Values, Size], Size],
+    parameters: Mapping[str, Parameter],
+) -> Operation:
+    def apply(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
+        return resize(pixels, target(pixels.shape[:2], values, setting.size), values["method"])
+
+    return Operation(name, meaning, {**parameters, "method": METHOD}, apply, size=target)
 
 
 METHOD = Parameter("how", options=METHODS, default="bilinear")
-DOWNSCALE = Operation(
+DOWNSCALE = _resizing(
     "downscale",
     "Divide the size by a number, rounding down.",
-    {"by": Parameter("a divisor; below 1 enlarges", 0.125, 64), "method": METHOD},
-    _downscale,
+    downscaled,
+    {"by": Parameter("a divisor; below 1 enlarges", 0.125, 64)},
 )
-RESCALE = Operation(
+RESCALE = _resizing(
     "rescale",
     "Multiply the size by a number, rounding down.",
-    {"by": Parameter("a factor; above 1 enlarges", 1 / 64, 8), "method": METHOD},
-    _rescale,
+    rescaled,
+    {"by": Parameter("a factor; above 1 enlarges", 1 / 64, 8)},
 )
-FULL_SIZE = Operation(
+FULL_SIZE = _resizing(
     "full_size",
     "Return to the size of HQ, or to a part of it, whatever was done before.",
+    returned,
     {
-        "method": METHOD,
         "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1),
         "by": Parameter("a factor on top of that", 0.125, 8, default=1.0),
     },
-    _full_size,
 )

@@ -59,6 +59,16 @@ def labelled(steps: tuple[Node, ...], seen: Counter[str] | None = None) -> tuple
     return tuple(named)
 
 
+def labels(steps: tuple[Node, ...]) -> Iterator[str]:
+    """The labels of all steps, in order."""
+    for node in steps:
+        if isinstance(node, Step):
+            yield node.label
+        else:
+            for branch in node.branches:
+                yield from labels(branch.steps)
+
+
 def drawn_names(steps: tuple[Node, ...]) -> Iterator[str]:
     """Names of all that can be drawn and recorded, in order of the steps."""
     for node in steps:
