@@ -15,7 +15,7 @@ from .manifest import ReferenceSet
 from .pairs import Pairs, Vectors, check_vectors, find_pairs
 from .phash import hash_vectors
 
-NEAR_BITS = 12
+NEAR_BITS = 8
 BINS = 40
 WIDEST = 2.0
 KINDS = {

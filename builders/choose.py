@@ -16,6 +16,8 @@ from .pairs import Pairs, Vectors, find_pairs
 from .references import Reference, candidates, ordered
 from .splits import draw_splits
 
+ENLARGED = 1.5
+
 
 def choose(
     chosen: Sequence[Candidate], vectors: Vectors, people: People, options: BuildOptions
@@ -117,6 +119,12 @@ def warn(targets: Sequence[Target], options: BuildOptions) -> list[str]:
     warnings = []
     if not any(target.references for target in targets):
         warnings.append("no image has a reference: nobody is seen twice, or the threshold is too strict")
+    enlarged = sum(target.quality.get("scale", 1.0) > ENLARGED for target in targets)
+    if enlarged:
+        warnings.append(
+            f"{enlarged} of {len(targets)} images were enlarged more than {ENLARGED:g} times and are poor "
+            f"ground truth; the gate max_scale: {ENLARGED:g} keeps such photos out"
+        )
     for split, size in (("test", options.test), ("val", options.val)):
         if size and not any(target.split == split for target in targets):
             warnings.append(f"the split {split} is empty: too few identities have references")

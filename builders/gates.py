@@ -22,8 +22,8 @@ class Gates(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_score: float = Field(default=0.9, ge=0.0, le=1.0)
-    min_eye_distance: float = Field(default=16.0, ge=0.0)
-    max_scale: float = Field(default=8.0, gt=0.0)
+    min_eye_distance: float = Field(default=24.0, ge=0.0)
+    max_scale: float = Field(default=4.0, gt=0.0)
     max_outside: float = Field(default=0.5, ge=0.0, le=1.0)
     max_yaw: float = Field(default=75.0, ge=0.0, le=180.0)
     max_pitch: float = Field(default=60.0, ge=0.0, le=180.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Overview:
     splits: tuple[tuple[Any, ...], ...]
     references_per_image: dict[str, int]
     images_per_identity: dict[str, int]
-    distances: dict[str, int]
+    distances: tuple[int, ...]
     widest: float
     sizes: dict[str, int]
     licences: dict[str, int]
@@ -80,25 +80,27 @@ class Overview:
             page.section(
                 "References",
                 page.plots(
-                    page.bars("Images by number of references", self.references_per_image),
+                    page.bars("Images by number of references", self.references_per_image.items()),
                     page.bars(
                         "References by cosine distance to their target",
-                        self.distances,
+                        ((f"{bin_ * self.widest / BINS:.2f}", n) for bin_, n in enumerate(self.distances)),
                         mark if mark and mark[0] <= 1.0 else None,
                     ),
-                    page.bars("People by number of images", self.images_per_identity),
+                    page.bars("People by number of images", self.images_per_identity.items()),
                 ),
             ),
             page.section(
                 "Images",
                 page.table(("size", "images"), self.sizes.items()),
-                page.table(("licence", "images"), self.licences.items()),
+                page.table(("licence", "images"), self.licences.items(), words=True),
             ),
         ]
         if self.quality:
             parts.append(page.section("Quality", page.table(QUALITY_COLUMNS, self.quality)))
-        choices = ((name, str(value)) for name, value in sorted(self.info.settings.items()))
-        parts.append(page.section("Choices of the build", page.table(("choice", "value"), choices)))
+        choices = page.table(("choice", "value"), _flat(self.info.settings), words=True)
+        rests = page.table(("part", "version"), sorted(self.info.versions.items()), words=True)
+        parts.append(page.section("Choices of the build", choices))
+        parts.append(page.section("What it rests on", rests))
         return page.page(self.info.name, lead, parts)
 
 
@@ -117,7 +119,7 @@ def overview(found: ReferenceSet) -> Overview:
         splits=(*rows, _split_row("all", targets)),
         references_per_image=_ladder(Counter(len(target.references) for target in targets)),
         images_per_identity=_ladder(people),
-        distances={f"{edge:.2f}": int(height) for edge, height in zip(edges, heights, strict=False)},
+        distances=tuple(int(height) for height in heights),
         widest=widest,
         sizes=dict(Counter(f"{t.width}x{t.height}" for t in targets).most_common()),
         licences=dict(Counter(target.licence for target in targets).most_common()),
@@ -159,6 +161,14 @@ def _ladder(counts: Counter[int]) -> dict[str, int]:
     for step, many in counts.items():
         tens[step // width * width] += many
     return {f"{start}-{start + width - 1}": many for start, many in sorted(tens.items())}
+
+
+def _flat(settings: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in sorted(settings.items()):
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{under}{name}.")
+        else:
+            yield f"{under}{name}", str(value)
 
 
 def _aligned(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = """
@@ -25,7 +25,8 @@ table { border-collapse: collapse; font-size: .92rem; }
 th, td { text-align: right; padding: .32rem 1.1rem .32rem 0; border-bottom: 1px solid var(--rule);
   white-space: nowrap; }
 th { font-weight: 500; color: var(--soft); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words th, .words td { text-align: left; }
+.words td { white-space: normal; }
 .plots { display: grid; gap: 1.6rem 2.4rem;
   grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
 figure { margin: 0; }
@@ -38,7 +39,7 @@ svg line.mark { stroke: var(--warn); stroke-dasharray: 4 3; }
 .people { display: grid; gap: 1.6rem; }
 .faces { display: flex; flex-wrap: wrap; gap: .6rem; }
 .faces figure { width: 7.4rem; }
-.faces img, .edges img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover;
+.faces img, .edges img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: cover;
   background: var(--faint); }
 .faces figcaption, .edges figcaption { font-size: .72rem; line-height: 1.3; overflow-wrap: anywhere;
   margin-top: .25rem; }
@@ -46,6 +47,7 @@ svg line.mark { stroke: var(--warn); stroke-dasharray: 4 3; }
 .edges figure > div { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem; }
 """
 WIDTH, HEIGHT, FOOT = 480, 150, 18
+WIDEST_BAR = 44.0
 
 
 def page(title: str, lead: str, parts: Iterable[str]) -> str:
@@ -64,13 +66,16 @@ def section(title: str, *parts: str, note: str = "") -> str:
     return f"<section><h2>{escape(title)}</h2>{remark}{''.join(parts)}</section>"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; the first column names the row."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], words: bool = False) -> str:
+    """A table; the first column names the row, the others hold numbers or, with ``words``, words."""
     head = "".join(f"<th scope=col>{escape(column)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(number(cell))}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    style = " class=words" if words else ""
+    return (
+        f"<div class=scroll><table{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def number(value: object) -> str:
@@ -87,16 +92,17 @@ def plots(*figures: str) -> str:
     return f"<div class=plots>{''.join(figures)}</div>"
 
 
-def bars(caption: str, counts: Mapping[str, int], mark: tuple[float, str] | None = None) -> str:
+def bars(caption: str, counts: Iterable[tuple[str, int]], mark: tuple[float, str] | None = None) -> str:
     """A bar chart of counts by label, in their order.
 
     ``mark`` draws a line at a share (0 to 1) of the width, with a label.
     """
-    top = max([1, *counts.values()])
-    step = WIDTH / max(len(counts), 1)
+    shown = list(counts)
+    top = max([1, *(value for _, value in shown)])
+    step = min(WIDTH / max(len(shown), 1), WIDEST_BAR)
     drawn = []
-    every = max(1, -(-len(counts) // 9))
-    for place, (label, value) in enumerate(counts.items()):
+    every = max(1, -(-len(shown) // 9))
+    for place, (label, value) in enumerate(shown):
         height = HEIGHT * value / top
         drawn.append(
             f"<rect x='{place * step + 0.5:.1f}' y='{HEIGHT - height:.1f}' width='{max(step - 1, 1):.1f}' "
@@ -110,7 +116,8 @@ def bars(caption: str, counts: Mapping[str, int], mark: tuple[float, str] | None
     if mark is not None:
         at = mark[0] * WIDTH
         drawn.append(f"<line class=mark x1='{at:.1f}' x2='{at:.1f}' y1='0' y2='{HEIGHT}'/>")
-        drawn.append(f"<text x='{at + 4:.1f}' y='10'>{escape(mark[1])}</text>")
+        side, shift = ("end", -4) if mark[0] > 0.5 else ("start", 4)
+        drawn.append(f"<text x='{at + shift:.1f}' y='10' text-anchor='{side}'>{escape(mark[1])}</text>")
     drawn.append(f"<line x1='0' x2='{WIDTH}' y1='{HEIGHT}' y2='{HEIGHT}'/>")
     return (
         f"<figure><figcaption>{escape(caption)}; the tallest bar is {top:,}</figcaption>"

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from time import perf_counter
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,7 @@ SLACK = 3e-4
 REST = 4e-6
 SAMPLE = 8192
 STEP = 32
+PADDING = 16
 LOOK_COST = 500_000.0
 TYPICAL_BOUND = 0.02
 LOOK = 4096
@@ -83,6 +85,8 @@ class Pairs:
 class Coarse:
     """Short vectors in 8 bits: (N, k + 1) whole numbers, their step, and the length of what each row lost.
 
+    Zeros fill them up to a whole number of ``PADDING`` entries, which changes no product.
+
     The numbers are int8, or float32 on a processor that multiplies those faster.
     """
 
@@ -117,11 +121,12 @@ def find_pairs(
 
     def stripe(start: int, advance: Callable[[int], None]) -> None:
         nonlocal found
-        part = _kept_stripe(kept, start) or _stripe(vectors, coarse, start, threshold, most - found)
+        part = _kept_stripe(kept, start)
+        if part is None:
+            part = _stripe(vectors, coarse, start, threshold, most - found)
+            _keep_stripe(kept, start, part)
         found += len(part)
         parts.append(part)
-        if kept is not None:
-            _keep_stripe(kept, start, part)
         advance(min(STRIPE, count - start))
 
     if count < LONG:
@@ -152,7 +157,8 @@ def coarsen(vectors: Vectors, threshold: float) -> Coarse:
     turn = torch.linalg.qr(torch.randn(length, length, generator=torch.Generator().manual_seed(0)))[0]
     to_short = shape[:, : length - 1] @ turn[: length - 1] if length < depth else shape @ turn
     step = SPREAD / (LEVELS * length**0.5)
-    numbers = torch.empty(count, length, dtype=torch.int8 if _int8_is_faster() else torch.float32)
+    padded = -(-length // PADDING) * PADDING
+    numbers = torch.zeros(count, padded, dtype=torch.int8 if _int8_is_faster() else torch.float32)
     lost = np.empty(count)
     for start in range(0, count, STRIPE):
         whole = torch.from_numpy(vectors[start : start + STRIPE])
@@ -161,7 +167,7 @@ def coarsen(vectors: Vectors, threshold: float) -> Coarse:
             rest = (whole.square().sum(1) - short.square().sum(1)).clamp_(min=0.0).add_(REST)
             short.addr_(rest.sqrt_(), turn[-1])
         rounded = (short / step).round_().clamp_(-LEVELS, LEVELS)
-        numbers[start : start + STRIPE] = rounded
+        numbers[start : start + STRIPE, :length] = rounded
         lost[start : start + STRIPE] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
     return Coarse(numbers, step, lost)
 
@@ -179,9 +185,9 @@ def shortening(vectors: Vectors, threshold: float) -> Tensor:
     basis: Tensor = torch.linalg.eigh(seen.T @ seen)[1].flip(1)
     left, right = unseen[0::2] @ basis, unseen[1::2] @ basis
     products = torch.zeros(len(left), len(right))
-    best, least = depth, float(depth)
-    for short in range(STEP, depth, STEP):
-        part = slice(short - STEP, short)
+    best, least = depth, float("inf")
+    for short in (*range(STEP, depth, STEP), depth):
+        part = slice((short - 1) // STEP * STEP, short)
         products.addmm_(left[:, part], right[:, part].T)
         rest_left = (1.0 - left[:, :short].square().sum(1)).clamp_(min=0.0).sqrt_()
         rest_right = (1.0 - right[:, :short].square().sum(1)).clamp_(min=0.0).sqrt_()
@@ -194,9 +200,14 @@ def shortening(vectors: Vectors, threshold: float) -> Tensor:
 
 @cache
 def _int8_is_faster() -> bool:
-    """Whether this processor multiplies 8-bit numbers faster than float32 ones; the outcome is the same."""
-    left, right = torch.ones(512, 256), torch.ones(2048, 256)
-    small, other = left.to(torch.int8), right.to(torch.int8)
+    """Whether this processor multiplies 8-bit numbers faster than float32 ones, and rightly."""
+    small = torch.randint(-LEVELS, LEVELS + 1, (512, 256), generator=torch.Generator().manual_seed(0))
+    other = torch.randint(-LEVELS, LEVELS + 1, (2048, 256), generator=torch.Generator().manual_seed(1))
+    bytes_, floats = (small.to(torch.int8), other.to(torch.int8)), (small.float(), other.float())
+    try:
+        right = torch.equal(torch._int_mm(bytes_[0], bytes_[1].T).float(), floats[0] @ floats[1].T)
+    except (RuntimeError, AttributeError):
+        return False
 
     def seconds(multiply: Callable[[], Tensor]) -> float:
         times = []
@@ -206,7 +217,8 @@ def _int8_is_faster() -> bool:
             times.append(perf_counter() - start)
         return min(times)
 
-    return seconds(lambda: torch._int_mm(small, other.T)) < seconds(lambda: left @ right.T)
+    faster = seconds(lambda: torch._int_mm(bytes_[0], bytes_[1].T)) < seconds(lambda: floats[0] @ floats[1].T)
+    return right and faster
 
 
 def check_vectors(vectors: Vectors) -> None:
@@ -288,10 +300,12 @@ def _kept_stripe(kept: Path | None, start: int) -> Pairs | None:
     try:
         with np.load(kept / f"{start:09d}.npz") as stored:
             return Pairs(stored["first"], stored["second"], stored["distance"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 
-def _keep_stripe(kept: Path, start: int, part: Pairs) -> None:
+def _keep_stripe(kept: Path | None, start: int, part: Pairs) -> None:
+    if kept is None:
+        return
     with replacing(kept / f"{start:09d}.npz") as partial, partial.open("wb") as stream:
         np.savez(stream, first=part.first, second=part.second, distance=part.distance)

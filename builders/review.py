@@ -1,0 +1,167 @@
+"""A sheet to check identities by eye: every person's faces, and the pairs that are most in doubt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import RefbenchError
+from ..files import write_text
+from . import page
+from .audit import side_of
+from .identities import relabel
+from .manifest import ReferenceSet, Target
+from .pairs import Pairs, Vectors, find_pairs
+
+MOST_EDGES = 60
+MOST_PEOPLE = 400
+MOST_FACES = 24
+BEYOND = 1.3
+
+
+def write_review(root: Path, path: Path, most_edges: int = MOST_EDGES) -> None:
+    """Write one HTML file that shows the identities of a set and the decisions most likely to be wrong.
+
+    - *Joined, but far apart*: images of one identity with the greatest distance to their nearest companion.
+    - *Parted, but near*: pairs of different identities under, or a little above, the threshold.
+    - *One photo, one person*: two faces of one photo that were taken for one person.
+    - *Identities*: the faces of each, the least coherent first.
+
+    Every picture stands over its key, which is what a file of overrides asks for.
+
+    Args:
+        root: folder of the set.
+        path: the HTML file; it links the pictures of the set where they lie.
+        most_edges: pairs shown of each kind.
+
+    Raises:
+        RefbenchError: not a set, or one without embeddings.
+    """
+    found = ReferenceSet.read(root)
+    vectors = side_of(found).vectors
+    if vectors is None:
+        raise RefbenchError(f"{root} has no embeddings.npy, so no pair can be called doubtful")
+    threshold = float(found.info.settings.get("threshold") or 0.0)
+    near = find_pairs(vectors, min(2.0, threshold * BEYOND))
+    labels = relabel(np.unique([target.identity for target in found.targets], return_inverse=True)[1])
+    base = Path(os.path.relpath(root.resolve(), path.resolve().parent))
+    sheet = _Sheet(found.targets, base)
+    lead = (
+        "Look for two people in one row, and for one person in two rows. Decisions go into a YAML file with "
+        "merge, split and drop, each a list of keys, which a build takes as its overrides."
+    )
+    parts = [
+        sheet.edges("Joined, but far apart", loosest(vectors, labels)[:most_edges]),
+        sheet.edges("Parted, but near", parted(near, labels)[:most_edges]),
+        sheet.edges("One photo, one person", same_photo(found.targets, near, labels)[:most_edges]),
+        sheet.people(vectors, labels),
+    ]
+    write_text(path, page.page(f"{found.info.name}: identities to check", lead, parts))
+
+
+Edge = tuple[int, int, float]
+
+
+def loosest(vectors: Vectors, labels: np.ndarray) -> list[Edge]:
+    """Every image with its nearest companion of the same identity, the farthest first."""
+    edges = []
+    for label in range(int(labels.max(initial=-1)) + 1):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < 2:
+            continue
+        distance = 1.0 - vectors[rows].astype(np.float64) @ vectors[rows].T.astype(np.float64)
+        np.fill_diagonal(distance, np.inf)
+        nearest = distance.argmin(axis=1)
+        edges += [
+            (int(min(row, rows[other])), int(max(row, rows[other])), float(distance[place, other]))
+            for place, (row, other) in enumerate(zip(rows, nearest, strict=True))
+        ]
+    return sorted(set(edges), key=lambda edge: (-edge[2], edge[0], edge[1]))
+
+
+def parted(near: Pairs, labels: np.ndarray) -> list[Edge]:
+    """Pairs of different identities, the nearest first, one for every two identities."""
+    apart = labels[near.first] != labels[near.second]
+    nearest: dict[tuple[int, int], Edge] = {}
+    for first, second, distance in zip(
+        near.first[apart].tolist(), near.second[apart].tolist(), near.distance[apart].tolist(), strict=True
+    ):
+        people = (int(min(labels[first], labels[second])), int(max(labels[first], labels[second])))
+        if people not in nearest or distance < nearest[people][2]:
+            nearest[people] = (first, second, distance)
+    return sorted(nearest.values(), key=lambda edge: (edge[2], edge[0], edge[1]))
+
+
+def same_photo(targets: Sequence[Target], near: Pairs, labels: np.ndarray) -> list[Edge]:
+    """Pairs of faces of one photo in one identity: mirrors, collages, or mistakes."""
+    return [
+        (first, second, distance)
+        for first, second, distance in zip(
+            near.first.tolist(), near.second.tolist(), near.distance.tolist(), strict=True
+        )
+        if labels[first] == labels[second] and targets[first].source == targets[second].source
+    ]
+
+
+class _Sheet:
+    """The faces of a set as HTML; pictures are found below ``base``."""
+
+    def __init__(self, targets: Sequence[Target], base: Path) -> None:
+        self.targets, self.base = targets, base
+
+    def edges(self, title: str, edges: Sequence[Edge]) -> str:
+        """Pairs side by side, with their distance and identities."""
+        if not edges:
+            return page.section(title, note="None.")
+        shown = "".join(self._edge(*edge) for edge in edges)
+        return page.section(title, f"<div class=edges>{shown}</div>")
+
+    def people(self, vectors: Vectors, labels: np.ndarray) -> str:
+        """One row of faces per identity, the least coherent first."""
+        spread = {
+            label: self._spread(vectors, np.flatnonzero(labels == label))
+            for label in range(int(labels.max(initial=-1)) + 1)
+        }
+        ordered = sorted(spread, key=lambda label: (-spread[label], label))
+        rows = [
+            self._person(np.flatnonzero(labels == label).tolist(), spread[label])
+            for label in ordered[:MOST_PEOPLE]
+        ]
+        note = f"{len(ordered):,} identities; shown are {len(rows):,}, the least coherent first."
+        return page.section("Identities", f"<div class=people>{''.join(rows)}</div>", note=note)
+
+    @staticmethod
+    def _spread(vectors: Vectors, rows: np.ndarray) -> float:
+        middle = vectors[rows].mean(axis=0, dtype=np.float64)
+        return round(1.0 - float(middle @ middle), 9)
+
+    def _person(self, rows: Sequence[int], spread: float) -> str:
+        target = self.targets[rows[0]]
+        title = f"{target.identity}, {target.split}, {len(rows)} images, spread {spread:.3f}"
+        faces = "".join(self._face(row) for row in rows[:MOST_FACES])
+        return f"<div><h3>{escape(title)}</h3><div class=faces>{faces}</div></div>"
+
+    def _face(self, row: int) -> str:
+        return (
+            f"<figure>{self._picture(row)}<figcaption>{escape(self.targets[row].key)}</figcaption></figure>"
+        )
+
+    def _edge(self, first: int, second: int, distance: float) -> str:
+        one, two = self.targets[first], self.targets[second]
+        people = one.identity if one.identity == two.identity else f"{one.identity} / {two.identity}"
+        caption = _lines((f"{distance:.3f}  {people}", one.key, two.key))
+        pictures = self._picture(first) + self._picture(second)
+        return f"<figure><div>{pictures}</div><figcaption>{caption}</figcaption></figure>"
+
+    def _picture(self, row: int) -> str:
+        target = self.targets[row]
+        link = escape((self.base / target.hq).as_posix(), quote=True)
+        return f'<img src="{link}" alt="{escape(target.key, quote=True)}" loading=lazy width=160 height=160>'
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "<br>".join(escape(line) for line in lines)
