@@ -122,8 +122,7 @@ def card_text(card: Card, explained: bool = False) -> str:
     for name, value in card.model_dump().items():
         if explained:
             lines.append(f"# {HELP[name]}")
-        text = yaml.safe_dump(
-            {name: "unknown" if value is None else value}, allow_unicode=True, width=100_000
-        )
-        lines.append(text.rstrip("\n"))
+        said = {name: "unknown" if value is None else value}
+        readable = str(value).isprintable()
+        lines.append(yaml.safe_dump(said, allow_unicode=readable, width=100_000).rstrip("\n"))
     return "\n".join(lines) + "\n"

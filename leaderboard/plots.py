@@ -246,5 +246,5 @@ def _tick(value: float) -> str:
 
 
 def _svg(parts: Sequence[str], title: str) -> str:
-    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="{escape(title)}">'
     return head + "".join(parts) + "</svg>"

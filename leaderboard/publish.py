@@ -16,6 +16,7 @@ from .downloads import LABELS, export
 from .flagging import find_flags, match_submissions
 from .flags import FLAGS_NAME, Flag, read_flags
 from .galleries import choose_galleries
+from .model_index import model_card
 from .pages import board_page, how_page, model_pages
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
 from .rendering import Page, asset_files, render
@@ -89,6 +90,8 @@ def publish_site(
     for table in board.tables:
         for suffix in LABELS:
             site.text(f"downloads/{table.slug}.{suffix}", export(table, suffix))
+    for name in board.cards:
+        site.text(f"downloads/model-index/{name}.md", model_card(board, name))
     for entry in stored:
         for name in ("record.json", "scores.parquet"):
             address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"

@@ -97,7 +97,7 @@ def rows_of(table: Table, reported: Sequence[Reported]) -> list[dict[str, Any]]:
             if short:
                 about.append(plural(short, "image"))
             rows.append(
-                {"label": method, "about": " · ".join(about), "search": method.lower(), "cells": cells}
+                {"label": method, "about": " · ".join(about), "search": f" {method.lower()}", "cells": cells}
             )
     return rows
 

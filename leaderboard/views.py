@@ -121,7 +121,7 @@ def search_text(row: Row) -> str:
     """What the filter looks through."""
     card = row.card
     words = [row.label, card.team, card.licence, card.training_data, *(flag.kind for flag in row.flags)]
-    return " ".join(words).lower()
+    return re.sub(r"[^\w.]+|_", " ", f" {' '.join(words)}".lower())
 
 
 def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:

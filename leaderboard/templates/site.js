@@ -94,10 +94,10 @@ function scores(section) {
   }
 
   function narrow() {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = filter.value.toLowerCase().split(/[^\p{L}\p{N}.]+/u).filter(Boolean);
     let shown = 0;
     table.querySelectorAll("tr[data-text]").forEach((row) => {
-      row.hidden = !words.every((word) => row.dataset.text.includes(word));
+      row.hidden = !words.every((word) => row.dataset.text.includes(" " + word));
       if (!row.hidden && row.parentNode === body) shown += 1;
     });
     count.textContent = words.length ? `${shown} of ${rows.length} models` : "";

@@ -1,0 +1,139 @@
+"""Copies and overlaps are found; honest restorations are not accused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from refbench.builders.manifest import ReferenceSet
+from refbench.errors import FaultyInput
+from refbench.images import read_rgb, write_png
+from refbench.leaderboard.example import write_example
+from refbench.leaderboard.integrity import find_copies, find_overlap
+from refbench.leaderboard.submission import Submission
+from refbench.metrics.catalogue import PROTOCOLS
+from refbench.metrics.record import Card
+
+DECLARED = {"psnr/rgb": PROTOCOLS["psnr/rgb"]}
+RECIPE = "refldm-severe"
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> ReferenceSet:
+    return write_example(tmp_path_factory.mktemp("scene"), DECLARED, models=1, identities=6, size=96)[1]
+
+
+def images(chosen: ReferenceSet, out: Path, make: object) -> dict[str, Path]:
+    written = {}
+    for target in chosen.select("test"):
+        pixels = make(target)  # type: ignore[operator]
+        written[target.key] = out / f"{target.key}.png"
+        write_png(written[target.key], np.ascontiguousarray(pixels))
+    return written
+
+
+def kinds(chosen: ReferenceSet, tmp_path: Path, make: object) -> set[str]:
+    found = find_copies(chosen, RECIPE, {"one": images(chosen, tmp_path, make)})["one"]
+    assert all(flag.of == len(chosen.select("test")) for flag in found)
+    return {flag.kind for flag in found}
+
+
+def hq(chosen: ReferenceSet, key: str) -> np.ndarray:
+    return read_rgb(chosen.hq_path(key))
+
+
+def test_copies_of_hq_lq_and_references_are_told_apart(chosen: ReferenceSet, tmp_path: Path) -> None:
+    cases = {
+        "copy of HQ": lambda t: hq(chosen, t.key),
+        "copy of LQ": lambda t: read_rgb(chosen.lq_path(RECIPE, t.key)),
+        "copy of a reference": lambda t: hq(chosen, t.references[-1]),
+    }
+    for kind, make in cases.items():
+        assert kinds(chosen, tmp_path / kind.replace(" ", "-"), make) == {kind}
+
+
+def test_slightly_changed_copies_are_found_too(chosen: ReferenceSet, tmp_path: Path) -> None:
+    def noisy(target: object) -> np.ndarray:
+        clean = hq(chosen, target.key).astype(float)  # type: ignore[attr-defined]
+        return np.clip(clean + np.random.default_rng(0).normal(0, 1.5, clean.shape), 0, 255).astype(np.uint8)
+
+    def brighter_mirrored(target: object) -> np.ndarray:
+        copied = hq(chosen, target.references[0])[:, ::-1].astype(float)  # type: ignore[attr-defined]
+        return np.clip(copied * 1.04 + 3, 0, 255).astype(np.uint8)
+
+    assert kinds(chosen, tmp_path / "noisy", noisy) == {"copy of HQ"}
+    assert kinds(chosen, tmp_path / "mirrored", brighter_mirrored) == {"copy of a reference"}
+
+
+def test_an_honest_restoration_is_not_accused(chosen: ReferenceSet, tmp_path: Path) -> None:
+    def honest(target: object) -> np.ndarray:
+        key = target.key  # type: ignore[attr-defined]
+        lq = read_rgb(chosen.lq_path(RECIPE, key))
+        mixed = cv2.addWeighted(hq(chosen, key), 0.8, lq, 0.2, 0)
+        return np.asarray(cv2.GaussianBlur(mixed, (0, 0), 0.8))
+
+    assert kinds(chosen, tmp_path, honest) == set()
+
+
+def test_the_same_outputs_under_two_names_are_flagged_on_both(chosen: ReferenceSet, tmp_path: Path) -> None:
+    def mixed(target: object) -> np.ndarray:
+        key = target.key  # type: ignore[attr-defined]
+        return cv2.addWeighted(hq(chosen, key), 0.7, read_rgb(chosen.lq_path(RECIPE, key)), 0.3, 0)
+
+    one = images(chosen, tmp_path / "one", mixed)
+    two = {key: path for key, path in one.items() if key != min(one)}
+    found = find_copies(chosen, RECIPE, {"one": one, "two": two})
+    assert [flag.images for flag in found["one"]] == [len(two)]
+    assert "copy of another submission: two" in found["one"][0].text
+    assert "copy of another submission: one" in found["two"][0].text
+
+
+def test_a_damaged_output_is_passed_over(chosen: ReferenceSet, tmp_path: Path) -> None:
+    found = images(chosen, tmp_path, lambda t: hq(chosen, t.key))
+    first = min(found)
+    found[first].write_bytes(b"\x89PNG damaged")
+    flags = find_copies(chosen, RECIPE, {"one": found})["one"]
+    assert flags[0].images == len(found) - 1
+
+
+def submission(root: Path) -> Submission:
+    return Submission(root, Card(model="M"), {})
+
+
+def test_training_on_test_images_shows_by_their_hashes(chosen: ReferenceSet, tmp_path: Path) -> None:
+    assert find_overlap(submission(tmp_path), chosen, "test") == ()
+    targets = chosen.targets
+    (tmp_path / "training_hashes.txt").write_text(f"{targets[0].hq_sha256}  a.png\n{'0' * 64}\n\n")
+    flags = find_overlap(submission(tmp_path), chosen, "test")
+    assert [(flag.kind, flag.images) for flag in flags] == [("trained on test images", 1)]
+    (tmp_path / "training_hashes.txt").write_text("not a hash\n")
+    with pytest.raises(FaultyInput, match="64 hexadecimal"):
+        find_overlap(submission(tmp_path), chosen, "test")
+
+
+def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_path: Path) -> None:
+    people = sorted({target.identity for target in chosen.targets})
+    place = {read_rgb(chosen.hq_path(t.key)).tobytes(): people.index(t.identity) for t in chosen.targets}
+
+    def embed(name: str, photos: Sequence[np.ndarray], landmarks: np.ndarray) -> tuple[np.ndarray, float]:
+        assert name == "fake"
+        assert landmarks.shape == (len(photos), 5, 2)
+        return np.eye(8, dtype=np.float32)[[place[photo.tobytes()] for photo in photos]], 0.4
+
+    trained = np.eye(8)[[1, 3, 7]] * 5.0
+    np.savez(tmp_path / "training_embeddings.npz", embeddings=trained, recogniser="fake")
+    flags = find_overlap(submission(tmp_path), chosen, "test", embed)
+    assert [(flag.kind, flag.images, flag.of) for flag in flags] == [("trained on test people", 2, 6)]
+
+
+@pytest.mark.parametrize("data", [b"junk", b"PK\x03\x04 junk"])
+def test_unreadable_embeddings_are_told(chosen: ReferenceSet, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "training_embeddings.npz").write_bytes(data)
+    with pytest.raises(FaultyInput, match="not readable"):
+        find_overlap(submission(tmp_path), chosen, "test")
+    np.savez(tmp_path / "training_embeddings.npz", embeddings=np.array([[object()]]), recogniser="x")
+    with pytest.raises(FaultyInput, match="not readable"):
+        find_overlap(submission(tmp_path), chosen, "test")
