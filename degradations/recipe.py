@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +137,14 @@ def bundled(name: str) -> Recipe | None:
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
-    """A bundled recipe by name or id (``refldm-severe``, ``severity-0.4@1``), or one from a YAML file.
+    """A recipe by what names it.
+
+    Args:
+        recipe: a bundled name or id (``refldm-severe``, ``severity-0.4@1``), a YAML file (``mine.yaml``), or
+            a `Recipe` in a Python module that is installed or in the working folder (``my_recipes:FILM``).
 
     Raises:
-        RefbenchError: no such recipe, with the nearest name; or a file that is not a recipe.
+        RefbenchError: no such recipe, with the nearest name; or a file or object that is not a recipe.
     """
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):
@@ -155,6 +161,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
                 f"{recipe}: {read.name} is a bundled recipe with other steps; choose another name"
             )
         return read
+    if ":" in text:
+        return _from_module(text)
     name, _, version = text.partition("@")
     found = bundled(name)
     if found is None:
@@ -164,6 +172,20 @@ def load_recipe(recipe: str | Path) -> Recipe:
         raise RefbenchError(f"no recipe is called {name!r}; {hint}")
     if version and version != str(found.version):
         raise RefbenchError(f"{name} is here at version {found.version}, not {version}")
+    return found
+
+
+def _from_module(text: str) -> Recipe:
+    module, _, name = text.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise RefbenchError(f"{text}: {error}; write MODULE:NAME of a Recipe") from None
+    finally:
+        sys.path.pop(0)
+    if not isinstance(found, Recipe):
+        raise RefbenchError(f"{text} is a {type(found).__name__}, not a Recipe")
     return found
 
 
