@@ -1,6 +1,6 @@
 """Numbers that papers report: shown with their source and marked, never ranked with measured ones.
 
-``reported/results.csv`` holds the published tables; a store may add its own ``reported.csv`` with the same
+``published/results.csv`` holds the published tables; a store may add its own ``reported.csv`` with the same
 columns: method, references, test_set, metric, value, images, source, note.
 """
 
@@ -56,8 +56,8 @@ def read_reported(store: Path | None = None) -> list[Reported]:
     Raises:
         FaultList: every faulty line of the store's file at once.
     """
-    text = resources.files(__package__).joinpath("reported", "results.csv").read_text("utf-8")
-    found = _parse(text, "reported/results.csv")
+    text = resources.files(__package__).joinpath("published", "results.csv").read_text("utf-8")
+    found = _parse(text, "published/results.csv")
     own = store / OWN_NAME if store else None
     if own is not None and own.is_file():
         found += _parse(own.read_text("utf-8-sig"), str(own))
