@@ -24,7 +24,7 @@ from .options import BuildOptions
 from .pairs import Vectors
 from .photos import Bench
 from .provenance import package_versions, recogniser_of, settled, weight_versions
-from .report import REPORTS, BuildReport, Line
+from .report import REPORTS, BuildReport, Line, in_order
 from .verify import verify_set
 
 CACHE = ".cache"
@@ -54,11 +54,12 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     options = settled(options, kind)
     found = [path.relative_to(photos).as_posix() for path in find_photos(photos)]
     lines = [*other_files(photos)]
-    digests, unopened = hash_photos(photos, found)
-    lines += unopened
+    hashed = hash_photos(photos, found)
+    lines += hashed.lines
+    lines += (Line(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
     existed, cached = out.exists(), (out / CACHE).exists()
     bench = Bench.of(out / CACHE, options, versions)
-    done, reused = examine(photos, digests, bench, options, lines)
+    done, reused = examine(photos, hashed.digests, bench, options, lines)
     gathered = gather(done, keys_of(found), bench, lines)
     if not gathered:
         if not cached:
@@ -82,19 +83,10 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         counts=count(targets, len(found)),
         licence=options.licence,
         consent=options.consent,
-        files=dict.fromkeys((EMBEDDINGS, *REPORTS), ""),
     )
-    report = BuildReport(
-        out=out,
-        counts=info.counts,
-        lines=tuple(sorted(lines, key=lambda line: (line.source, line.key, line.reason))),
-        warnings=tuple(warn(targets, options)),
-        comparison=people.found,
-        reused=reused,
-    )
-    made = ReferenceSet(out, info, tuple(targets))
+    report = BuildReport(out, info.counts, in_order(lines), warn(targets, options), people.found, reused)
     pictures = {candidate.key: candidate.picture for candidate in chosen}
-    report = write_set(made, pictures, vectors, report)
+    report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report)
     bench.prune(done)
     return report
 
@@ -130,6 +122,8 @@ def write_set(
 
     An earlier set there loses its ``set.json`` first, so that nobody takes a half-replaced one for whole.
     """
+    info = made.info.model_copy(update={"files": dict.fromkeys((EMBEDDINGS, *REPORTS), "")})
+    made = replace(made, info=info)
     if _is_there(made):
         say(f"{made.root}: unchanged")
         return replace(report, changed=False)

@@ -114,7 +114,7 @@ def count(targets: Sequence[Target], photos: int) -> dict[str, int]:
     return counts
 
 
-def warn(targets: Sequence[Target], options: BuildOptions) -> list[str]:
+def warn(targets: Sequence[Target], options: BuildOptions) -> tuple[str, ...]:
     """What the user should know of the set as a whole."""
     warnings = []
     if not any(target.references for target in targets):
@@ -128,4 +128,4 @@ def warn(targets: Sequence[Target], options: BuildOptions) -> list[str]:
     for split, size in (("test", options.test), ("val", options.val)):
         if size and not any(target.split == split for target in targets):
             warnings.append(f"the split {split} is empty: too few identities have references")
-    return warnings
+    return tuple(warnings)

@@ -26,6 +26,15 @@ class Candidate:
     picture: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """Photos by content: ``digests`` by source, ``copies`` with the source they equal, lines for the rest."""
+
+    digests: dict[str, str]
+    copies: dict[str, str]
+    lines: list[Line]
+
+
 def other_files(photos: Path) -> Iterable[Line]:
     """A line for every file without a picture's suffix and every link to a folder; none for hidden ones."""
     for path in sorted(photos.rglob("*")):
@@ -39,23 +48,22 @@ def other_files(photos: Path) -> Iterable[Line]:
             yield Line(inside.as_posix(), f"not among the kinds of pictures read: {known}", True)
 
 
-def hash_photos(photos: Path, sources: Sequence[str]) -> tuple[dict[str, str], list[Line]]:
-    """Hash of every photo by source, each content once; and a line for what is a copy or cannot be read."""
-    digests: dict[str, str] = {}
+def hash_photos(photos: Path, sources: Sequence[str]) -> Hashed:
+    """Hash every photo; of photos with the same bytes, the first in order is the one that counts."""
+    hashed = Hashed({}, {}, [])
     first: dict[str, str] = {}
-    lines = []
     for source in sources:
         try:
             digest = sha256_file(photos / source)
         except OSError as error:
-            lines.append(Line(source, f"cannot be opened: {error.strerror or error}", True))
+            hashed.lines.append(Line(source, f"cannot be opened: {error.strerror or error}", True))
             continue
         if digest in first:
-            lines.append(Line(source, f"the same file as {first[digest]}", True))
+            hashed.copies[source] = first[digest]
         else:
             first[digest] = source
-            digests[source] = digest
-    return digests, lines
+            hashed.digests[source] = digest
+    return hashed
 
 
 def examine(

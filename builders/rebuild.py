@@ -53,8 +53,8 @@ def rebuild_set(
         RefbenchError: not a set, or one that was not built from photos (an import), or missing weights.
     """
     first = ReferenceSet.read(root)
-    if "recogniser" not in first.info.settings:
-        raise RefbenchError(f"{root} was not built from photos, so it cannot be rebuilt from them")
+    if "threshold" not in first.info.settings:
+        raise RefbenchError(f"{root} was taken in, not built from photos, so it cannot be rebuilt from them")
     options = BuildOptions.model_validate(
         first.info.settings
         | {

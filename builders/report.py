@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class BuildReport:
         wide = max(len(name) for name in self.counts)
         rows = [f"{name.replace('_', ' '):<{wide}}  {count:>7}" for name, count in self.counts.items()]
         ways = ", ".join(f"{way} {found}" for way, found in self.comparison.items())
-        rows.append(f"identities by each way of joining images: {ways}")
+        if ways:
+            rows.append(f"identities by each way of joining images: {ways}")
         rows += [f"warning: {warning}" for warning in self.warnings]
         shown = self.lines if most is None else self.lines[:most]
         rows += [
@@ -72,6 +74,11 @@ class BuildReport:
         if len(shown) < len(self.lines):
             rows.append(f"... and {len(self.lines) - len(shown)} more lines in {self.out / 'report.txt'}")
         return "\n".join(rows)
+
+
+def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Lines by path, then key, then reason."""
+    return tuple(sorted(lines, key=lambda line: (line.source, line.key, line.reason)))
 
 
 def _entry(line: Line) -> dict[str, str]:
