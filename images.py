@@ -117,7 +117,7 @@ def encode_png(pixels: RGB) -> bytes:
     np.subtract(levels[1:], levels[:-1], out=rows[1:, 1:])
     packer = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", packer.compress(rows) + packer.flush()), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"IDAT", packer.compress(rows.data) + packer.flush()), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_part(kind, data) for kind, data in parts)
 
 
