@@ -18,7 +18,7 @@ from ..progress import say
 from .choose import choose, count, warn
 from .identify import identify
 from .intake import examine, gather, hash_photos, other_files, set_apart
-from .keys import keys_of
+from .keys import hash_keys, keys_of
 from .manifest import ReferenceSet, SetInfo, content_hash
 from .options import BuildOptions
 from .pairs import Vectors
@@ -60,7 +60,8 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     existed, cached = out.exists(), (out / CACHE).exists()
     bench = Bench.of(out / CACHE, options, versions)
     done, reused = examine(photos, hashed.digests, bench, options, lines)
-    gathered = gather(done, keys_of(found), bench, lines)
+    keys = keys_of(found) if options.keys == "paths" else hash_keys(hashed.digests)
+    gathered = gather(done, keys, bench, lines)
     if not gathered:
         if not cached:
             shutil.rmtree(out / CACHE, ignore_errors=True)

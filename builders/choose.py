@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .identify import People
-from .identities import names
+from .identities import groups, names
 from .intake import Candidate
 from .manifest import SPLITS, Target
 from .options import BuildOptions
@@ -42,8 +42,7 @@ def choose(
 def everyone(people: People, vectors: Vectors) -> Pairs:
     """All pairs of images of one person, however far apart: for identities that folders vouch for."""
     found = []
-    for label in range(int(people.labels.max(initial=-1)) + 1):
-        rows = np.flatnonzero(people.labels == label)
+    for rows in groups(people.labels):
         near = find_pairs(vectors[rows], 2.0)
         found.append((rows[near.first], rows[near.second], near.distance))
     first, second, distance = (np.concatenate(column) for column in zip(*found, strict=True))

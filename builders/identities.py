@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .pairs import Pairs, Vectors
+from .pairs import Pairs, Vectors, find_pairs
 
 Labels = npt.NDArray[np.int64]
+
+LARGEST = 8000
+STRICTER = 0.9
 
 
 def components(count: int, pairs: Pairs) -> Labels:
@@ -29,25 +32,42 @@ def guarded(vectors: Vectors, labels: Labels, threshold: float) -> Labels:
     One wrong pair joins two people into one component. Here each component is clustered again by average
     linkage (UPGMA, Sokal and Michener 1958) over cosine distance and cut at ``threshold``, so that two
     groups stay joined only if their mean distance says so.
-    """
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
 
+    Memory grows with the square of a component's size. One of more than ``LARGEST`` images, which only a
+    threshold far too loose for the set gives, is first parted at nine tenths of the threshold.
+    """
     result = labels.copy()
     fresh = int(labels.max(initial=-1)) + 1
-    for label, size in enumerate(np.bincount(labels)):
-        if size < 3:
+    for members in groups(labels):
+        if len(members) < 3:
             continue
-        members = np.flatnonzero(labels == label)
-        near = vectors[members].astype(np.float64)
-        distance = np.round(np.clip(1.0 - near @ near.T, 0.0, 2.0), 9)
-        np.fill_diagonal(distance, 0.0)
-        joined = linkage(squareform(distance, checks=False), method="average")
-        parts = fcluster(joined, threshold, criterion="distance")
+        if len(members) > LARGEST:
+            stricter = components(len(members), find_pairs(vectors[members], STRICTER * threshold))
+            parts = guarded(vectors[members], stricter, STRICTER * threshold) + 1
+        else:
+            parts = _average_link(vectors[members], threshold)
         for part in range(2, int(parts.max()) + 1):
             result[members[parts == part]] = fresh
             fresh += 1
     return relabel(result)
+
+
+def _average_link(vectors: Vectors, threshold: float) -> Labels:
+    """Parts 1, 2, ... of one component."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    wide = vectors.astype(np.float64)
+    distance = np.around(np.clip(1.0 - wide @ wide.T, 0.0, 2.0), 9)
+    np.fill_diagonal(distance, 0.0)
+    joined = linkage(squareform(distance, checks=False), method="average")
+    return np.asarray(fcluster(joined, threshold, criterion="distance"), dtype=np.int64)
+
+
+def groups(labels: Labels) -> list[npt.NDArray[np.int64]]:
+    """The rows of every label from 0 on, each in order."""
+    ends = np.cumsum(np.bincount(labels))
+    return np.split(np.argsort(labels, kind="stable"), ends[:-1]) if len(labels) else []
 
 
 def relabel(labels: npt.ArrayLike) -> Labels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from ..files import sha256_bytes
@@ -29,6 +29,11 @@ def keys_of(sources: Iterable[str]) -> dict[str, str]:
         taken.add(key.lower())
         keys[source] = key
     return keys
+
+
+def hash_keys(digests: Mapping[str, str]) -> dict[str, str]:
+    """A key for every photo from the SHA-256 of its content: the first sixteen digits, which tell nothing."""
+    return {source: digest[:16] for source, digest in digests.items()}
 
 
 def face_key(photo_key: str, number: int) -> str:

@@ -25,6 +25,8 @@ class BuildOptions(BaseModel):
     Attributes:
         aligned: the photos are FFHQ-aligned squares already; no detector runs.
         faces: every face of a photo that passes the gates, or its largest alone.
+        keys: images are named after the paths of their photos, or, where those hold names of people, after
+            the hash of their content.
         image_size: side of the aligned images, in pixels.
         threshold: cosine distance under which two images show one person; None takes the recogniser's own.
         identities: ``components`` joins images through every pair under the threshold, as FFHQ-Ref does;
@@ -54,6 +56,7 @@ class BuildOptions(BaseModel):
     detector: str = "mtcnn"
     recogniser: str = "mobilefacenet"
     faces: Literal["all", "largest"] = "all"
+    keys: Literal["paths", "hashes"] = "paths"
     image_size: int = Field(default=512, ge=64, le=1024)
     gates: Gates = Gates()
     threshold: Distance | None = None

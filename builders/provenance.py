@@ -60,11 +60,12 @@ def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
     Raises:
         RefbenchError: the recogniser has no measured threshold and the user gave none.
     """
-    threshold = kind.clustering_threshold if options.threshold is None else options.threshold
+    own = kind.guarded_threshold if options.identities == "guarded" else kind.clustering_threshold
+    threshold = own if options.threshold is None else options.threshold
     if np.isnan(threshold):
         raise RefbenchError(f"{kind.name} has no measured threshold; give one (cosine distance, 0 to 2)")
-    own = min(NEAR_DUPLICATE.get(kind.name, 0.0), threshold / 2)
-    least = own if options.min_distance is None else options.min_distance
+    nearest = min(NEAR_DUPLICATE.get(kind.name, 0.0), threshold / 2)
+    least = nearest if options.min_distance is None else options.min_distance
     if least >= threshold:
         raise RefbenchError(
             f"the least distance of a reference ({least:g}) is not under the threshold ({threshold:g}); "

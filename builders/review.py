@@ -13,7 +13,7 @@ from ..errors import RefbenchError
 from ..files import write_text
 from . import page
 from .audit import side_of
-from .identities import relabel
+from .identities import groups, relabel
 from .manifest import ReferenceSet, Target
 from .pairs import Pairs, Vectors, find_pairs
 
@@ -69,8 +69,7 @@ Edge = tuple[int, int, float]
 def loosest(vectors: Vectors, labels: np.ndarray) -> list[Edge]:
     """Every image with its nearest companion of the same identity, the farthest first."""
     edges = []
-    for label in range(int(labels.max(initial=-1)) + 1):
-        rows = np.flatnonzero(labels == label)
+    for rows in groups(labels):
         if len(rows) < 2:
             continue
         distance = 1.0 - vectors[rows].astype(np.float64) @ vectors[rows].T.astype(np.float64)
@@ -122,15 +121,9 @@ class _Sheet:
 
     def people(self, vectors: Vectors, labels: np.ndarray) -> str:
         """One row of faces per identity, the least coherent first."""
-        spread = {
-            label: self._spread(vectors, np.flatnonzero(labels == label))
-            for label in range(int(labels.max(initial=-1)) + 1)
-        }
-        ordered = sorted(spread, key=lambda label: (-spread[label], label))
-        rows = [
-            self._person(np.flatnonzero(labels == label).tolist(), spread[label])
-            for label in ordered[:MOST_PEOPLE]
-        ]
+        people = [(self._spread(vectors, rows), rows.tolist()) for rows in groups(labels)]
+        ordered = sorted(people, key=lambda person: (-person[0], person[1]))
+        rows = [self._person(rows, spread) for spread, rows in ordered[:MOST_PEOPLE]]
         note = f"{len(ordered):,} identities; shown are {len(rows):,}, the least coherent first."
         return page.section("Identities", f"<div class=people>{''.join(rows)}</div>", note=note)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refbench.builders import identities
 from refbench.builders.identify import kept_together
 from refbench.builders.identities import components, guarded, names, relabel
 from refbench.builders.judge import judge, judge_thresholds
@@ -56,6 +57,17 @@ def test_the_guard_never_joins_what_was_apart_and_leaves_pairs_alone() -> None:
     for label in set(joined.tolist()):
         if (joined == label).sum() == 2:
             assert len(set(parted[joined == label].tolist())) == 1
+
+
+def test_a_component_too_large_for_memory_is_parted_at_a_stricter_threshold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vectors = two_people_and_a_bridge()
+    joined = components(9, find_pairs(vectors, 0.45))
+    monkeypatch.setattr(identities, "LARGEST", 5)
+    parted = guarded(vectors, joined, 0.45)
+    assert len(set(parted[:4].tolist())) == len(set(parted[4:8].tolist())) == 1
+    assert parted[0] != parted[4]
 
 
 def test_linked_identities_stay_on_one_side_of_the_split_unless_somebody_parted_them() -> None:

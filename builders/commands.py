@@ -1,0 +1,223 @@
+"""Commands of this room: `inspect`, `verify`, `rebuild`, `audit`, `review`, `export` and `import`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+Set = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; new or empty.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; any number gives the same bytes.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+
+
+@app.command()
+def inspect(
+    reference_set: Set,
+    page: Annotated[Path | None, typer.Option(help="Also write one HTML page with plots.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a set holds: counts, references, distances, sizes, quality, licences."""
+    from .manifest import ReferenceSet
+    from .overview import overview, write_page
+
+    found = ReferenceSet.read(reference_set)
+    seen = overview(found)
+    if page is not None:
+        write_page(found, page)
+    value = asdict(seen) | {"info": seen.info.model_dump(mode="json")}
+    _emit(value, as_json, seen.text() + (f"\n\nwrote {page}" if page else ""))
+
+
+@app.command()
+def verify(
+    reference_set: Set,
+    lq: Annotated[bool, typer.Option(help="Also make the LQ images again and compare.")] = True,
+    workers: Workers = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check every hash, name, reference and split of a set, and its LQ images; exit code 1 on a fault."""
+    from .verify import verify_set
+
+    checked = verify_set(reference_set)
+    lines, faults = [checked.text()], list(checked.faults)
+    if lq and checked.is_whole:
+        for name, outcome, wrong in _verify_lq(reference_set, workers):
+            lines.append(f"lq/{name}: {outcome}")
+            faults += [f"lq/{name}: {fault}" for fault in wrong]
+    value = {"set": str(reference_set), "files": checked.files, "faults": faults}
+    _emit(value, as_json, "\n".join(lines))
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(
+    reference_set: Set,
+    photos: Annotated[Path, typer.Option("--from", help="Folder of the photos it was built from.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to build in (default: beside SET).")
+    ] = None,
+    workers: Workers = 1,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Build a set again from its photos and compare the two to the byte; exit code 1 if they differ."""
+    from ..devices import pick_device
+    from .rebuild import rebuild_set
+
+    made = rebuild_set(reference_set, photos, out, workers, pick_device(device))
+    _emit({"set": str(made.report.out), "differences": list(made.differences)}, as_json, made.text())
+    if not made.is_same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    reference_set: Set,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another set, a list of hashes, or embeddings (.npy); may be repeated."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="Cosine distance of one person.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write (default: SET/audit.json).")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if there is any leak.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for the same picture or person on both sides of a split, or in other sets."""
+    from .audit import audit_set
+
+    found = audit_set(reference_set, against or (), threshold)
+    path = out or reference_set / "audit.json"
+    found.write(path)
+    _emit(json.loads(path.read_text("utf-8")), as_json, f"{found.text()}\nwrote {path}")
+    if strict and found.leaks:
+        raise typer.Exit(1)
+
+
+@app.command()
+def review(
+    reference_set: Set,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="HTML file to write (default: SET/review.html).")
+    ] = None,
+    edges: Annotated[int, typer.Option(min=1, help="Doubtful pairs shown of each kind.")] = 60,
+) -> None:
+    """Write a sheet of every person's faces and of the most doubtful pairs, to check by eye."""
+    from .review import write_review
+
+    path = out or reference_set / "review.html"
+    write_review(reference_set, path, edges)
+    typer.echo(f"wrote {path}")
+
+
+@app.command("export")
+def export_(
+    reference_set: Set,
+    out: Out,
+    form: Annotated[str, typer.Option("--to", help="parquet, webdataset, ffhq-ref or folders.")] = "parquet",
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", "-r", help="LQ images to take along; may be repeated.")
+    ] = None,
+    references: Annotated[bool, typer.Option(help="Put the pictures of references into every row.")] = True,
+    audit: Annotated[Path | None, typer.Option(help="audit.json for the data card.")] = None,
+) -> None:
+    """Write a set in another form: Parquet for datasets with card and Croissant, shards, lists, folders."""
+    from .exchange import export_set
+
+    written = export_set(reference_set, out, form, recipe or (), references, audit)
+    typer.echo(f"{out}: {len(written)} files")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(help="A release of FFHQ-Ref, a CSV of CelebA-Test-Ref, or a Parquet export.")
+    ],
+    out: Out,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the aligned images that a release names.")
+    ] = None,
+    published: Annotated[
+        str, typer.Option(help="Compare the counts with those of ffhq-ref or celeba-test-ref.")
+    ] = "",
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Take in images without references too.")
+    ] = False,
+    size: Annotated[int, typer.Option(help="Side of the images, pixels.")] = 512,
+    recogniser: Annotated[str, typer.Option(help="Recogniser, or an ONNX file.")] = "mobilefacenet",
+    name: Annotated[str | None, typer.Option(help="Name of the set (default: the folder's).")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the photos.")] = "unknown",
+    consent: Annotated[str, typer.Option(help="What the people shown agreed to.")] = "unknown",
+    workers: Workers = 1,
+    device: Device = "cpu",
+) -> None:
+    """Make a reference set of a published one: its lists and splits as they are, its images from disk."""
+    from ..devices import pick_device
+    from ..errors import RefbenchError
+    from .exchange import is_parquet_export
+
+    if is_parquet_export(source):
+        from .parquet import read_parquet
+
+        found = read_parquet(source, out)
+        typer.echo(f"{out}: {len(found.targets)} images, content {found.info.content_hash[:12]}")
+        return
+    if images is None:
+        raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
+    from .adopt import AdoptOptions, adopt
+
+    options = AdoptOptions(
+        published=published,
+        everything=everything,
+        image_size=size,
+        recogniser=recogniser,
+        name=name,
+        licence=licence,
+        consent=consent,
+        workers=workers,
+        device=pick_device(device),
+    )
+    report = adopt(source, images, out, options)
+    typer.echo(report.text())
+    for degraded in sorted((source / "test_images").glob("*/")):
+        typer.echo(
+            f"its LQ images: refbench import-lq {degraded} --hq {out / 'images'} "
+            f"--out {out / 'lq' / degraded.name}"
+        )
+
+
+def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
+    """Name, outcome in words, and faults of every folder of LQ images of a set."""
+    from ..degradations.lq import read_rows
+    from ..degradations.verify import verify as verify_folder
+    from ..errors import FaultList, RefbenchError
+    from .manifest import ReferenceSet
+
+    found = ReferenceSet.read(reference_set)
+    outcomes: list[tuple[str, str, list[str]]] = []
+    for folder in sorted((reference_set / "lq").glob("*/")):
+        try:
+            keys = [row.key for row in read_rows(folder)]
+            done = verify_folder({key: found.hq_path(key) for key in keys}, folder, workers=workers)
+            outcomes.append((folder.name, str(done), []))
+        except FaultList as error:
+            outcomes.append((folder.name, str(error), list(error.faults)))
+        except RefbenchError as error:
+            outcomes.append((folder.name, str(error), [str(error)]))
+    return outcomes
+
+
+def _emit(value: Any, as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)

@@ -1,0 +1,67 @@
+"""Where sets go to and come from: every format by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..errors import RefbenchError
+from .card import write_card
+from .croissant import write_croissant
+from .folders import write_folders
+from .manifest import ReferenceSet
+from .official import write_release
+from .parquet import INFO, write_parquet
+from .shards import write_shards
+
+Format = Literal["parquet", "webdataset", "ffhq-ref", "folders"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def export_set(
+    root: Path,
+    out: Path,
+    form: str = "parquet",
+    recipes: Sequence[str] = (),
+    with_references: bool = True,
+    audit: Path | None = None,
+) -> list[Path]:
+    """Write a set in another form, and say which files were written.
+
+    - ``parquet``: Parquet files with pictures inside for ``datasets``, a data card and Croissant.
+    - ``webdataset``: tar shards for training from a stream.
+    - ``ffhq-ref``: reference lists and split lists as in the release of FFHQ-Ref; images stay in the set.
+    - ``folders``: every image in the folder of its person.
+
+    Args:
+        root: folder of the set.
+        out: a new or empty folder.
+        form: one of the above.
+        recipes: names of recipes whose LQ images go along (``parquet`` and ``webdataset``).
+        with_references: put the pictures of references into every row or sample.
+        audit: ``audit.json`` for the data card; None takes the one in the set, if there is one.
+
+    Raises:
+        RefbenchError: not a set, an unknown form, a folder that is not empty, or images that are not there.
+    """
+    if form not in FORMATS:
+        raise RefbenchError(f"no form of export is called {form!r}; there are: {', '.join(FORMATS)}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RefbenchError(f"{out} is not an empty folder; name a new one")
+    found = ReferenceSet.read(root)
+    if form == "folders":
+        return write_folders(found, out)
+    if form == "ffhq-ref":
+        return write_release(found, out)
+    if form == "webdataset":
+        return write_shards(found, out, recipes, with_references)
+    files = write_parquet(found, out, recipes, with_references)
+    default = root / "audit.json"
+    card = write_card(found, out, recipes, audit or (default if default.is_file() else None))
+    return [*files, write_croissant(found, out, files), card]
+
+
+def is_parquet_export(path: Path) -> bool:
+    """Whether a folder is one that `export_set` wrote as ``parquet``."""
+    return (path / INFO).is_file()
