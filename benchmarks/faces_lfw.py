@@ -185,48 +185,38 @@ def report_pairs(photos: Photos, vectors: npt.NDArray[np.float32], name: str) ->
             by_fold = 100 * ten_fold(found, same, folds)
             error = by_fold.std(ddof=1) / np.sqrt(len(by_fold))
             print(f"\nTen folds of {file}: {by_fold.mean():.2f} +- {error:.2f} %")
-    print(
-        f"\nDeclared: threshold {declared}, clustering threshold {RECOGNISERS[name].clustering_threshold}\n"
-    )
+    print(f"\nDeclared threshold: {declared}")
 
 
 def report_identities(photos: Photos, vectors: npt.NDArray[np.float32], name: str) -> None:
     """Partitions over thresholds, and the largest that is precise enough on the development people."""
     declared = RECOGNISERS[name]
-    largest = min(1.5 * declared.clustering_threshold, declared.threshold)
-    grid = np.linspace(0.3, 1.0, 36) * largest
-    step = 0.01 if largest > 0.2 else 0.002
-    grid = np.unique(np.append(np.round(grid / step) * step, declared.clustering_threshold))
+    steps = np.linspace(0.6 * declared.clustering_threshold, 1.12 * declared.guarded_threshold, 15)
+    ends = [declared.clustering_threshold, declared.guarded_threshold]
+    grid = np.unique(np.append(steps.round(2 if declared.threshold > 0.2 else 3), ends))
     subsets = {
         "peopleDevTrain": members(photos, "peopleDevTrain.txt"),
         "peopleDevTest": members(photos, "peopleDevTest.txt"),
         "all": np.arange(len(photos.keys)),
     }
-    chosen = 0.0
     for title, rows in subsets.items():
         some, truth = vectors[rows], photos.people[rows]
         everything = find_pairs(some, float(grid[-1]) + 1e-6)
+        chosen = {"components": 0.0, "guarded": 0.0}
         print(f"\n{title}: {len(rows)} photos of {len(np.unique(truth))} people\n")
-        print("| threshold | identities | precision | recall | F1 | B-cubed precision | recall | F1 |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-        for threshold in grid:
+        print("| threshold | way | identities | precision | recall | F1 | B-cubed precision | recall | F1 |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+        for threshold in grid.tolist():
             joined = components(len(rows), under(everything, threshold))
-            scores = partition_scores(truth, joined)
-            if title == "peopleDevTrain" and scores.precision >= PRECISION:
-                chosen = float(threshold)
-            line(f"{threshold:.3f}", truth, joined)
-            if np.isclose(threshold, declared.clustering_threshold):
-                line(f"{threshold:.3f}, guarded", truth, guarded(some, joined, threshold))
-        if title == "peopleDevTrain":
-            print(f"\nLargest with a precision of {PRECISION} here: {chosen:.3f}")
-
-
-def line(title: str, truth: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> None:
-    scores = partition_scores(truth, found)
-    figures = (scores.precision, scores.recall, scores.f1, scores.b_precision, scores.b_recall, scores.b_f1)
-    print(
-        f"| {title} | {len(np.unique(found))} | " + " | ".join(f"{figure:.4f}" for figure in figures) + " |"
-    )
+            ways = {"components": joined, "guarded": guarded(some, joined, threshold)}
+            for way, found in ways.items():
+                scores = partition_scores(truth, found)
+                figures = (scores.precision, scores.recall, scores.f1)
+                figures += (scores.b_precision, scores.b_recall, scores.b_f1)
+                cells = " | ".join(f"{figure:.4f}" for figure in figures)
+                print(f"| {threshold:g} | {way} | {len(np.unique(found))} | {cells} |", flush=True)
+                chosen[way] = threshold if scores.precision >= PRECISION else chosen[way]
+        print(f"\nLargest with a precision of {PRECISION} here: {chosen}")
 
 
 def members(photos: Photos, file: str) -> npt.NDArray[np.int64]:

@@ -37,8 +37,9 @@ class RecogniserKind:
         dimensions: length of an embedding; 0 where only the file knows.
         threshold: cosine distance under which two photos are taken for the same person; NaN where nobody
             has measured it.
-        clustering_threshold: the same for joining photos into identities, where one wrong pair merges two
-            people; stricter.
+        clustering_threshold: the same for joining photos into identities by connected components, where one
+            wrong pair merges two people: far stricter.
+        guarded_threshold: the same where a group stays joined only if its parts are on average as near.
         make: files of the weights → network from a normalised crop to an embedding of any length.
         batch: crops that go through the network at once on a processor; short batches are filled up, so
             that an embedding never depends on its neighbours.
@@ -52,6 +53,7 @@ class RecogniserKind:
     dimensions: int
     threshold: float
     clustering_threshold: float
+    guarded_threshold: float
     make: Callable[[tuple[Path, ...]], nn.Module]
     batch: int
     licence: str
@@ -204,8 +206,9 @@ MOBILEFACENET = RecogniserKind(
     weights=("mobilefacenet",),
     crop=ARCFACE_BGR,
     dimensions=512,
-    threshold=0.73,
-    clustering_threshold=0.5,
+    threshold=0.71,
+    clustering_threshold=0.38,
+    guarded_threshold=0.5,
     make=_onnx,
     batch=1,
     licence="MIT (package; training data not stated)",
@@ -217,8 +220,9 @@ DLIB_RESNET = RecogniserKind(
     weights=("dlib-resnet", "dlib-resnet-manifest"),
     crop=DLIB_CHIP,
     dimensions=128,
-    threshold=0.06,
-    clustering_threshold=0.05,
+    threshold=0.09,
+    clustering_threshold=0.03,
+    guarded_threshold=0.046,
     make=_dlib,
     batch=4,
     licence="CC0 (dlib's model), MIT (quantised file of @vladmandic/face-api)",
@@ -232,6 +236,7 @@ WEBFACE_R50 = RecogniserKind(
     dimensions=512,
     threshold=0.4,
     clustering_threshold=0.4,
+    guarded_threshold=0.4,
     make=_onnx,
     batch=1,
     licence="non-commercial research (InsightFace)",
@@ -245,6 +250,7 @@ WEBFACE_R50_FIVE_POINT = RecogniserKind(
     dimensions=512,
     threshold=0.4,
     clustering_threshold=0.4,
+    guarded_threshold=0.4,
     make=_onnx,
     batch=1,
     licence=WEBFACE_R50.licence,
@@ -279,6 +285,7 @@ def own_recogniser(path: Path, crop: str = ARCFACE_RGB.name, threshold: float = 
         dimensions=0,
         threshold=threshold,
         clustering_threshold=threshold,
+        guarded_threshold=threshold,
         make=_onnx if path.suffix.lower() == ".onnx" else _torchscript,
         batch=1,
         licence="unknown",

@@ -73,7 +73,7 @@ def test_declared_recognisers_are_complete() -> None:
     assert next(iter(RECOGNISERS)) == "mobilefacenet"
     for name, kind in RECOGNISERS.items():
         assert kind.name == name
-        assert 0 < kind.clustering_threshold <= kind.threshold < 1
+        assert 0 < kind.clustering_threshold <= kind.guarded_threshold <= kind.threshold < 1
         assert kind.crop is CROPS[kind.crop.name]
         assert kind.licence
         assert kind.citation
