@@ -1,4 +1,4 @@
-"""`refbench models`: what can be restored with, and weights turned into another form."""
+"""`refbench models` (what can be restored with, and weights turned into another form) and `refbench train`."""
 
 from __future__ import annotations
 
@@ -43,3 +43,37 @@ def convert(
     model = convert_refldm(checkpoint, out, choose, torch.float16 if half else torch.float32)
     count = sum(parameter.numel() for parameter in model.parameters())
     typer.echo(f"{out}: {count / 1e6:.2f} M parameters; restore with --model {out}")
+
+
+def train(
+    kind: Annotated[str, typer.Argument(help="autoencoder, ldm, refldm or composite-context.")],
+    reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an unfinished run goes on.")],
+    assignments: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Settings, such as optimiser.rate=1e-4.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings of a paper, such as refldm-paper.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings; they win over the preset.")
+    ] = None,
+    stop_at: Annotated[int | None, typer.Option(help="Stop after that step, to go on another day.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Train a model from a reference set; under torchrun on several processes."""
+    from ..devices import pick_device
+    from ..errors import RefbenchError
+    from . import train_config
+    from .train import train as run
+
+    if kind not in train_config.KINDS:
+        raise RefbenchError(f"no training is called {kind!r}; known: {', '.join(train_config.KINDS)}")
+    layers = [
+        {"kind": kind},
+        train_config.preset(preset) if preset else {},
+        train_config.read_settings(config) if config else {},
+        train_config.parse_assignments(assignments or []),
+        {"kind": kind, "data": {"reference_set": reference_set}},
+    ]
+    report = run(train_config.make_config(*layers), out, pick_device(device), stop_at)
+    losses = ", ".join(f"{name} {value:.4g}" for name, value in report.losses.items())
+    typer.echo(f"{report.weights}: {report.steps} steps, {report.seconds_per_step:.2f} s a step  {losses}")

@@ -28,7 +28,8 @@ class RefLdmConfig(BaseModel):
     ``reference_encoding`` says how the autoencoder sees the references: ``wide`` joins them side by side
     and encodes them as one image, so that its normalisation and attention mix them (the released weights
     were trained so); ``separate`` encodes each alone, so that their order means nothing and each can be
-    kept for other images of the person.
+    kept for other images of the person. ``reference_mechanism`` is ``none`` for the same network trained
+    without references (the paper's LDM).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +39,7 @@ class RefLdmConfig(BaseModel):
     diffusion: DiffusionConfig = DiffusionConfig()
     image_size: int = 512
     reference_encoding: ReferenceEncoding = "wide"
+    reference_mechanism: Literal["cachekv", "none"] = "cachekv"
 
 
 class RefLdm(nn.Module):

@@ -54,6 +54,8 @@ class RefLdmRestorer(LatentRestorer[RefLdm]):
         self.caches = KeptByContent[CacheKV](keep_bytes, lambda cache: cache.nbytes)
 
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
+        if self.model.config.reference_mechanism == "none":
+            return lambda x_t, timesteps: self.model.eps(x_t, timesteps, lq_latents)
         count = len(references[0])
         null = self._null((lq_latents.shape[2], lq_latents.shape[3])).times(count or NULL_REFERENCES)
         if count == 0:

@@ -41,6 +41,8 @@ def load_trained(
     if kind == "RefLdm":
         refldm_sampling = _choose(REFLDM_PRESETS, preset, path)
         model = load_refldm(path)
+        if model.config.reference_mechanism == "none":
+            refldm_sampling = refldm_sampling.model_copy(update={"references": 0})
         card = _card(path, description, model, refldm_sampling.references, refldm_sampling.describe())
         return RefLdmRestorer(model, refldm_sampling, card, device)
     if kind == "CompositeContext":
