@@ -16,11 +16,14 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .builders.commands import app as builders_app
 from .degradations.commands import app as degradations_app
 from .errors import RefbenchError
 from .leaderboard.commands import compare
 from .leaderboard.commands import records as records_app
 from .leaderboard.commands import submission as submission_app
+from .models.commands import app as models_app
+from .models.commands import train
 from .progress import say
 from .samples.commands import app as samples_app
 from .weights.commands import app as weights_app
@@ -306,7 +309,10 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 app.command()(compare)
+app.command()(train)
+app.add_typer(builders_app)
 app.add_typer(degradations_app)
+app.add_typer(models_app, name="models")
 app.add_typer(records_app, name="records")
 app.add_typer(samples_app)
 app.add_typer(submission_app, name="submission")
