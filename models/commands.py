@@ -1,4 +1,4 @@
-"""`refbench models` (what can be restored with, and weights turned into another form) and `refbench train`."""
+"""`refbench models` (what can restore, and weights in another form) and `refbench train`."""
 
 from __future__ import annotations
 
