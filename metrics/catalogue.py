@@ -14,8 +14,9 @@ from pathlib import Path
 from ..errors import RefbenchError
 from . import colour, copying, identity, inception, landmark, masks, no_reference, perceptual, pixel
 from .gain import gain_of
-from .metric import ImageMetric, Metric
+from .metric import ImageMetric, Metric, SetMetric
 from .protocol import Protocol
+from .statistics_file import against_statistics
 
 FAMILIES = (pixel, perceptual, masks, identity, landmark, copying, colour, inception)
 BF16 = "+bf16"
@@ -74,8 +75,8 @@ def find(name: str) -> Metric:
     """The metric of an id.
 
     Besides the declared ones: ``pyiqa/NAME`` for any metric of pyiqa that needs no counterpart, ``gain:ID``
-    for the gain over LQ in any metric against HQ, and ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a
-    recogniser of one's own.
+    for the gain over LQ in any metric against HQ, ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a recogniser
+    of one's own, and ``ID@NAME`` for a Fréchet distance to statistics kept under a name instead of to HQ.
 
     Raises:
         RefbenchError: there is none; the nearest ids are named.
@@ -96,6 +97,9 @@ def find(name: str) -> Metric:
     if name.startswith("ids:"):
         file, _, crop = name.removeprefix("ids:").partition("@")
         return identity.own_identity(Path(file), crop) if crop else identity.own_identity(Path(file))
+    declared, _, statistics = name.partition("@")
+    if statistics and isinstance(metric := METRICS.get(declared), SetMetric):
+        return against_statistics(metric, statistics)
     near = get_close_matches(name, METRICS, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else "see: refbench metrics list"
     raise RefbenchError(f"there is no protocol {name!r}; {hint}")

@@ -52,7 +52,7 @@ def face_ellipse(landmarks: Tensor, height: int, width: int) -> Tensor:
 
 def _load(device: torch.device) -> Extractor:
     def extract(batch: Batch) -> Bundle:
-        points = torch.from_numpy(batch.landmarks).to(device)
+        points = torch.tensor(batch.landmarks, device=device)
         inside = face_ellipse(points, *batch.pixels.shape[-2:])
         colours = lab(batch.pixels).double()
         return (torch.einsum("nchw,nhw->nc", colours, inside) / inside.sum(dim=(1, 2))[:, None],)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from .. import weights
 from ..builders.manifest import Target
 from ..errors import RefbenchError
 from .feature import Batch, Bundle, Extractor, Feature, Landmarks
@@ -84,9 +85,9 @@ class Engine:
         Raises:
             RefbenchError: one image alone is too much.
         """
-        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        wanted = self.precision == "bfloat16" and feature.halves
         try:
-            with torch.inference_mode(), half:
+            with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=wanted):
                 return self.extractors[feature.name](batch)
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
@@ -99,6 +100,20 @@ class Engine:
         halves = [range(count // 2), range(count // 2, count)]
         parts = [self.extract(feature, batch.rows(rows)) for rows in halves]
         return tuple(torch.cat(pair) for pair in zip(*parts, strict=True))
+
+
+def load(feature: Feature, device: torch.device) -> Extractor:
+    """The extractor of a feature; kept, so that whoever scores next with the same weights need not load it.
+
+    Raises:
+        RefbenchError: its weights are absent or not what they should be.
+    """
+    return _loaded(feature, device, tuple(weights.digest(name) for name in feature.weights))
+
+
+@lru_cache(maxsize=12)
+def _loaded(feature: Feature, device: torch.device, digests: tuple[str, ...]) -> Extractor:
+    return feature.load(device)
 
 
 def landmarks_of(targets: Sequence[Target]) -> Landmarks:

@@ -82,6 +82,7 @@ class Feature:
         wide_batch: the same on an accelerator.
         vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
         compact: whether that vector is all there is, fit for a cache and for references.
+        halves: whether it is computed in bfloat16 where that is asked for; all others stay exact.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Feature:
     wide_batch: int = 16
     vector: bool = False
     compact: bool = False
+    halves: bool = False
 
 
 def _load_pixels(device: torch.device) -> Extractor:

@@ -78,41 +78,90 @@ class MomentStream:
         return Moments(self.count, self._origin + mean, covariance)
 
 
-def frechet_distance(first: Moments, second: Moments) -> float:
+@dataclass(frozen=True, slots=True)
+class Few:
+    """Features (N, D) of fewer images than dimensions: they say all that their covariance does, in less."""
+
+    features: Array
+
+    @property
+    def mean(self) -> Array:
+        """Mean, (D,)."""
+        return np.asarray(self.features.mean(axis=0))
+
+    @property
+    def factor(self) -> Array:
+        """A (N, D) with A^T A = the covariance.
+
+        Raises:
+            RefbenchError: fewer than two vectors have no covariance.
+        """
+        count = len(self.features)
+        if count < 2:
+            raise RefbenchError(f"a covariance needs two images or more; got {count}")
+        return np.asarray((self.features - self.mean) / np.sqrt(count - 1))
+
+
+def frechet_distance(first: Moments | Few, second: Moments | Few) -> float:
     """|m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)), never below 0.
 
     Dowson and Landau 1982; as a score of image sets, Heusel et al. 2017. The trace of the root is taken
-    from symmetric matrices alone: the eigenvalues of R S2 R with R = S1^(1/2), in float64. So nothing turns
-    imaginary, and sets with fewer images than dimensions are no exception.
+    from symmetric matrices alone, in float64, so nothing turns imaginary: the eigenvalues of R S2 R with
+    R = S1^(1/2); with few images, where S = A^T A, those of A1 S2 A1^T, or the singular values of A1 A2^T.
 
     Raises:
-        RefbenchError: the two have different dimensions.
+        RefbenchError: the two have different dimensions, or one of them fewer than two images.
     """
     if first.mean.shape != second.mean.shape:
         got = f"{first.mean.size} and {second.mean.size}"
         raise RefbenchError(f"features of {got} dimensions; both sets need the same network and layer")
-    values, vectors = np.linalg.eigh(first.covariance)
-    root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
-    inner = np.linalg.eigvalsh(root @ second.covariance @ root)
-    traces = np.trace(first.covariance) + np.trace(second.covariance)
     gap = first.mean - second.mean
-    distance = gap @ gap + traces - 2.0 * np.sqrt(np.clip(inner, 0.0, None)).sum()
+    distance = gap @ gap + _variance(first) + _variance(second) - 2.0 * _root_trace(first, second)
     return max(float(distance), 0.0)
 
 
-def stream_moments(vectors: Vectors, dimensions: int) -> Moments:
-    """Moments of a stream of (n, D) batches."""
-    stream = MomentStream(dimensions)
+def _variance(side: Moments | Few) -> float:
+    if isinstance(side, Few):
+        return float(np.square(side.factor).sum())
+    return float(np.trace(side.covariance))
+
+
+def _root_trace(first: Moments | Few, second: Moments | Few) -> float:
+    if isinstance(first, Few) and isinstance(second, Few):
+        return float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
+    if isinstance(first, Moments) and isinstance(second, Moments):
+        values, vectors = np.linalg.eigh(first.covariance)
+        root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+        inner = root @ second.covariance @ root
+    elif isinstance(first, Few) and isinstance(second, Moments):
+        inner = first.factor @ second.covariance @ first.factor.T
+    else:
+        return _root_trace(second, first)
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(inner), 0.0, None)).sum())
+
+
+def gather(vectors: Vectors, dimensions: int) -> Moments | Few:
+    """What is needed of a stream of (n, D) batches: themselves while there are fewer than D, else moments."""
+    waiting: list[Array] = []
+    stream: MomentStream | None = None
     for batch in vectors:
-        stream.add(batch)
-    return stream.moments()
+        waiting.append(np.asarray(batch, dtype=np.float64))
+        if stream is None and sum(map(len, waiting)) >= dimensions:
+            stream = MomentStream(dimensions)
+        if stream is not None:
+            for rows in waiting:
+                stream.add(rows)
+            waiting = []
+    if stream is not None:
+        return stream.moments()
+    return Few(np.concatenate(waiting) if waiting else np.zeros((0, dimensions)))
 
 
 def frechet_between(dimensions: int) -> Callable[[Vectors, Vectors], float]:
-    """The Fréchet distance of two streams of (n, D) batches, D known."""
+    """The Fréchet distance of two streams of (n, D) batches; memory does not grow beyond D x D."""
 
     def compare(restored: Vectors, hq: Vectors) -> float:
-        return frechet_distance(stream_moments(restored, dimensions), stream_moments(hq, dimensions))
+        return frechet_distance(gather(restored, dimensions), gather(hq, dimensions))
 
     return compare
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ LAYERS = (
 )
 
 
+@lru_cache(maxsize=1)
 def load_inception(path: Path, device: torch.device) -> Any:
-    """torch-fidelity's Inception-v3 with the parameters of a file, in evaluation mode.
+    """torch-fidelity's Inception-v3 with the parameters of a file, in evaluation mode; kept for the next one.
 
     Raises:
         RefbenchError: the file is not that network's.
@@ -99,7 +101,15 @@ def inception_feature(name: str, resize: Resize) -> Feature:
 
         return extract
 
-    return Feature(f"inception-{name}", ("inception-fid",), load, wide_batch=32, vector=True, compact=True)
+    return Feature(
+        f"inception-{name}",
+        ("inception-fid",),
+        load,
+        wide_batch=32,
+        vector=True,
+        compact=True,
+        halves=True,
+    )
 
 
 CLEAN = inception_feature("clean", resize_clean)

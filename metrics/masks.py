@@ -88,8 +88,8 @@ def _masked(device: torch.device, mask_of: Any) -> Extractor:
     return extract
 
 
-PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed, wide_batch=4)
-GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4)
+PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed, wide_batch=4, halves=True)
+GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, halves=True)
 
 
 def _flpips(feature: Feature, name: str, title: str, words: str, licence: str) -> ImageMetric:

@@ -23,52 +23,59 @@ from .trunks import read_torchvision, read_trunk
 TRUNKS = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
 SELF_TEST = {"alex": 0.713902, "vgg": 0.799946}
 SELF_TEST_TOLERANCE = 1e-4
+BLOCK = 1 << 18
 
 
 class LpipsFeatures(nn.Module):
-    """Layers of one image such that LPIPS is the mean squared distance of two images' layers.
-
-    The features of each layer are scaled to unit length over channels and multiplied by the square roots
-    of the learned weights; channels of weight zero are left out. So one image's layers serve every pair
-    that it is in.
-    """
+    """One image's part of LPIPS: the layers of the trunk, and the learned weights of their channels."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
         self.scaling = net.scaling_layer
         self.trunk = net.net
-        self.scales = nn.ParameterList()
-        self.kept: list[Tensor] = []
+        self.heads = nn.ParameterList()
         for head in net.lins:
             learned = head.model[-1].weight.detach().flatten()
             if learned.min() < 0:
                 raise RefbenchError("an LPIPS head holds negative weights; it is not one of version 0.1")
-            kept = learned.nonzero().flatten()
-            self.kept.append(kept)
-            self.scales.append(nn.Parameter(learned[kept].sqrt().view(1, -1, 1, 1), requires_grad=False))
+            self.heads.append(nn.Parameter(learned, requires_grad=False))
 
     def forward(self, images: Tensor) -> Bundle:
-        """The last layer's mean over pixels (N, C), then the layers, of (N, 3, H, W) RGB images in [0, 1]."""
-        outputs = self.trunk(self.scaling(2.0 * images - 1.0))
-        layers = (
-            _unit(output)[:, kept.to(output.device)] * scale
-            for output, kept, scale in zip(outputs, self.kept, self.scales, strict=True)
-        )
-        return (outputs[-1].mean(dim=(2, 3)), *layers)
+        """The last layer's mean over pixels (N, C), the L layers, and their weights (N, C_l).
 
-
-def _unit(features: Tensor) -> Tensor:
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+        ``images`` are RGB in [0, 1], (N, 3, H, W).
+        """
+        layers = self.trunk(self.scaling(2.0 * images - 1.0))
+        heads = (head.expand(len(images), -1) for head in self.heads)
+        return (layers[-1].float().mean(dim=(2, 3)), *layers, *heads)
 
 
 def lpips_distance(first: Bundle, second: Bundle) -> Tensor:
     """LPIPS, (N,) float64, from what `LpipsFeatures` gives for two batches."""
-    return torch.stack(
-        [
-            (a - b).square().sum(dim=(1, 2, 3), dtype=torch.float64) / (a.shape[2] * a.shape[3])
-            for a, b in zip(first[1:], second[1:], strict=True)
-        ]
-    ).sum(dim=0)
+    count = len(first) // 2
+    parts = zip(first[1 : count + 1], second[1 : count + 1], first[count + 1 :], strict=True)
+    return torch.stack([_layer_distance(a, b, weights) for a, b, weights in parts]).sum(dim=0)
+
+
+def _layer_distance(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """Mean over pixels of the weighted squared distance of unit-length features (N, C, H, W), (N,) float64.
+
+    Pixels are taken in blocks that fit a core's cache: on a CPU that is ten times as fast.
+    """
+    count, channels = first.shape[:2]
+    a, b = (x.permute(0, 2, 3, 1).reshape(count, -1, channels) for x in (first, second))
+    step = max(1, BLOCK // channels) if first.device.type == "cpu" else a.shape[1]
+    total = torch.zeros(count, dtype=torch.float64, device=first.device)
+    for start in range(0, a.shape[1], step):
+        gap = _unit(a[:, start : start + step]) - _unit(b[:, start : start + step])
+        total += (gap.square() @ weights[:, :, None]).sum(dim=(1, 2), dtype=torch.float64)
+    return total / a.shape[1]
+
+
+def _unit(features: Tensor) -> Tensor:
+    wide = features.float()
+    length: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    return wide / (length + 1e-10)
 
 
 def load_lpips(net: str, device: torch.device) -> Any:
@@ -126,7 +133,7 @@ def lpips_feature(net: str, wide_batch: int) -> Feature:
 
         return extract
 
-    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True)
+    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True, halves=True)
 
 
 ALEX = lpips_feature("alex", wide_batch=16)

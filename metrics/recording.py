@@ -51,7 +51,8 @@ def make_record(
     provenance: Mapping[str, str],
 ) -> Record:
     """The record of a scored submission."""
-    suffix = BF16 if provenance["dtype"] == "bfloat16" else ""
+    halved = provenance["dtype"] == "bfloat16"
+    names = {m.protocol.id: m.protocol.id + BF16 * (halved and m.feature.halves) for m in metrics}
     benchmark = Benchmark(
         name=reference_set.info.name,
         set_hash=reference_set.info.content_hash,
@@ -59,7 +60,7 @@ def make_record(
         recipe=scored.recipe[0],
         lq_hash=scored.recipe[1],
         images=len(scored.pairs),
-        protocols=tuple(metric.protocol.id + suffix for metric in metrics),
+        protocols=tuple(names.values()),
     )
     unsure = {"lossy images": str(count)} if (count := lossy(scored.pairs)) else {}
     info = RecordInfo(
@@ -67,13 +68,13 @@ def make_record(
         benchmark=benchmark,
         submission_hash=sha256_json([[key, scored.pairs[key].sha256] for key in sorted(scored.pairs)]),
         set_scores={
-            metric.protocol.id + suffix: _set_score(metric, scored)
+            names[metric.protocol.id]: _set_score(metric, scored)
             for metric in metrics
             if isinstance(metric, SetMetric)
         },
         provenance=dict(provenance) | unsure,
     )
-    return Record(info, _table(reference_set, scored, metrics, suffix))
+    return Record(info, _table(reference_set, scored, metrics, names))
 
 
 def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
@@ -104,7 +105,7 @@ def _read(path: Path) -> Part:
 
 
 def _table(
-    reference_set: ReferenceSet, scored: Scored, metrics: Sequence[Metric], suffix: str
+    reference_set: ReferenceSet, scored: Scored, metrics: Sequence[Metric], names: Mapping[str, str]
 ) -> pd.DataFrame:
     rows = []
     for index, path in enumerate(scored.parts):
@@ -113,7 +114,7 @@ def _table(
         columns = _columns(part, before, metrics)
         for name, (values, reasons) in columns.items():
             for key, value, reason in zip(part.keys, values, reasons, strict=True):
-                rows.append((key, reference_set[key].identity, name + suffix, value, reason))
+                rows.append((key, reference_set[key].identity, names[name], value, reason))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"value": "float64"})
     return frame.sort_values(["protocol", "key"], ignore_index=True)
 

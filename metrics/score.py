@@ -16,7 +16,7 @@ from ..files import sha256_json
 from ..progress import progress, say
 from .catalogue import OFFLINE, select
 from .chunks import Chunk, Part, chunks
-from .engine import Engine, Precision, steady
+from .engine import Engine, Precision, load, steady
 from .harness import Opened, open_chunk, score_chunk
 from .metric import GainMetric, Metric
 from .no_reference import file_digests
@@ -95,7 +95,7 @@ def score_many(
         entries: the submissions; they may answer different recipes.
         protocols: ids from the catalogue, or its lists ``offline`` and ``paper``.
         device: ``cpu``, ``cuda`` or ``cuda:1``; ``mps`` lacks float64 and is taken as ``cpu``.
-        precision: ``bfloat16`` inside the networks is fast and marked: every id ends in ``+bf16``.
+        precision: ``bfloat16`` inside large networks is fast and marked: those ids end in ``+bf16``.
         batch_size: images at a time for every network; None for each network's measured own.
         workers: threads, on a CPU one network each; None for one per core. Never changes a number.
         allow_missing: score what is there, and leave a row with a reason for what is not.
@@ -131,7 +131,7 @@ def score_many(
         place = torch.device("cpu" if device.startswith("mps") else device)
         computed = _computed(metrics)
         features = {metric.feature.name: metric.feature for metric in computed}
-        extractors = {name: feature.load(place) for name, feature in features.items()}
+        extractors = {name: load(feature, place) for name, feature in features.items()}
         digests |= file_digests(features.values())
         key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
         engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool)

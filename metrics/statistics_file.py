@@ -9,16 +9,17 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from .. import weights
 from ..errors import RefbenchError
-from ..files import write_bytes
-from .frechet import Moments, frechet_distance, stream_moments
-from .metric import Vectors
+from ..files import sha256_file, write_bytes
+from .frechet import Moments, frechet_distance, gather
+from .metric import SetMetric, Vectors
 
 FFHQ = "ffhq70k-512-inception-clean"
 """FFHQ trainval70k at 512 pixels in clean-fid's clean mode, as ReF-LDM's evaluation uses it."""
@@ -68,7 +69,7 @@ class Statistics:
             return cls(said["feature"], said["weights"], said["source"], moments)
         except FileNotFoundError:
             raise RefbenchError(f"there are no statistics {path}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             mend = "make it with: refbench metrics stats"
             raise RefbenchError(f"{path} is not a statistics file ({error}); {mend}") from None
 
@@ -83,7 +84,7 @@ def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
         with np.load(path, allow_pickle=False) as stored:
             mean = np.asarray(stored["mu"], dtype=np.float64)
             covariance = np.asarray(stored["sigma"], dtype=np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise RefbenchError(f"{path} is not an .npz with mu and sigma: {error}") from None
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise RefbenchError(f"{path}: mu {mean.shape} and sigma {covariance.shape} do not fit")
@@ -131,6 +132,36 @@ def frechet_to_statistics(name: str, dimensions: int) -> Callable[[Vectors, Vect
     """The Fréchet distance of a stream of (n, D) batches to named statistics; the other stream is ignored."""
 
     def compare(restored: Vectors, _: Vectors) -> float:
-        return frechet_distance(stream_moments(restored, dimensions), load_named(name).moments)
+        return frechet_distance(gather(restored, dimensions), load_named(name).moments)
 
     return compare
+
+
+def against_statistics(metric: SetMetric, name: str) -> SetMetric:
+    """A Fréchet distance to named statistics; eight digits of their hash are a part of its id.
+
+    ``name`` may end in these digits, as a record has it.
+
+    Raises:
+        RefbenchError: no statistics of that name or hash, of another feature, or another kind of metric.
+    """
+    of = metric.protocol
+    if not of.id.startswith(("fid/", "fd/")):
+        raise RefbenchError(f"{of.id} needs the images themselves; statistics serve fid/ and fd/ only")
+    said = name[-8:] if name[-9:-8] == "-" and not (folder() / f"{name}.npz").is_file() else ""
+    kept = name.removesuffix(f"-{said}") if said else name
+    digest = sha256_file(path_of(kept))[:8]
+    if said not in ("", digest):
+        raise RefbenchError(f"{of.id}@{name}: the statistics kept as {kept!r} have the hash {digest}")
+    found = load_named(kept)
+    if found.feature != metric.feature.name:
+        got = f"{path_of(kept)} holds statistics of {found.feature}"
+        raise RefbenchError(f"{got}; {of.id} looks at {metric.feature.name}")
+    protocol = replace(
+        of,
+        id=f"{of.id}@{kept}-{digest}",
+        title=f"{of.title} to {kept}",
+        definition=f"{of.definition} Instead of HQ: {found.source}, {found.moments.count or '?'} images.",
+    )
+    compare = frechet_to_statistics(kept, len(found.moments.mean))
+    return SetMetric(protocol, metric.feature, compare, metric.enough, kept)

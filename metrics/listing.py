@@ -1,0 +1,73 @@
+"""The catalogue for people: what there is, what is ready on this machine, and the table in the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .. import weights
+from .catalogue import METRICS, OFFLINE
+from .metric import Metric, SetMetric
+from .protocol import Protocol
+from .statistics_file import folder as statistics_folder
+
+BEGIN, END = "<!-- protocols: begin -->", "<!-- protocols: end -->"
+
+
+def missing(metric: Metric) -> list[str]:
+    """What a metric needs and this machine has not: names in the weights table."""
+    absent = [name for name in metric.protocol.weights if weights.state(name) == "missing"]
+    if isinstance(metric, SetMetric) and metric.statistics:
+        here = (statistics_folder() / f"{metric.statistics}.npz").is_file()
+        if not here and weights.state(metric.statistics) == "missing":
+            absent.append(metric.statistics)
+    return absent
+
+
+def facts(metric: Metric) -> dict[str, Any]:
+    """Everything of a protocol as plain values, what is missing, and whether it is a default."""
+    protocol = metric.protocol
+    return {
+        **{name: getattr(protocol, name) for name in Protocol.__slots__},
+        "bounds": list(protocol.bounds),
+        "weights": list(protocol.weights),
+        "missing": missing(metric),
+        "default": protocol.id in OFFLINE,
+    }
+
+
+def bounds_text(protocol: Protocol) -> str:
+    """The range as people write it, for instance ``0 to 1`` or ``0 and above``."""
+    low, high = protocol.bounds
+    if low is None:
+        return "any" if high is None else f"up to {high:g}"
+    return f"{low:g} and above" if high is None else f"{low:g} to {high:g}"
+
+
+def protocols_markdown(metrics: Iterable[Metric] | None = None) -> str:
+    """The catalogue as a table in Markdown, between the marks that `docs/metrics.md` holds it by."""
+    head = "| id | title | better | unit | range | against | weights | definition | licence |"
+    rows = [head, "|" + " --- |" * (head.count("|") - 1)]
+    for metric in metrics if metrics is not None else METRICS.values():
+        protocol = metric.protocol
+        mark = " **(default)**" if protocol.id in OFFLINE else ""
+        cells = (
+            f"`{protocol.id}`{mark}",
+            protocol.title,
+            "higher" if protocol.higher_is_better else "lower",
+            protocol.unit,
+            bounds_text(protocol),
+            protocol.counterpart,
+            ", ".join(f"`{name}`" for name in protocol.weights) or "none",
+            protocol.definition,
+            protocol.licence,
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([BEGIN, *rows, END])
+
+
+def with_table(text: str) -> str:
+    """A document with the table between its marks brought up to date."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + protocols_markdown() + after
