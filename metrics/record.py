@@ -20,7 +20,10 @@ SCORE_COLUMNS = ("key", "identity", "protocol", "value", "reason")
 
 
 class Card(BaseModel):
-    """What a team says of its submission (``submission.yaml``). Unknown things are said to be unknown."""
+    """What a team says of its submission (``submission.yaml``). Unknown things are said to be unknown.
+
+    A ``control`` is not a model but a yardstick (the reference copied, say): shown for scale, never ranked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +40,7 @@ class Card(BaseModel):
     hardware: str = "unknown"
     seconds_per_image: float | None = Field(default=None, gt=0)
     peak_memory_mib: float | None = Field(default=None, gt=0)
+    control: bool = False
     notes: str = ""
 
 
