@@ -214,6 +214,8 @@ MOBILEFACENET = RecogniserKind(
     licence="MIT (package; training data not stated)",
     citation="Chen et al., MobileFaceNets, 2018; weights of faceplugin-face-recognition-js",
 )
+"""LFW, ten folds: 99.45 +- 0.13 %. All its photos joined at ``clustering_threshold``: pairwise precision
+0.9995, recall 0.9857; guarded: 0.9993 and 0.9875. See docs/faces.md for how the distances were chosen."""
 
 DLIB_RESNET = RecogniserKind(
     name="dlib-resnet",
@@ -222,12 +224,14 @@ DLIB_RESNET = RecogniserKind(
     dimensions=128,
     threshold=0.09,
     clustering_threshold=0.03,
-    guarded_threshold=0.046,
+    guarded_threshold=0.05,
     make=_dlib,
     batch=4,
     licence="CC0 (dlib's model), MIT (quantised file of @vladmandic/face-api)",
     citation="King, High Quality Face Recognition with Deep Metric Learning, 2017",
 )
+"""LFW, ten folds: 98.60 +- 0.10 %. A second opinion on pairs: joined at ``clustering_threshold``, they have a
+precision of 0.9990 and a recall of 0.6319 only."""
 
 WEBFACE_R50 = RecogniserKind(
     name="webface-r50",
@@ -242,6 +246,7 @@ WEBFACE_R50 = RecogniserKind(
     licence="non-commercial research (InsightFace)",
     citation="Deng et al., ArcFace, 2019; ResNet-50 trained on WebFace12M (InsightFace)",
 )
+"""The papers' recogniser with the papers' crop and their distance for the same person."""
 
 WEBFACE_R50_FIVE_POINT = RecogniserKind(
     name="webface-r50-five-point",
