@@ -19,6 +19,7 @@ from .ddim import Denoise, Spacing, ddim, spaced_timesteps
 from .diffusion import Schedule
 from .dpm_solver import dpm_solver
 from .restorer import RestorerCard
+from .tiles import decode_in_tiles
 
 SHARED_NOISE_SEED = 2024
 
@@ -34,6 +35,8 @@ class Sampling(BaseModel):
         noise: ``image`` draws every image's starting noise from its own seed; ``shared`` gives all images
             the noise of one seed, as the evaluation of ReF-LDM does.
         precision: of the network's arithmetic.
+        decoder_tile: decode in tiles of so many latent pixels a side, to save memory at a small change of
+            the image; 0 decodes the whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +47,7 @@ class Sampling(BaseModel):
     references: int = Field(default=5, ge=0)
     noise: Literal["image", "shared"] = "image"
     precision: Literal["float32", "bfloat16"] = "float32"
+    decoder_tile: int = Field(default=0, ge=0)
 
     def describe(self) -> str:
         """All settings in one line, for a card."""
@@ -54,6 +58,10 @@ class LatentModel(Protocol):
     """A network that restores in the latents of an autoencoder."""
 
     schedule: Schedule
+
+    @property
+    def latent_step(self) -> int:
+        """Image pixels per latent pixel, along a side."""
 
     @property
     def side_step(self) -> int:
@@ -98,16 +106,24 @@ class LatentRestorer(ABC, Generic[Model]):
             raise FaultyInput(f"the image is {width}x{height}; its sides must be multiples of {step}")
         if self.sampling.references and any(len(own) == 0 for own in references):
             raise FaultyInput("the model needs at least one reference, and the image has none")
-        counts = [min(len(own), self.sampling.references) for own in references]
         restored = torch.empty_like(lq)
         lower = self.sampling.precision == "bfloat16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
-            for count in sorted(set(counts)):
-                members = [index for index, own in enumerate(counts) if own == count]
-                group = [references[index][:count] for index in members]
+            for members in self._groups([min(len(own), self.sampling.references) for own in references]):
+                group = [references[index][: self.sampling.references] for index in members]
                 drawn = self._draw(lq[members], group, [generators[index] for index in members])
                 restored[members] = drawn.to(restored)
         return restored
+
+    def _groups(self, counts: Sequence[int]) -> list[list[int]]:
+        """Which images go through the network together: those with equally many references.
+
+        On a processor each goes alone: a batch is no faster there, and alone an image is the same to the
+        last bit whatever its neighbours are.
+        """
+        if self.device.type == "cpu":
+            return [[index] for index in range(len(counts))]
+        return [[i for i, own in enumerate(counts) if own == count] for count in sorted(set(counts))]
 
     @abstractmethod
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
@@ -122,7 +138,13 @@ class LatentRestorer(ABC, Generic[Model]):
         steps = spaced_timesteps(self.sampling.steps, self.sampling.spacing, len(self.model.schedule))
         solve = ddim if self.sampling.solver == "ddim" else dpm_solver
         latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
-        return torch.cat([self.model.decode(latent[None]) for latent in latents]).clamp(0, 1)
+        return torch.cat([self._decode(latent[None]) for latent in latents]).clamp(0, 1)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        tile = self.sampling.decoder_tile
+        if not tile:
+            return self.model.decode(latents)
+        return decode_in_tiles(self.model.decode, latents, tile, self.model.latent_step)
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
         if self.sampling.noise == "shared":

@@ -53,9 +53,14 @@ class RefLdm(nn.Module):
         self.schedule = Schedule.from_config(config.diffusion)
 
     @property
+    def latent_step(self) -> int:
+        """Image pixels per latent pixel, along a side."""
+        return self.config.autoencoder.downsampling
+
+    @property
     def side_step(self) -> int:
         """What the sides of an image must be multiples of."""
-        return self.config.autoencoder.downsampling * self.config.unet.downsampling
+        return self.latent_step * self.config.unet.downsampling
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents of images (B, 3, H, W)."""

@@ -143,12 +143,17 @@ def test_copies_of_one_reference_equal_one(model: CompositeContext) -> None:
     assert not torch.allclose(one, other, atol=1e-2)
 
 
-def test_batch_equals_one_by_one_with_mixed_counts(model: CompositeContext) -> None:
+def test_batch_equals_one_by_one_with_mixed_counts(
+    model: CompositeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lq = drawn(3, 3, SIZE, SIZE)
     references = [drawn(n, 3, SIZE, SIZE, seed=n) for n in (2, 1, 2)]
     several = restorer(model, references=5)
     alone = torch.cat([run(several, lq[i : i + 1], references[i : i + 1]) for i in range(3)])
-    assert torch.allclose(run(several, lq, references), alone, atol=1e-4)
+    assert torch.equal(run(several, lq, references), alone)
+    in_groups = restorer(model, references=5)
+    monkeypatch.setattr(in_groups, "_groups", lambda counts: [[1], [0, 2]])
+    assert torch.allclose(run(in_groups, lq, references), alone, atol=1e-4)
     assert torch.allclose(
         run(restorer(model), lq, references), run(restorer(model), lq, [r[:1] for r in references])
     )

@@ -18,6 +18,7 @@ from refbench.models.latent_restorer import KeptByContent
 from refbench.models.refldm import RefLdm, RefLdmConfig
 from refbench.models.refldm_restorer import PRESETS, RefLdmRestorer, RefLdmSampling
 from refbench.models.restorer import RestorerCard
+from refbench.models.tiles import decode_in_tiles
 from refbench.models.unet import UNet, UNetConfig
 from torch import Tensor, nn
 
@@ -176,14 +177,17 @@ def test_ddim_with_the_true_noise_arrives() -> None:
     assert torch.allclose(end, schedule.add_noise(x0, noise, torch.tensor([0, 0])), atol=1e-4)
 
 
-def test_batch_equals_one_by_one_and_mixed_counts(model: RefLdm) -> None:
+def test_batch_equals_one_by_one_and_mixed_counts(model: RefLdm, monkeypatch: pytest.MonkeyPatch) -> None:
     lq = drawn(3, 3, SIZE, SIZE)
     references = [drawn(n, 3, SIZE, SIZE, seed=n) for n in (2, 1, 2)]
     together = run(restorer(model), lq, references, [1, 2, 3])
     alone = [
         run(restorer(model), lq[i : i + 1], references[i : i + 1], [seed]) for i, seed in enumerate([1, 2, 3])
     ]
-    assert torch.allclose(together, torch.cat(alone), atol=1e-4)
+    assert torch.equal(together, torch.cat(alone))
+    in_groups = restorer(model)
+    monkeypatch.setattr(in_groups, "_groups", lambda counts: [[1], [0, 2]])
+    assert torch.allclose(run(in_groups, lq, references, [1, 2, 3]), together, atol=1e-4)
     assert together.shape == lq.shape
     assert float(together.std()) > 0.01
 
@@ -258,6 +262,30 @@ def test_references_beyond_the_limit_are_left_out_and_none_is_null(model: RefLdm
     assert torch.equal(run(null, lq, [many], [1]), run(null, lq, [many[:0]], [1]))
     with pytest.raises(FaultyInput, match="at least one reference"):
         run(restorer(model), lq, [many[:0]], [1])
+
+
+@given(
+    height=st.integers(3, 20), width=st.integers(3, 20), tile=st.integers(3, 24), overlap=st.integers(0, 2)
+)
+@settings(max_examples=60, deadline=None)
+def test_tiles_of_a_local_decoder_join_without_seams(
+    height: int, width: int, tile: int, overlap: int
+) -> None:
+    latents = drawn(1, 3, height, width)
+
+    def decode(given: Tensor) -> Tensor:
+        return nn.functional.interpolate(given, scale_factor=4)
+
+    assert torch.allclose(decode_in_tiles(decode, latents, tile, 4, overlap), decode(latents), atol=1e-5)
+
+
+def test_decoding_in_tiles_is_near_the_whole(model: RefLdm) -> None:
+    lq, references = drawn(1, 3, 64, 64), [drawn(1, 3, 64, 64, seed=3)]
+    whole = run(restorer(model), lq, references, [1])
+    tiled = run(restorer(model, decoder_tile=12), lq, references, [1])
+    assert 0 < float((whole - tiled).abs().mean()) < 0.3 * float(whole.std())
+    with pytest.raises(ValueError, match="larger than the overlap"):
+        decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), 8, 4)
 
 
 def test_a_size_that_does_not_fit_is_named(model: RefLdm) -> None:
