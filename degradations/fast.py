@@ -46,18 +46,22 @@ def blur_shrink_round(
     require_room(have, kernel)
     require_remains(have, size)
     rows, columns = (taps(length, count, "bilinear") for length, count in zip(have, size, strict=True))
-    rough = rough_samples(levels, kernel, rows, columns)
-    rounded = np.empty(rough.shape, dtype=np.uint8)
+    samples = rough_samples(levels, kernel, rows, columns)
+    small = np.empty(samples.shape, dtype=np.uint8)
+    doubtful = np.empty(samples.shape, dtype=bool)
     for start in range(0, size[0], ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        noise = normal[part].astype(np.float64) * sigma
-        noisy = rough[part] + noise
-        fraction = noisy - np.floor(noisy)
-        y, x, channel = np.nonzero(np.abs(fraction - 0.5) < DOUBT)
-        exact = exact_samples(levels, kernel, rows, columns, (y + start, x, channel))
-        noisy[y, x, channel] = exact + np.broadcast_to(noise, noisy.shape)[y, x, channel]
-        rounded[part] = round_levels(noisy)
-    return rounded
+        rough = samples[part]
+        rough += normal[part] * np.float32(sigma)
+        rounded = np.rint(rough)
+        rough -= rounded
+        np.greater(np.abs(rough, out=rough), 0.5 - DOUBT, out=doubtful[part])
+        small[part] = np.clip(rounded, 0, 255, out=rounded)
+    places = np.nonzero(doubtful)
+    drawn = np.broadcast_to(normal, samples.shape)[places].astype(np.float64)
+    exact = exact_samples(levels, kernel, rows, columns, places) + drawn * sigma
+    small[places] = round_levels(exact)
+    return small
 
 
 def enlarge_round(levels: Levels, size: Size) -> Levels:

@@ -14,6 +14,7 @@ from scipy.special import j1
 from ..errors import RefbenchError
 
 Kernel = npt.NDArray[np.float64]
+NEGLIGIBLE = 2.0**-60
 SMALLEST_SIGMA = 0.01  # pixels; below about 0.1 a Gaussian is the identity to double precision
 
 
@@ -64,6 +65,14 @@ def defocus(size: int, radius: float) -> Kernel:
     offsets = _offsets(size)
     distance = np.hypot(offsets[:, None], offsets[None, :])
     return _normalised(np.clip(radius + 0.5 - distance, 0.0, 1.0))
+
+
+def trimmed(kernel: Kernel) -> Kernel:
+    """The kernel without the border that weighs nothing; a single weight for the identity."""
+    used = np.abs(kernel) > NEGLIGIBLE
+    reach = max(int(np.abs(places - len(kernel) // 2).max(initial=0)) for places in np.nonzero(used))
+    border = len(kernel) // 2 - reach
+    return kernel[border : len(kernel) - border, border : len(kernel) - border]
 
 
 def _offsets(size: int) -> npt.NDArray[np.float64]:
