@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from .board import Board, Table
 from .pictures import Album, PictureOptions, Source
-from .rendering import Page
+from .rendering import Page, page_script
 from .site import Site
 from .store import safe_name
 from .views import number, table_title
@@ -217,7 +216,7 @@ def _write_data(table: Table, album: Album, site: Site) -> None:
         "groups": {kind: [place[k] for k in getattr(album.galleries, kind) if k in place] for kind in GROUPS},
         "sources": [_source(table, album, source) for source in album.sources],
     }
-    site.text(f"compare/{table.slug}/album.js", f"window.refbenchAlbum = {_script_json(data)};\n")
+    site.text(f"compare/{table.slug}/album.js", f"window.refbenchAlbum = {page_script(data)};\n")
     rows = {key: i for i, key in enumerate(table.keys)}
     pick = [rows[key] for key in album.keys]
     for source in album.sources:
@@ -228,8 +227,8 @@ def _write_data(table: Table, album: Album, site: Site) -> None:
             [None if v != v else round(v * 10**c.decimals) for v in table.values[c.id][pick, at].tolist()]
             for c in columns
         ]
-        target = f"(window.refbenchScores = window.refbenchScores || {{}})[{_script_json(source.name)}]"
-        site.text(f"compare/{table.slug}/{source.name}.js", f"{target} = {_script_json(numbers)};\n")
+        target = f"(window.refbenchScores = window.refbenchScores || {{}})[{page_script(source.name)}]"
+        site.text(f"compare/{table.slug}/{source.name}.js", f"{target} = {page_script(numbers)};\n")
 
 
 def _source(table: Table, album: Album, source: Source) -> dict[str, Any]:
@@ -246,9 +245,3 @@ def _source(table: Table, album: Album, source: Source) -> dict[str, Any]:
     if source.kind == "model":
         told["scores"] = f"{source.name}.js"
     return told
-
-
-def _script_json(value: Any) -> str:
-    """JSON that may stand in a script element: no ``</script>``, no line separators."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")

@@ -191,6 +191,111 @@ def example(
     )
 
 
+@records.command("push")
+def push_to_hub(
+    store: StoreFolder,
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Data set on the Hugging Face Hub.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make the data set private if it is new.")
+    ] = False,
+) -> None:
+    """Send the records of a store to a data set on the Hugging Face Hub."""
+    from .hub import push_records
+    from .store import Store
+
+    typer.echo(push_records(Store(store), repo, private=private))
+
+
+@records.command("workflow")
+def workflow() -> None:
+    """Print a GitHub workflow that publishes a store of records on GitHub Pages."""
+    from .rendering import asset
+
+    typer.echo(asset("github-pages.yml").decode("utf-8"), nl=False)
+
+
+@records.command("codabench")
+def codabench(
+    reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder, or a file named *.zip.")],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Recipe that participants restore.")],
+    title: Annotated[str, typer.Option(help="Title of the challenge.")],
+    start: Annotated[str, typer.Option(help="First day, like 2030-01-31.")],
+    end: Annotated[str, typer.Option(help="Last day; none for a challenge that stays open.")] = "",
+    image: Annotated[str, typer.Option(help="Container image with refbench.")] = "refbench/refbench:latest",
+    contact: Annotated[str, typer.Option(help="Of the organisers.")] = "",
+    protocol: Annotated[
+        list[str] | None, typer.Option("--protocol", "-p", help="Protocol id; may be repeated.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+) -> None:
+    """Write a bundle for Codabench: pages, public and private data, and the scoring program."""
+    from .. import weights
+    from ..builders.manifest import ReferenceSet
+    from ..metrics.catalogue import OFFLINE, select
+    from .codabench import Challenge, write_bundle
+
+    chosen = [metric.protocol for metric in select(protocol or OFFLINE)]
+    needed = {name: weights.path(name) for declared in chosen for name in declared.weights}
+    challenge = Challenge(title, start, end, image, contact=contact)
+    typer.echo(
+        str(write_bundle(ReferenceSet.read(reference_set), recipe, out, challenge, chosen, split, needed))
+    )
+
+
+@study.command("new")
+def new_study(
+    store: StoreFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the page; the key goes beside it.")],
+    reference_set: Annotated[Path, typer.Option("--set", help="Reference set of the benchmark.")],
+    submissions: Annotated[
+        list[Path], typer.Option("--submission", help="Folder or archive of a model; repeat for each.")
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Recipe that was restored.")],
+    items: Annotated[int, typer.Option(min=1, help="Questions per participant.")] = 40,
+    seed: Annotated[int, typer.Option(help="Decides images, pairs and sides.")] = 0,
+    question: Annotated[str, typer.Option(help="Asked above each pair; empty for the usual one.")] = "",
+) -> None:
+    """Make a blinded study of pairs as one static page; send the folder, keep the key."""
+    from ..builders.manifest import ReferenceSet
+    from .polling import new_study as make
+    from .store import Store
+    from .submission import read_submission
+
+    chosen = ReferenceSet.read(reference_set)
+    given = [read_submission(path) for path in submissions]
+    page, key = make(Store(store), chosen, given, recipe, items, out, seed, question)
+    typer.echo(f"{page}\nSend participants this folder; keep {key} to yourself.")
+    typer.echo(f"Then: refbench study analyse {key} votes-*.json --store {store}")
+
+
+@study.command("analyse")
+def analyse_study(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="NAME.key.json, kept by the organiser.")],
+    votes: Annotated[list[Path], typer.Argument(metavar="VOTES...", help="Files that participants saved.")],
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Store of the benchmark: compare with metrics, keep the result."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the intervals.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Turn votes into scores with intervals, agreement among people, and agreement with each metric."""
+    from ..metrics.catalogue import PROTOCOLS
+    from .store import Store
+    from .study import StudyKey
+    from .votes import analyse, keep_result, model_labels, read_votes, result_text
+
+    known = StudyKey.read(key)
+    kept = Store(store) if store else None
+    result = analyse(known, read_votes(votes, known), kept, PROTOCOLS, seed)
+    if kept is not None:
+        keep_result(kept, result)
+    titles = {name: protocol.title for name, protocol in PROTOCOLS.items()}
+    text = result_text(result, model_labels(kept) if kept else {}, titles)
+    typer.echo(json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) if as_json else text)
+
+
 def compare(
     store: StoreFolder,
     a: Annotated[str, typer.Argument(metavar="A", help="Model, or MODEL@VERSION.")],

@@ -28,6 +28,7 @@ from .views import (
     table_facts,
     table_title,
 )
+from .votes import StudyResult
 
 Lines = list[dict[str, Any]]
 
@@ -38,6 +39,7 @@ def board_page(
     hero: Hero | None,
     sliced: Mapping[str, Sequence[Sliced]],
     reported: Sequence[Reported],
+    studies: Sequence[StudyResult] = (),
 ) -> Page:
     """The front page: one table per benchmark; ``sliced`` and ``albums`` are by the tables' slugs."""
     models = {row.card.model for table in board.tables for row in table.rows}
@@ -52,6 +54,11 @@ def board_page(
         "hero": hero,
         "tables": [
             _table(board, table, albums.get(table.slug), sliced.get(table.slug, ()), reported)
+            | {
+                "studies": [
+                    _study(table, found) for found in studies if found.benchmark == table.benchmark.id
+                ]
+            }
             for table in board.tables
         ],
         "sweeps": sweep_figures(board),
@@ -95,6 +102,45 @@ def _table(
         "plots": table_figures(table, board.settings, sliced),
         "pictures": disputed_strip(table, album),
     }
+
+
+def _study(table: Table, result: StudyResult) -> dict[str, Any]:
+    """What people chose, for the board: bars share one scale."""
+    labels = {row.name: row.label for row in (*table.rows, *table.superseded)}
+    titles = {column.id: column.title for column in table.columns}
+    ends = [end for model in result.models for end in (model.low, model.high)]
+    least, span = min(ends), (max(ends) - min(ends)) or 1.0
+    models = [
+        {
+            "name": model.name,
+            "label": labels.get(model.name, model.name),
+            "known": model.name in labels,
+            "score": number(model.score, 2),
+            "interval": f"{number(model.low, 2)} to {number(model.high, 2)}",
+            "bar": f"--l:{100 * (model.low - least) / span:.1f};--h:{100 * (model.high - least) / span:.1f}",
+            "group": model.group,
+            "won": f"{model.won:.0%}",
+            "comparisons": model.comparisons,
+        }
+        for model in result.models
+    ]
+    metrics = [
+        {
+            "title": titles[m.protocol],
+            "share": f"{m.agreement:.0%}",
+            "interval": f"{m.low:.0%} to {m.high:.0%}",
+        }
+        for m in result.metrics
+        if m.protocol in titles
+    ]
+    facts = [
+        plural(result.participants, "participant"),
+        plural(result.votes, "vote"),
+        f"{result.excluded} left out as inattentive",
+    ]
+    if result.alpha is not None:
+        facts.append(f"agreement (Krippendorff's alpha) {result.alpha:.2f}")
+    return {"question": result.question, "facts": " · ".join(facts), "models": models, "metrics": metrics}
 
 
 def _column(column: Column, place: int) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from .galleries import choose_galleries
 from .model_index import model_card
 from .pages import board_page, how_page, model_pages
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
-from .rendering import Page, asset_files, render
+from .rendering import ASSETS, Page, render
 from .reported import read_reported, reported_page
 from .settings import read_settings
 from .site import Site
 from .slices import slice_table, slicings
 from .store import Store, Stored
 from .submission import Submission, read_submission
+from .votes import read_results
 
 
 def publish_site(
@@ -78,7 +79,7 @@ def publish_site(
     }
     reported = read_reported(store.root)
     pages: list[Page] = [
-        board_page(board, albums, hero(board, albums, options), sliced, reported),
+        board_page(board, albums, hero(board, albums, options), sliced, reported, read_results(store.root)),
         how_page(board),
         reported_page(board, reported),
         *model_pages(board, sliced),
@@ -96,8 +97,8 @@ def publish_site(
         for name in ("record.json", "scores.parquet"):
             address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"
             site.data(address, (entry.folder / name).read_bytes())
-    for name, content in asset_files():
-        site.data(f"assets/{name}", content)
+    for name in ASSETS:
+        site.asset(name)
     site.finish()
     return out / "index.html"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -65,7 +66,12 @@ def safe(markup: str) -> Any:
     return markupsafe.Markup(markup)
 
 
-def asset_files() -> Iterator[tuple[str, bytes]]:
-    """Style, scripts, fonts and icon, by name."""
-    for name in ASSETS:
-        yield name, _template(name).read_bytes()
+def asset(name: str) -> bytes:
+    """A style, script, font or icon by its name."""
+    return _template(name).read_bytes()
+
+
+def page_script(value: Any) -> str:
+    """JSON that may stand in a script element: no ``</script>``, no line separators, nothing but ASCII."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import FaultyInput
 from ..files import sha256_bytes, write_bytes, write_json
+from .rendering import asset
 
 MANIFEST = "site.json"
 
@@ -64,6 +65,10 @@ class Site:
         path = self.root / address
         if not (self.before.get(address) == fingerprint and path.is_file()):
             write_bytes(path, make())
+
+    def asset(self, name: str) -> None:
+        """Write one of the bundled assets below ``assets/``."""
+        self.data(f"assets/{name}", asset(name))
 
     def finish(self) -> None:
         """Remove files of an earlier publication that are no longer part of the site, and write the list."""

@@ -281,3 +281,47 @@ def test_nothing_serious_stands_in_the_way_of_anyone(browser: Any, site: Path, s
         )
         assert [v for v in found if v[0] in ("serious", "critical")] == [], path.name
     context.close()
+
+
+def test_a_study_is_answered_by_keys_and_saved_as_a_file(page: Page, tmp_path: Path) -> None:
+    from refbench.leaderboard.polling import new_study
+    from refbench.leaderboard.study import StudyKey
+    from refbench.leaderboard.submission import read_submission
+    from refbench.leaderboard.votes import is_attentive, read_votes
+
+    declared = {"psnr/rgb": PROTOCOLS["psnr/rgb"]}
+    store, chosen, folders = write_example(tmp_path / "scene", declared, models=2, identities=4, size=48)
+    given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
+    html, key_file = new_study(store, chosen, given, "refldm-severe", 6, tmp_path / "study")
+    key = StudyKey.read(key_file)
+    trials = {trial.id: trial for trial in key.trials}
+    page.set_viewport_size({"width": 390, "height": 800})
+    visit(page, html)
+    page.fill("[name=participant]", "Reader 7")
+    page.press("[name=participant]", "Enter")
+    expected = {}
+    for number in range(len(trials)):
+        page.wait_for_function(
+            "document.querySelector('[data-a]').complete && document.querySelector('[data-b]').complete"
+        )
+        name, letter = re.search(
+            r"/(\w+)-([ab])\.webp$", page.locator("[data-a]").get_attribute("src")
+        ).groups()
+        trial = trials[name]
+        left_is_first = letter == "a"
+        wanted = trial.first if not trial.check else "hq"
+        go_left = (trial.first == wanted) == left_is_first
+        expected[name] = "first" if trial.first == wanted else "second"
+        if number == 2:
+            page.keyboard.press("ArrowRight" if go_left else "ArrowLeft")
+            page.keyboard.press("Backspace")
+        page.keyboard.press("ArrowLeft" if go_left else "ArrowRight")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    with page.expect_download() as started:
+        page.click("[data-save]")
+    saved = tmp_path / "votes.json"
+    started.value.save_as(saved)
+    (file,) = read_votes([saved], key)
+    assert file.participant == "Reader 7"
+    assert {vote.trial: vote.choice for vote in file.votes} == expected
+    assert is_attentive(file, key)
