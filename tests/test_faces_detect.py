@@ -151,7 +151,7 @@ def test_what_is_no_photo_is_refused(mtcnn: Detector) -> None:
 def test_every_london_photo_has_one_upright_face(mtcnn: Detector, london: Path) -> None:
     from refbench.images import read_rgb
 
-    for path in sorted(london.glob("*.jpg"))[::25]:
+    for path in sorted(london.glob("*.jpg"))[::50]:
         faces = mtcnn.detect(read_rgb(path))
         assert len(faces) == 1
         left, _, right, _ = faces[0].box
@@ -200,6 +200,7 @@ def test_unknown_detectors_are_named() -> None:
     assert all(name == kind.name for name, kind in DETECTORS.items())
 
 
+@pytest.mark.slow
 def test_retinaface_is_driven_as_facexlib_wants(
     tmp_path: Path, astronaut: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,14 +210,14 @@ def test_retinaface_is_driven_as_facexlib_wants(
     network = RetinaFace(network_name="resnet50", device=torch.device("cpu"))
     file = tmp_path / "any-name.pth"
     torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, file)
-    detector = RetinaFaceDetector(file, threshold=0.0, longest=256)
-    small = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    detector = RetinaFaceDetector(file, threshold=0.0, longest=128)
+    small = cv2.resize(astronaut, (128, 128), interpolation=cv2.INTER_AREA)
     with torch.no_grad():
         wanted = network.detect_faces(small[..., ::-1].copy(), 0.0)
     faces = detector.detect(astronaut)
     assert len(faces) == len(wanted) > 0
-    assert np.allclose(faces[0].box, wanted[0, :4] * 2, atol=1e-2)
-    assert np.allclose(faces[0].landmarks, wanted[0, 5:].reshape(5, 2) * 2, atol=1e-2)
+    assert np.allclose(faces[0].box, wanted[0, :4] * 4, atol=1e-2)
+    assert np.allclose(faces[0].landmarks, wanted[0, 5:].reshape(5, 2) * 4, atol=1e-2)
     assert faces[0].score == pytest.approx(wanted[0, 4])
     torch.save({"conv.weight": torch.zeros(1)}, file)
     with pytest.raises(RefbenchError, match="does not fit facexlib's RetinaFace"):
