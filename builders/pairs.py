@@ -40,18 +40,18 @@ Indices = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
 
 UNIT_TOLERANCE = 1e-3
-ROWS, COLUMNS, RUN = 1024, 4096, 64
+ROWS, COLUMNS, RUN = 1024, 2048, 64
 STRIPE = 16 * ROWS
 LEVELS = 127
-SPREAD = 4.5
+SPREAD = 5.5
 SLACK = 3e-4
 REST = 4e-6
 SAMPLE = 8192
 STEP = 32
 PADDING = 16
 LOOK_COST = 500_000.0
-TYPICAL_BOUND = 0.02
-LOOK = 4096
+TYPICAL_BOUND = 0.025
+LOOK = 256
 MOST_PAIRS = 50_000_000
 LONG = 200_000
 
@@ -85,7 +85,7 @@ class Pairs:
 class Coarse:
     """Short vectors in 8 bits: (N, k + 1) whole numbers, their step, and the length of what each row lost.
 
-    Zeros fill them up to a whole number of ``PADDING`` entries, which changes no product.
+    Zeros fill them up to multiples of ``RUN`` rows and ``PADDING`` entries; that changes no product.
 
     The numbers are int8, or float32 on a processor that multiplies those faster.
     """
@@ -152,13 +152,13 @@ def exact_distances(vectors: Vectors, first: Indices, second: Indices) -> Distan
 def coarsen(vectors: Vectors, threshold: float) -> Coarse:
     """Shorten, turn and round vectors; see the head of this file."""
     count, depth = vectors.shape
-    shape = shortening(vectors, threshold)
-    length = shape.shape[1]
+    directions = shortening(vectors, threshold)
+    length = directions.shape[1]
     turn = torch.linalg.qr(torch.randn(length, length, generator=torch.Generator().manual_seed(0)))[0]
-    to_short = shape[:, : length - 1] @ turn[: length - 1] if length < depth else shape @ turn
+    to_short = directions[:, : length - 1] @ turn[: length - 1] if length < depth else directions @ turn
     step = SPREAD / (LEVELS * length**0.5)
-    padded = -(-length // PADDING) * PADDING
-    numbers = torch.zeros(count, padded, dtype=torch.int8 if _int8_is_faster() else torch.float32)
+    shape = (-(-count // RUN) * RUN, -(-length // PADDING) * PADDING)
+    numbers = torch.zeros(shape, dtype=torch.int8 if _int8_is_faster() else torch.float32)
     lost = np.empty(count)
     for start in range(0, count, STRIPE):
         whole = torch.from_numpy(vectors[start : start + STRIPE])
@@ -167,7 +167,7 @@ def coarsen(vectors: Vectors, threshold: float) -> Coarse:
             rest = (whole.square().sum(1) - short.square().sum(1)).clamp_(min=0.0).add_(REST)
             short.addr_(rest.sqrt_(), turn[-1])
         rounded = (short / step).round_().clamp_(-LEVELS, LEVELS)
-        numbers[start : start + STRIPE, :length] = rounded
+        numbers[start : start + len(whole), :length] = rounded
         lost[start : start + STRIPE] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
     return Coarse(numbers, step, lost)
 
@@ -183,7 +183,7 @@ def shortening(vectors: Vectors, threshold: float) -> Tensor:
     sample = torch.from_numpy(vectors[:: count // SAMPLE])
     seen, unseen = sample[0::2], sample[1::2]
     basis: Tensor = torch.linalg.eigh(seen.T @ seen)[1].flip(1)
-    left, right = unseen[0::2] @ basis, unseen[1::2] @ basis
+    left, right = unseen[0::4] @ basis, unseen[1::2] @ basis
     products = torch.zeros(len(left), len(right))
     best, least = depth, float("inf")
     for short in (*range(STEP, depth, STEP), depth):
@@ -254,9 +254,9 @@ def _stripe(vectors: Vectors, coarse: Coarse, start: int, threshold: float, most
     for row in range(start, stop, ROWS):
         for column in range(row, len(vectors), COLUMNS):
             rows = slice(row, min(row + ROWS, stop))
-            columns = slice(column, min(column + COLUMNS, len(vectors)))
+            columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
             first, second = _near(coarse, rows, columns, threshold, products)
-            upper = first < second
+            upper = (first < second) & (second < len(vectors))
             first, second = first[upper], second[upper]
             distance = exact_distances(vectors, first, second)
             wanted = distance < threshold
@@ -282,15 +282,11 @@ def _near(
     products = memory[: height * width].view(height, width)
     multiply = torch._int_mm if left.dtype == torch.int8 else torch.mm
     multiply(left, right.T, out=products)
-    if width % RUN:
-        hit = (products >= least).nonzero()
-        first, second = hit[:, 0], hit[:, 1]
-    else:
-        runs = products.view(-1, RUN)
-        promising = (runs.amax(1) >= least).nonzero()[:, 0]
-        hit = (runs[promising] >= least).nonzero()
-        place = promising[hit[:, 0]] * RUN + hit[:, 1]
-        first, second = place // width, place % width
+    runs = products.view(-1, RUN)
+    promising = (runs.amax(1) >= least).nonzero()[:, 0]
+    hit = (runs[promising] >= least).nonzero()
+    place = promising[hit[:, 0]] * RUN + hit[:, 1]
+    first, second = place // width, place % width
     return first.numpy() + rows.start, second.numpy() + columns.start
 
 
