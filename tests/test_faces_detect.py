@@ -22,7 +22,8 @@ from refbench.faces.detect import (
     load_detector,
     own_detector,
 )
-from refbench.faces.mtcnn import Floats, Mtcnn, OutputNetwork, ProposalNetwork, crops, square, suppress
+from refbench.faces.mtcnn import Floats, Mtcnn, crops, square, suppress
+from refbench.faces.mtcnn_networks import OutputNetwork, ProposalNetwork
 from refbench.faces.retinaface import RetinaFaceDetector
 from refbench.faces.scrfd import ScrfdDetector
 
