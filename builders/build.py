@@ -85,7 +85,8 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         licence=options.licence,
         consent=options.consent,
     )
-    report = BuildReport(out, info.counts, in_order(lines), warn(targets, options), people.found, reused)
+    warnings = (*people.warnings, *warn(targets, options))
+    report = BuildReport(out, info.counts, in_order(lines), warnings, people.found, reused)
     pictures = {candidate.key: candidate.picture for candidate in chosen}
     report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report)
     bench.prune(done)

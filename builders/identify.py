@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FaultList
+from .approximate import find_pairs_by_faiss
 from .identities import Labels, components, guarded, relabel
 from .intake import Candidate
 from .options import BuildOptions
@@ -27,6 +28,7 @@ class People:
         units: unit of each; a unit never lies across splits.
         pairs: under the threshold, across identities too.
         found: number of identities by each way of joining images, before decisions by hand.
+        warnings: what to beware of.
     """
 
     rows: npt.NDArray[np.int64]
@@ -34,6 +36,7 @@ class People:
     units: Labels
     pairs: Pairs
     found: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def identify(
@@ -48,7 +51,7 @@ def identify(
         options: of the build.
         lines: of its report.
     """
-    pairs = find_pairs(vectors, threshold)
+    pairs, warnings = search(vectors, threshold, options)
     joined = components(len(chosen), pairs)
     parted = guarded(vectors, joined, threshold)
     found = {"components": _count(joined), "guarded": _count(parted)}
@@ -65,7 +68,18 @@ def identify(
     vouched = np.array([chosen[row].key in parted_by_hand for row in rows], dtype=bool)
     trusted = options.identities == "folders"
     units = labels if trusted else kept_together(labels, pairs, vouched)
-    return People(rows, labels, units, pairs, found)
+    return People(rows, labels, units, pairs, found, warnings)
+
+
+def search(vectors: Vectors, threshold: float, options: BuildOptions) -> tuple[Pairs, tuple[str, ...]]:
+    """Pairs under the threshold, and what to beware of."""
+    if options.pair_search == "exact":
+        return find_pairs(vectors, threshold), ()
+    found = find_pairs_by_faiss(vectors, threshold)
+    warning = (
+        f"pairs were searched by FAISS: {found.recall:.2%} of {found.checked} pairs of a sample were found"
+    )
+    return found.pairs, (warning,)
 
 
 def kept_together(labels: Labels, pairs: Pairs, vouched: npt.NDArray[np.bool_]) -> Labels:

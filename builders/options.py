@@ -29,6 +29,8 @@ class BuildOptions(BaseModel):
             the hash of their content.
         image_size: side of the aligned images, in pixels.
         threshold: cosine distance under which two images show one person; None takes the recogniser's own.
+        pair_search: ``exact`` finds every pair; ``faiss`` most of them, for more than about a million faces,
+            and the report says what share.
         identities: ``components`` joins images through every pair under the threshold, as FFHQ-Ref does;
             ``guarded`` splits a component again where its halves are on average farther apart than the
             threshold; ``folders`` takes the folder of a photo for the name of its person.
@@ -60,6 +62,7 @@ class BuildOptions(BaseModel):
     image_size: int = Field(default=512, ge=64, le=1024)
     gates: Gates = Gates()
     threshold: Distance | None = None
+    pair_search: Literal["exact", "faiss"] = "exact"
     identities: Literal["guarded", "components", "folders"] = "guarded"
     min_distance: Distance | None = None
     duplicate_distance: Distance = 0.0

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.builders import pairs
+from refbench.builders.approximate import find_pairs_by_faiss
 from refbench.errors import RefbenchError
 
 Vectors = npt.NDArray[np.float32]
@@ -125,6 +126,18 @@ def test_a_killed_search_goes_on_from_its_finished_stripes(
     resumed = pairs.find_pairs(vectors, 0.3, tmp_path)
     assert searched == [0, 1024, 0, 2048, 3072]
     assert as_dict(resumed) == as_dict(pairs.find_pairs(vectors, 0.3))
+
+
+def test_faiss_finds_most_pairs_none_wrong_and_measures_what_it_missed() -> None:
+    pytest.importorskip("faiss")
+    vectors = people(6000, 64, noise=0.5)
+    wanted = as_dict(pairs.find_pairs(vectors, 0.4))
+    few, many = (find_pairs_by_faiss(vectors, 0.4, probes=probes) for probes in (1, 200))
+    for found in (few, many):
+        assert as_dict(found.pairs).items() <= wanted.items()
+        assert found.recall == pytest.approx(len(found.pairs) / len(wanted), abs=0.05)
+    assert few.recall < many.recall
+    assert many.recall > 0.99
 
 
 @pytest.mark.parametrize(
