@@ -18,6 +18,9 @@ from ..errors import RefbenchError
 from .onnx_operators import OPERATIONS, Attributes, Operation
 
 
+OLDEST_OPSET = 7
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One node of the graph: an operation on named values that gives one named value."""
@@ -71,12 +74,18 @@ class OnnxNetwork(nn.Module):
             )
         dimensions = inputs[0].type.tensor_type.shape.dim
         self.input_shape = tuple(item.dim_value or None for item in dimensions)
-        self.opset = max(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+        opset = max(
+            (item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0
+        )
+        if opset < OLDEST_OPSET:
+            raise RefbenchError(
+                f"{path} uses opset {opset}; {OLDEST_OPSET} or newer is wanted; export it again"
+            )
         self._input, self._output = inputs[0].name, graph.output[0].name
         self._constants = {name: f"constant_{number}" for number, name in enumerate(constants)}
         for name, value in constants.items():
             self.register_buffer(self._constants[name], torch.from_numpy(np.array(value)))
-        self._steps = _steps(path, nodes, self._output, constants, self.opset)
+        self._steps = _steps(path, nodes, self._output, constants)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the graph on a batch."""
@@ -119,7 +128,7 @@ def _constant(path: Path, attributes: Attributes, numpy_helper: Any) -> Any:
 
 
 def _steps(
-    path: Path, nodes: list[tuple[Any, Attributes]], output: str, constants: dict[str, Any], opset: int
+    path: Path, nodes: list[tuple[Any, Attributes]], output: str, constants: dict[str, Any]
 ) -> list[Step]:
     last_use = {name: number for number, (node, _) in enumerate(nodes) for name in node.input}
     steps = []
@@ -140,7 +149,7 @@ def _steps(
                 operation=OPERATIONS[node.op_type],
                 inputs=tuple(node.input),
                 output=node.output[0],
-                attributes=attributes | {"opset": opset},
+                attributes=attributes,
                 finished=tuple(sorted(finished)),
             )
         )

@@ -242,6 +242,9 @@ def test_other_faults_are_said(tmp_path: Path) -> None:
         OnnxNetwork(broken)
     with pytest.raises(RefbenchError, match="not a readable ONNX file"):
         OnnxNetwork(tmp_path / "absent.onnx")
+    old = write(tmp_path / "old.onnx", [node("Relu", "x")], {}, opset=6)
+    with pytest.raises(RefbenchError, match="opset 6"):
+        OnnxNetwork(old)
     mixing = write(tmp_path / "mix.onnx", [node("Reshape", "x", "s")], {"s": np.array([4, 90])})
     with pytest.raises(RefbenchError, match="mixes the images"):
         OnnxNetwork(mixing)(torch.zeros(1, 4, 9, 10))
