@@ -29,7 +29,7 @@ def correlate(pixels: Pixels, kernel: Kernel) -> Pixels:
     require_room(pixels.shape[:2], kernel)
     used = kernels.trimmed(kernel)
     if len(used) == 1:
-        return pixels * used[0, 0]
+        return pixels * float(used[0, 0])
     return cast(Pixels, cv2.filter2D(pixels, -1, used, borderType=cv2.BORDER_REFLECT_101))
 
 

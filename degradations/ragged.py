@@ -69,10 +69,13 @@ def repeated(positions: Tensor, lengths: Tensor) -> Tensor:
 
 
 def matrices(all_taps: Sequence[Taps], length: int) -> Tensor:
-    """Resampling as matrices (B, outputs, ``length``), float64; zeros where a picture has fewer outputs."""
+    """Resampling as matrices (B, outputs, ``length``), float64; zeros where a picture has fewer outputs.
+
+    As in `Taps`, the rows of a matrix add up to its taps' ``total``, by which to divide.
+    """
     count = max(len(taps.weights) for taps in all_taps)
     dense = torch.zeros(len(all_taps), count, length, dtype=torch.float64)
     for matrix, taps in zip(dense, all_taps, strict=True):
-        weights = torch.from_numpy(taps.weights / taps.total)
+        weights = torch.from_numpy(taps.weights)
         matrix[: len(weights)].scatter_add_(1, torch.from_numpy(taps.positions), weights)
     return dense
