@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..errors import RefbenchError
 from .onnx_operators import OPERATIONS, Attributes, Operation
 
-
 OLDEST_OPSET = 7
 
 
