@@ -28,7 +28,9 @@ def labelled(root: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
 
 
 def main() -> None:
-X    parser.add_argument("--set", type=Path)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.add_argument("--set", type=Path)
     parser.add_argument("--embeddings", type=Path)
     parser.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS)
     chosen = parser.parse_args()
