@@ -141,6 +141,7 @@ def test_faulty_pipelines_are_told(change: dict[str, Any], answer: str) -> None:
         Recipe.from_dict(edited(change))
 
 
+@pytest.mark.filterwarnings("ignore:Using lambda")
 def test_what_cannot_be_written_down() -> None:
     with pytest.raises(RefbenchError, match="cannot be written down"):
         recipe_of_pipeline(A.Lambda(image=lambda image, **_: image), "lambda")

@@ -60,7 +60,7 @@ def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
     (tmp_path / "phone.yaml").write_text(text)
     with pytest.raises(FaultList) as told:
         load_recipe(tmp_path / "phone.yaml")
-    printed = re.search(r"```\nerror: (.*?)```", (DOCS / "add_a_recipe.md").read_text("utf-8"), re.DOTALL)
+    printed = re.search(r"```\nrefbench: (.*?)```", (DOCS / "add_a_recipe.md").read_text("utf-8"), re.DOTALL)
     assert printed is not None
     assert str(told.value).replace(f"{tmp_path}/", "") == printed[1].strip()
 
