@@ -20,9 +20,11 @@ ELSEWHERE = {"name", "licence", "consent", "workers", "device"}
 
 
 class BuildOptions(BaseModel):
-    """Every choice of a build. All but the last five decide which bytes come out.
+    """Every choice of a build. All but ``workers`` and ``device`` decide which bytes come out.
 
     Attributes:
+        detector, recogniser: by name; a recogniser may be one's own ONNX or TorchScript file.
+        flip: average the embeddings of a face and its mirror image.
         aligned: the photos are FFHQ-aligned squares already; no detector runs.
         faces: every face of a photo that passes the gates, or its largest alone.
         keys: images are named after the paths of their photos, or, where those hold names of people, after
@@ -57,6 +59,7 @@ class BuildOptions(BaseModel):
     aligned: bool = False
     detector: str = "mtcnn"
     recogniser: str = "mobilefacenet"
+    flip: bool = False
     faces: Literal["all", "largest"] = "all"
     keys: Literal["paths", "hashes"] = "paths"
     image_size: int = Field(default=512, ge=64, le=1024)

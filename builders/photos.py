@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing import get_context, parent_process
@@ -83,7 +85,7 @@ class Bench:
     @classmethod
     def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
         """The bench of a build in ``folder``."""
-        names = ("aligned", "detector", "recogniser", "image_size", "gates")
+        names = ("aligned", "detector", "recogniser", "flip", "image_size", "gates")
         settings = options.settings()
         chosen = {name: settings[name] for name in names} | {"largest": options.largest_alone}
         return cls(folder, sha256_json([WORK_VERSION, chosen, versions]))
@@ -146,11 +148,16 @@ def work_through(
             yield work_on(photos, source, bench, options), False
         return
     workers = min(options.workers, len(todo))
-    with ProcessPoolExecutor(workers, get_context("spawn"), _die_with_parent) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         tasks = [pool.submit(work_on, photos, source, bench, options) for source in todo]
         try:
             for task in tasks:
                 yield task.result(), False
+        except BrokenProcessPool:
+            raise RefbenchError(
+                "a worker was killed, perhaps for want of memory: try fewer workers; finished work is kept. "
+                "(A script of one's own that uses workers needs: if __name__ == '__main__')"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -218,15 +225,16 @@ def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOp
     png = encode_png(aligned.pixels)
     digest = sha256_bytes(png)
     write_bytes(kept, png)
-    recogniser = _recogniser(options.recogniser, options.device)
+    recogniser = _recogniser(options.recogniser, options.device, options.flip)
     vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
     return FaceFound(box, quality, "", digest, perceptual_hash(aligned.pixels), landmarks, embedding)
 
 
-def _die_with_parent() -> None:
-    """Let a worker end when the process that feeds it is killed, instead of waiting for ever."""
+def _start_worker() -> None:
+    """Let a worker leave Ctrl-C to the process that feeds it, and end when that one is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 
     def watch() -> None:
@@ -248,8 +256,8 @@ def _detector(name: str, device: str) -> Detector:
 
 
 @cache
-def _recogniser(name: str, device: str) -> Embedder:
-    return load_recogniser(name, device)
+def _recogniser(name: str, device: str, flip: bool) -> Embedder:
+    return load_recogniser(name, device, flip)
 
 
 def _face_of(kept: dict[str, Any]) -> FaceFound:
