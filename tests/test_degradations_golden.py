@@ -17,7 +17,7 @@ from refbench.degradations.blurring import blur_kernel, correlate
 from refbench.degradations.coding import recode
 from refbench.degradations.noises import add_noise
 from refbench.degradations.operation import as_pixels, round_levels
-from refbench.degradations.resizing import resize
+from refbench.degradations.resizing import downscaled, resize
 
 Levels = npt.NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def size(self) -> tuple[int, int]:
-        return tuple(int(length // self.drawn["scale"]) for length in self.hq.shape[:2])  # type: ignore[return-value]
+        return downscaled(self.hq.shape[:2], {"by": self.drawn["scale"]}, self.hq.shape[:2])
 
     def own_kernel(self) -> npt.NDArray[np.float64]:
         return blur_kernel(
@@ -72,6 +72,11 @@ def read_cases(folder: Path) -> Iterator[Case]:
 
 def test_there_are_cases(cases: list[Case]) -> None:
     assert len(cases) >= 8
+
+
+def test_sizes(cases: list[Case]) -> None:
+    for case in cases:
+        assert case.size == case.normal.shape[:2], case.name
 
 
 def test_kernels(cases: list[Case]) -> None:
