@@ -65,7 +65,7 @@ def _by_axes(levels: Levels, down: Double, across: Double, rows: Taps, columns: 
 
 def _blur_matrix(profile: Double, bilinear: Taps, length: int) -> csr_array:
     """One axis of blurring and shrinking, (samples, length): the profile about both pixels that are read."""
-    used = np.flatnonzero(profile > NEGLIGIBLE)
+    used = np.flatnonzero(np.abs(profile) > NEGLIGIBLE)
     run = profile[used[0] : used[-1] + 1]
     shares = bilinear.weights / bilinear.total
     weights = shares[:, :1] * np.append(run, 0.0) + shares[:, 1:] * np.append(0.0, run)
