@@ -115,6 +115,7 @@ class Log:
     sums: dict[str, float] = field(default_factory=dict)
     count: int = 0
     step: int = 0
+    last: dict[str, float] = field(default_factory=dict)
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         """Count the losses of a step."""
@@ -123,8 +124,8 @@ class Log:
         self.count += 1
 
     def means(self) -> dict[str, float]:
-        """Means since the last line."""
-        return {name: total / max(1, self.count) for name, total in self.sums.items()}
+        """Means since the last line; right after a line, what it says."""
+        return {n: total / self.count for n, total in self.sums.items()} if self.count else dict(self.last)
 
     def write(self, path: Path, step: int, rate: float) -> None:
         """Add a line and begin anew."""
@@ -133,7 +134,7 @@ class Log:
             {"step": str(step), "rate": repr(rate)} | {n: repr(v) for n, v in self.means().items()},
         ]
         _write_rows(path, rows)
-        self.sums, self.count, self.step = {}, 0, step
+        self.last, self.sums, self.count, self.step = self.means(), {}, 0, step
 
     def cut(self, path: Path) -> None:
         """Leave out lines that are newer than the checkpoint."""

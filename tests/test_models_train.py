@@ -142,6 +142,7 @@ def autoencoder(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = train(make_config(settings(people, "autoencoder", steps=60)), out)
     losses = read_log(out, "loss")
     assert losses[-1] < 0.4 * losses[0]
+    assert report.losses["loss"] == losses[-1]
     return report.weights
 
 
