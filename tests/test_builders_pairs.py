@@ -49,7 +49,7 @@ def as_dict(found: pairs.Pairs) -> dict[tuple[int, int], float]:
         (1500, 3, 0.02, 0.0),
         (1025, 64, 0.4, 0.0),
         (4097, 128, 0.5, 0.0),
-        (9000, 256, 0.4, 6.0),
+        (8300, 96, 0.4, 6.0),
     ],
 )
 def test_same_pairs_as_float64(count: int, depth: int, threshold: float, decay: float) -> None:
