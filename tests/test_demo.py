@@ -95,12 +95,12 @@ def test_the_sample_people_are_found_without_being_told(
     tmp_path: Path, need_weights: Callable[..., None]
 ) -> None:
     from refbench import build
-    from refbench.builders.judge import pairwise
+    from refbench.builders.judge import judge
 
     need_weights("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet")
     build(PEOPLE, tmp_path / "set")
     targets = ReferenceSet.read(tmp_path / "set").targets
     assert len(targets) == len(truth())
-    found = pairwise([target.identity for target in targets], [truth()[target.source] for target in targets])
-    assert found.precision == 1.0
-    assert found.recall == 1.0
+    found = judge([target.identity for target in targets], [truth()[target.source] for target in targets])
+    assert found.pairwise.precision == 1.0
+    assert found.pairwise.recall == 1.0
