@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from refbench.errors import RefbenchError
 from refbench.images import read_rgb
 from refbench.samples import PEOPLE, truth
