@@ -22,6 +22,7 @@ from .errors import RefbenchError
 from .leaderboard.commands import compare
 from .leaderboard.commands import records as records_app
 from .leaderboard.commands import submission as submission_app
+from .metrics.commands import app as metrics_app
 from .models.commands import app as models_app
 from .models.commands import train
 from .progress import say
@@ -312,6 +313,7 @@ app.command()(compare)
 app.command()(train)
 app.add_typer(builders_app)
 app.add_typer(degradations_app)
+app.add_typer(metrics_app, name="metrics")
 app.add_typer(models_app, name="models")
 app.add_typer(records_app, name="records")
 app.add_typer(samples_app)
