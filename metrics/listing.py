@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from .. import weights
+from ..files import write_text
 from .catalogue import METRICS, OFFLINE
 from .metric import Metric, SetMetric
 from .protocol import Protocol
@@ -71,3 +74,14 @@ def with_table(text: str) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + protocols_markdown() + after
+
+
+def main() -> None:
+    """Bring the table in the named documents up to date."""
+    for name in sys.argv[1:]:
+        path = Path(name)
+        write_text(path, with_table(path.read_text("utf-8")))
+
+
+if __name__ == "__main__":
+    main()
