@@ -188,7 +188,7 @@ def _unpack_zip(stream: BinaryIO, sink: _Sink) -> None:
         for info in archive.infolist():
             sink.count()
             kind = info.external_attr >> 28
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             if kind not in (0, stat.S_IFREG >> 12):
                 sink.book.add(LINK, info.filename)

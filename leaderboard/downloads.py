@@ -75,6 +75,20 @@ def as_csv(table: Table) -> str:
     return stream.getvalue()
 
 
+def pairs_csv(table: Table) -> str:
+    """One line per pair of ranked models and protocol: first minus second, p, and p after Holm."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["benchmark", "first", "second", "protocol", "difference", "p", "p_holm"])
+    for protocol, found in table.comparisons.items():
+        for i, first in enumerate(table.compared):
+            for j in range(i + 1, len(table.compared)):
+                numbers = (found.difference[i, j], found.p[i, j], found.corrected[i, j])
+                names = map(_plain, (table.benchmark.id, first, table.compared[j], protocol))
+                writer.writerow([*names, *(repr(float(value)) for value in numbers)])
+    return stream.getvalue()
+
+
 def _plain(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 

@@ -23,6 +23,7 @@ def table_figures(table: Table, settings: BoardSettings, sliced: Sequence[Sliced
     quality = _quality(table)
     if quality is not None:
         figures.append(_time_figure(table, quality))
+    figures.append(_reference_figure(table))
     by_name = {found.slicing.name: found for found in sliced}
     curves = [_curve_figure(table, by_name[name]) for name in CURVES if name in by_name]
     return [figure for figure in [*figures, *curves[:2]] if figure is not None]
@@ -118,6 +119,35 @@ def _curve_figure(table: Table, sliced: Sliced) -> Figure | None:
     labels = dict(zip(slicing.places, slicing.labels, strict=True))
     caption = f"{title}: means over images with 95 % intervals. {sliced_caption(sliced)}"
     svg = lines(curves, Axis(slicing.heading, None), _axis(column), title, labels)
+    return {"svg": safe(svg), "caption": caption}
+
+
+def _reference_figure(table: Table) -> Figure | None:
+    """Models that were submitted with three or more numbers of references, as curves over that number."""
+    column = _identity(table)
+    if column is None:
+        return None
+    runs: dict[str, dict[int, Row]] = {}
+    for row in _ranked(table):
+        if row.card.references_used is not None:
+            runs.setdefault(row.card.model, {})[row.card.references_used] = row
+    curves = []
+    for model, by_count in sorted(runs.items()):
+        cells = {count: _cell(table, by_count[count], column) for count in sorted(by_count)}
+        known = [
+            (float(count), cell.value, *_bounds(cell))
+            for count, cell in cells.items()
+            if cell.value is not None
+        ]
+        if len(known) > 2:
+            xs, ys, lows, highs = (tuple(part) for part in zip(*known, strict=True))
+            best = by_count[max(by_count)]
+            curves.append(Line(model, f"models/{best.name}.html", xs, ys, lows, highs))
+    if not curves:
+        return None
+    title = f"{column.title} by references used"
+    caption = f"{title}: one submission for each number of references, with 95 % intervals."
+    svg = lines(curves, Axis("References used", None), _axis(column), title)
     return {"svg": safe(svg), "caption": caption}
 
 

@@ -96,12 +96,15 @@ def _table(
             {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
             for row in table.superseded
         ],
-        "downloads": [
-            {"label": text, "href": f"downloads/{table.slug}.{suffix}"} for suffix, text in LABELS.items()
-        ],
+        "downloads": _downloads(table),
         "plots": table_figures(table, board.settings, sliced),
         "pictures": disputed_strip(table, album),
     }
+
+
+def _downloads(table: Table) -> Lines:
+    files = [{"label": text, "href": f"downloads/{table.slug}.{suffix}"} for suffix, text in LABELS.items()]
+    return [*files, {"label": "all pairs as CSV", "href": f"downloads/{table.slug}-pairs.csv"}]
 
 
 def _study(table: Table, result: StudyResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from html import escape
 WIDTH, HEIGHT = 520, 360
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 16, 46
 LABEL = 12.0
+LINKED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
         on_front = point in front
         cx, cy = to_x(point.x), to_y(point.y)
         kind = "dot on" if on_front else "dot"
-        parts.append(f'<a href="{escape(point.href)}"><g class="{kind}">')
+        linked = on_front or len(points) <= LINKED
+        parts.append((f'<a href="{escape(point.href)}">' if linked else "") + f'<g class="{kind}">')
         parts.append(f"<title>{escape(point.label)}: {point.x:.4g}, {point.y:.4g}</title>")
         left, right = to_x(point.x_bounds[0]), to_x(point.x_bounds[1])
         if right - left > 1:
@@ -111,7 +113,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
         parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{4.5 if on_front else 3.5}"/>')
         if on_front or len(points) <= 8:
             parts.append(_label(point.label, cx, cy, boxes))
-        parts.append("</g></a>")
+        parts.append("</g></a>" if linked else "</g>")
     return _svg(parts, title)
 
 
@@ -129,7 +131,8 @@ def lines(
     taken: list[float] = []
     for number, curve in enumerate(curves):
         named = number < 8
-        parts.append(f'<a href="{escape(curve.href)}"><g class="curve {f"c{number}" if named else "rest"}">')
+        kind = f"c{number}" if named else "rest"
+        parts.append((f'<a href="{escape(curve.href)}">' if named else "") + f'<g class="curve {kind}">')
         parts.append(f"<title>{escape(curve.label)}</title>")
         spots = [(to_x(a), to_y(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
         parts.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in spots)}"/>')
@@ -144,7 +147,7 @@ def lines(
             parts.append(
                 f'<text x="{spots[-1][0] + 9:.1f}" y="{height + 4:.1f}">{escape(_short(curve.label))}</text>'
             )
-        parts.append("</g></a>")
+        parts.append("</g></a>" if named else "</g>")
     return _svg(parts, title)
 
 

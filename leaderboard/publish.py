@@ -12,7 +12,7 @@ from ..metrics.protocol import Protocol
 from ..progress import progress, say
 from .album_pages import album_pages, hero
 from .board import Board, make_board
-from .downloads import LABELS, export
+from .downloads import LABELS, export, pairs_csv
 from .flagging import find_flags, match_submissions
 from .flags import FLAGS_NAME, Flag, read_flags
 from .galleries import choose_galleries
@@ -91,6 +91,7 @@ def publish_site(
     for table in board.tables:
         for suffix in LABELS:
             site.text(f"downloads/{table.slug}.{suffix}", export(table, suffix))
+        site.text(f"downloads/{table.slug}-pairs.csv", pairs_csv(table))
     for name in board.cards:
         site.text(f"downloads/model-index/{name}.md", model_card(board, name))
     for entry in stored:

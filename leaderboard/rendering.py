@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +46,7 @@ def render(page: Page, settings: BoardSettings, navigation: list[dict[str, str]]
     depth = page.address.count("/")
     mark = _template("icon.svg").read_text("utf-8")
     inner = mark[mark.index(">") + 1 : mark.rindex("</svg>")]
-    return (
+    text = (
         _environment()
         .get_template(page.template)
         .render(
@@ -57,6 +58,7 @@ def render(page: Page, settings: BoardSettings, navigation: list[dict[str, str]]
             **page.told,
         )
     )
+    return re.sub(r"\n\s+", "\n", text)
 
 
 def safe(markup: str) -> Any:

@@ -16,7 +16,7 @@ import pytest
 from refbench.errors import FaultList, FaultyInput, RefbenchError
 from refbench.leaderboard.board import Board, make_board
 from refbench.leaderboard.comparison import as_text, compare_models
-from refbench.leaderboard.downloads import FORMATS, export, latex
+from refbench.leaderboard.downloads import FORMATS, export, latex, pairs_csv
 from refbench.leaderboard.flags import Flag, read_flags, write_flags
 from refbench.leaderboard.galleries import choose_galleries
 from refbench.leaderboard.records import keep_flags, migrate, read_record
@@ -356,6 +356,21 @@ def test_exports_carry_full_precision_and_escape(tmp_path: Path) -> None:
     assert set(FORMATS) == {"csv", "json", "md", "tex"}
     with pytest.raises(RefbenchError, match="csv, json"):
         export(table, "xlsx")
+
+
+def test_all_pairs_are_exported_with_their_tests(tmp_path: Path) -> None:
+    table = board_of(tmp_path, some_records(3)).tables[0]
+    rows = list(csv.DictReader(io.StringIO(pairs_csv(table))))
+    assert len(rows) == 3 * 3
+    for row in rows:
+        means = {
+            r.name: r.cells[[c.id for c in table.columns].index(row["protocol"])].value for r in table.rows
+        }
+        first, second = means[row["first"]], means[row["second"]]
+        assert first is not None
+        assert second is not None
+        assert float(row["difference"]) == pytest.approx(first - second)
+        assert float(row["p_holm"]) >= float(row["p"]) > 0
 
 
 def test_latex_escapes_everything_special() -> None:

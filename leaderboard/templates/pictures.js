@@ -58,6 +58,22 @@
     table.hidden = !found.some(Boolean);
   }
 
+  function every() {
+    const box = query("every");
+    if (!box.open) return;
+    query("all").replaceChildren(...album.sources.map((from) => {
+      const address = picture(from.name, state.at);
+      const item = document.createElement("li");
+      const button = Object.assign(document.createElement("button"), { type: "button", title: `Show ${from.label} on the right` });
+      const image = Object.assign(document.createElement("img"), { alt: `${from.label}, image ${keys[state.at]}`, loading: "lazy", width: 192, height: 192 });
+      if (address) image.src = address; else image.alt = `${from.label}: no image`;
+      button.append(image, Object.assign(document.createElement("span"), { textContent: from.label }));
+      button.addEventListener("click", () => { sides.right.value = from.name; show(state.at); });
+      item.append(button);
+      return item;
+    }));
+  }
+
   function show(i) {
     state.at = i;
     const labels = [source(sides.left.value).label, source(sides.right.value).label];
@@ -81,6 +97,7 @@
       if (Number(button.dataset.at) === i) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
     });
     numbers();
+    every();
   }
 
   function film() {
@@ -156,9 +173,10 @@
   document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
   document.addEventListener("keydown", (event) => {
     if (event.target.matches('input[type="search"], select') || event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = { n: () => step(1), p: () => step(-1), x: swap, z: () => stage.classList.toggle("zoomed") }[event.key];
+    const action = { n: () => step(1), p: () => step(-1), x: swap, z: () => stage.classList.toggle("zoomed"), a: () => { query("every").open = !query("every").open; } }[event.key];
     if (action) { event.preventDefault(); action(); }
   });
+  query("every").addEventListener("toggle", every);
   stage.addEventListener("pointermove", (event) => {
     const box = stage.getBoundingClientRect();
     stage.style.setProperty("--ox", `${(100 * (event.clientX - box.left)) / box.width}%`);

@@ -59,7 +59,8 @@ function scores(section) {
   const pick = tools.querySelector("[data-pick]");
   const count = tools.querySelector("[data-count]");
   const heads = [...table.querySelectorAll("[data-sort]")];
-  const cellOf = (row, column) => row.querySelector(`:scope > [data-c="${column}"]`);
+  const place = Object.fromEntries(heads.map((head) => [head.dataset.sort, head.closest("th").cellIndex]));
+  const cellOf = (row, column) => row.cells[place[column]];
 
   function sort(column, direction) {
     const sign = direction === "descending" ? -1 : 1;
@@ -77,18 +78,20 @@ function scores(section) {
   }
 
   function activate(column) {
-    table.dataset.active = column;
+    table.classList.add("sorted");
     pick.value = column;
     table.querySelectorAll(".active").forEach((cell) => cell.classList.remove("active"));
-    table.querySelectorAll(`[data-c="${column}"]`).forEach((cell) => cell.classList.add("active"));
+    table.querySelectorAll("tr").forEach((row) => {
+      if (row.cells.length > place[column]) cellOf(row, column).classList.add("active");
+    });
     rows.forEach((row) => {
       const cell = cellOf(row, column);
       const [rank, best, worst] = (cell && cell.dataset.r ? cell.dataset.r : "").split(" ");
-      const place = row.querySelector(".rank");
-      place.innerHTML = "<b></b>";
-      place.firstChild.textContent = rank && rank !== "0" ? rank : "–";
+      const shown = row.querySelector(".rank");
+      shown.innerHTML = "<b></b>";
+      shown.firstChild.textContent = rank && rank !== "0" ? rank : "–";
       if (rank && rank !== "0" && best && best !== worst) {
-        place.append(Object.assign(document.createElement("small"), { textContent: best + "–" + worst }));
+        shown.append(Object.assign(document.createElement("small"), { textContent: best + "–" + worst }));
       }
     });
   }
