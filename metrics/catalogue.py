@@ -22,8 +22,23 @@ FAMILIES = (pixel, perceptual, masks, identity, landmark, copying, colour, incep
 BF16 = "+bf16"
 GAINS = ("psnr/rgb", "ssim/y-full", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ids/dlib-resnet-5pt-v1")
 
+
+class Protocols(dict[str, Protocol]):
+    """The declared protocols by id; one that is made when asked for (see `find`) is found all the same."""
+
+    def __missing__(self, name: str) -> Protocol:
+        return protocol_of(name)
+
+    def get(self, name: str, default: Protocol | None = None) -> Protocol | None:  # type: ignore[override]
+        """The protocol of an id, or ``default`` where this version knows none."""
+        try:
+            return self[name]
+        except RefbenchError:
+            return default
+
+
 METRICS: dict[str, Metric] = {}
-PROTOCOLS: dict[str, Protocol] = {}
+PROTOCOLS = Protocols()
 
 OFFLINE: tuple[str, ...] = (
     "psnr/rgb",
@@ -128,7 +143,7 @@ def protocol_of(name: str) -> Protocol:
         RefbenchError: an id that this version does not know, for instance IDS with a recogniser of one's own.
     """
     plain = name.removesuffix(BF16)
-    protocol = PROTOCOLS.get(plain) or find(plain).protocol
+    protocol = find(plain).protocol
     if plain == name:
         return protocol
     return replace(protocol, id=name, title=f"{protocol.title}, bfloat16")

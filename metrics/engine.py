@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ class Engine:
         key: names all of the above that moves a number, and the weights.
         pool: threads. On a CPU each runs whole networks on one core: so more cores never change a number,
             and nothing waits for the slowest core inside a layer.
+        turn: what a thread holds while it uses the device; a lock for one that all threads share.
     """
 
     metrics: tuple[Metric, ...]
@@ -48,6 +49,7 @@ class Engine:
     cache: Path | None
     key: str
     pool: ThreadPoolExecutor
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -87,7 +89,8 @@ class Engine:
         """
         wanted = self.precision == "bfloat16" and feature.halves
         try:
-            with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=wanted):
+            half = torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+            with self.turn, torch.inference_mode(), half:
                 return self.extractors[feature.name](batch)
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):

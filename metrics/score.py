@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -134,7 +135,8 @@ def score_many(
         extractors = {name: load(feature, place) for name, feature in features.items()}
         digests |= file_digests(features.values())
         key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
-        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool)
+        turn = nullcontext() if place.type == "cpu" else Lock()
+        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, turn)
         parts = _score_parts(reference_set, targets, [*pairs, *untouched.values()], engine, folder, shard)
         facts = provenance(digests, str(place), precision, batch_size)
         lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))

@@ -53,6 +53,13 @@ def test_an_id_is_given_once() -> None:
         catalogue.register(METRICS["psnr/rgb"])
 
 
+def test_ids_made_on_demand_are_found_where_declared_ones_are() -> None:
+    assert PROTOCOLS["gain:ms-ssim/y-full"].counterpart == "lq"
+    assert PROTOCOLS["lpips/vgg-v0.1+bf16"].title == "LPIPS (VGG16), bfloat16"
+    assert PROTOCOLS.get("unheard/of") is None
+    assert "gain:ms-ssim/y-full" not in set(PROTOCOLS)
+
+
 def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path))
     assert missing(METRICS["psnr/rgb"]) == []

@@ -101,6 +101,9 @@ def test_identity_falls_with_damage_and_with_another_face(
     assert same == pytest.approx(1.0, abs=1e-6)
     assert same > blurred > stranger
     assert swapped < 0.999
+    recogniser = load_recogniser(name)
+    first, second = recogniser.embed([photo, images[1]], np.stack([points] * 2))
+    assert blurred == pytest.approx(float(first @ second), abs=1e-6), "the crop is by HQ's landmarks"
     alone = measure(protocol, as_tensor(images[1]), as_tensor(photo), landmarks=points[None]).item()
     assert alone == pytest.approx(blurred, abs=1e-6), "a score depends on its own image only"
 

@@ -107,6 +107,12 @@ def test_equal_images_are_best_and_noise_is_worse(seed: int, height: int, width:
     assert pixel.ssim(hq + 0.1 * noise, hq).item() == pytest.approx(pixel.ssim(hq, hq + 0.1 * noise).item())
 
 
+def test_a_negative_has_no_structure_below_nothing_where_that_is_clipped() -> None:
+    hq = smooth_noise(64, 64, 4)
+    assert (measure("ssim/rgb", 1 - hq, hq) < -0.1).all()
+    assert (measure("ssim/y-full", 1 - hq, hq) >= 0).all()
+
+
 def test_ms_ssim_needs_five_scales() -> None:
     with pytest.raises(RefbenchError, match="176"):
         pixel.ms_ssim(*pair(175, 300))
