@@ -11,22 +11,25 @@ from ..builders.manifest import ReferenceSet
 from ..metrics.protocol import Protocol
 from ..progress import progress, say
 from .album_pages import album_pages, hero
-from .board import Board, make_board
+from .board import Board
 from .downloads import LABELS, export, pairs_csv
 from .flagging import find_flags, match_submissions
 from .flags import FLAGS_NAME, Flag, read_flags
 from .galleries import choose_galleries
+from .how_page import how_page
 from .model_index import model_card
-from .pages import board_page, how_page, model_pages
+from .model_pages import model_pages
+from .pages import board_page
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
+from .ranking import make_board
 from .rendering import ASSETS, Page, render
 from .reported import read_reported, reported_page
 from .settings import read_settings
 from .site import Site
 from .slices import slice_table, slicings
 from .store import Store, Stored
+from .study_results import read_results
 from .submission import Submission, read_submission
-from .votes import read_results
 
 
 def publish_site(

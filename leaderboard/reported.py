@@ -27,7 +27,7 @@ DECIMALS = {"FID": 2, "NIQE": 2}
 SAME_PROTOCOL = {
     "IDS": ("ids/arcface-r50-webface-centercrop-v1",),
     "LPIPS": ("lpips/vgg-v0.1",),
-    "fLPIPS": ("lpips-face/vgg-v0.1",),
+    "fLPIPS": ("flpips/vgg-v0.1-parsenet", "flpips/vgg-v0.1-set-masks"),
     "FID": ("fid/inception-clean-ffhq70k-512",),
 }
 TEST_SETS = {

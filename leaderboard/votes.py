@@ -1,8 +1,7 @@
-"""Files of votes, as participants hand them in, and what a study found."""
+"""Files of votes, as participants hand them in, and scores out of them."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import FaultList, FaultyInput, RefbenchError
-from ..files import write_json
+from ..errors import FaultList, FaultyInput
 from ..metrics.protocol import Protocol
 from .preferences import Ballots, agreement_with, fit_preferences, krippendorff_alpha
-from .store import Store, label
+from .store import Store
 from .study import StudyKey, Trial
+from .study_results import MetricResult, ModelResult, StudyResult
 
 ATTENTIVE = 0.75
 MAX_BYTES = 4 << 20
-STUDY_PREFIX = "study-"
 
 
 class Vote(BaseModel):
@@ -43,49 +41,6 @@ class VoteFile(BaseModel):
     study: str
     participant: str = Field(min_length=1, max_length=200)
     votes: tuple[Vote, ...]
-
-
-class ModelResult(BaseModel):
-    """What people said of one model: log-odds with interval, share of comparisons won, group letters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    score: float
-    low: float
-    high: float
-    won: float
-    comparisons: int
-    group: str
-
-
-class MetricResult(BaseModel):
-    """How often a metric would have voted as people did."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: str
-    agreement: float
-    low: float
-    high: float
-
-
-class StudyResult(BaseModel):
-    """What a study found, as kept beside the records of its benchmark."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    study: str
-    benchmark: str
-    question: str
-    participants: int
-    excluded: int
-    votes: int
-    ties: int
-    alpha: float | None
-    models: tuple[ModelResult, ...]
-    metrics: tuple[MetricResult, ...]
 
 
 def read_votes(paths: Sequence[Path], key: StudyKey) -> list[VoteFile]:
@@ -239,59 +194,3 @@ def _metrics(
         if np.isfinite(agreement):
             results.append(MetricResult(protocol=name, agreement=agreement, low=low, high=high))
     return tuple(sorted(results, key=lambda result: (-result.agreement, result.protocol)))
-
-
-def keep_result(store: Store, result: StudyResult) -> Path:
-    """Keep what a study found beside the records of its benchmark; returns the file.
-
-    Raises:
-        FaultyInput: the store has no record of that benchmark.
-    """
-    folders = [
-        entry.folder.parent for entry in store.stored() if entry.record.info.benchmark.id == result.benchmark
-    ]
-    if not folders:
-        raise FaultyInput(f"{store.root} has no record of the benchmark {result.benchmark}")
-    path = folders[0] / f"{STUDY_PREFIX}{result.study}.json"
-    write_json(path, result.model_dump(mode="json"))
-    return path
-
-
-def read_results(root: Path) -> list[StudyResult]:
-    """What studies found, from the files in a store.
-
-    Raises:
-        RefbenchError: one of them is not readable.
-    """
-    results = []
-    for path in sorted(root.glob(f"*/{STUDY_PREFIX}*.json")):
-        try:
-            results.append(StudyResult.model_validate(json.loads(path.read_text("utf-8"))))
-        except (OSError, ValueError, ValidationError) as error:
-            raise RefbenchError(f"{path} is not readable: {error}") from None
-    return results
-
-
-def result_text(result: StudyResult, labels: Mapping[str, str], titles: Mapping[str, str]) -> str:
-    """What a study found, for a terminal."""
-    alpha = "" if result.alpha is None else f", agreement (Krippendorff's alpha) {result.alpha:.2f}"
-    people = f"{result.participants} participants, {result.excluded} left out as inattentive"
-    lines = [f"{people}, {result.votes} votes, {result.ties} undecided{alpha}", ""]
-    for model in result.models:
-        name = labels.get(model.name, model.name)
-        bounds = f"{model.low:+.2f} to {model.high:+.2f}"
-        won = f"won {model.won:.0%} of {model.comparisons}"
-        lines.append(f"{name:32s} {model.score:+.2f}  ({bounds})  {model.group:4s} {won}")
-    if result.metrics:
-        lines += ["", "how often a metric would have voted as people did:"]
-        for metric in result.metrics:
-            bounds = f"{metric.low:.0%} to {metric.high:.0%}"
-            lines.append(
-                f"{titles.get(metric.protocol, metric.protocol):40s} {metric.agreement:.0%}  ({bounds})"
-            )
-    return "\n".join(lines)
-
-
-def model_labels(store: Store) -> dict[str, str]:
-    """How people name the submissions of a store, by their names in addresses."""
-    return {entry.name: label(entry.record.info.card) for entry in store.stored()}

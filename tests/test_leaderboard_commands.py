@@ -15,9 +15,9 @@ import yaml
 from refbench.errors import RefbenchError
 from refbench.images import encode_png
 from refbench.leaderboard import commands
-from refbench.leaderboard.board import make_board
 from refbench.leaderboard.example import write_example
 from refbench.leaderboard.figures import table_figures
+from refbench.leaderboard.ranking import make_board
 from refbench.leaderboard.settings import BoardSettings
 from refbench.leaderboard.store import Store
 from refbench.leaderboard.synthetic import People, make_records

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from refbench.errors import FaultList, FaultyInput, RefbenchError
-from refbench.leaderboard.board import Board, make_board
+from refbench.leaderboard.board import Board
 from refbench.leaderboard.comparison import as_text, compare_models
 from refbench.leaderboard.downloads import FORMATS, export, latex, pairs_csv
 from refbench.leaderboard.flags import Flag, read_flags, write_flags
 from refbench.leaderboard.galleries import choose_galleries
+from refbench.leaderboard.ranking import make_board
 from refbench.leaderboard.records import keep_flags, migrate, read_record
 from refbench.leaderboard.reported import read_reported, rows_of
 from refbench.leaderboard.settings import BoardSettings, read_settings

@@ -24,16 +24,9 @@ from refbench.leaderboard.preferences import (
 from refbench.leaderboard.publish import publish_site
 from refbench.leaderboard.store import Store
 from refbench.leaderboard.study import StudyKey, key_path, plan_study
+from refbench.leaderboard.study_results import keep_result, read_results, result_text
 from refbench.leaderboard.submission import read_submission
-from refbench.leaderboard.votes import (
-    Vote,
-    VoteFile,
-    analyse,
-    keep_result,
-    read_results,
-    read_votes,
-    result_text,
-)
+from refbench.leaderboard.votes import Vote, VoteFile, analyse, read_votes
 from refbench.metrics.catalogue import PROTOCOLS
 
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/alex-v0.1")}
