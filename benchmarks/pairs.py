@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from refbench.builders.pairs import Pairs, coarsen, exact_distances, find_pairs
+from refbench.builders.coarse import coarsen
+from refbench.builders.pairs import Pairs, exact_distances, find_pairs
 
 Vectors = npt.NDArray[np.float32]
 THRESHOLD = 0.4

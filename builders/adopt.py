@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import RefbenchError
 from ..images import find_photos
+from .bench import Bench, PhotoDone
 from .build import CACHE, check_folders, write_set
 from .choose import count
 from .gates import Gates
@@ -18,12 +19,12 @@ from .identities import names, relabel
 from .intake import Candidate, examine, hash_photos
 from .keys import keys_of
 from .manifest import ReferenceSet, SetInfo, Target, content_hash
-from .official import Release, read_release
+from .official import read_release
 from .options import BuildOptions
 from .pairs import exact_distances
-from .photos import Bench, PhotoDone
 from .provenance import package_versions, recogniser_of, weight_versions
 from .references import DECIMALS
+from .release import Release
 from .report import BuildReport, Line, in_order
 
 NO_GATES = Gates(

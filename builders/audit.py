@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RefbenchError
 from ..files import write_json
 from .manifest import ReferenceSet
-from .pairs import Pairs, Vectors, check_vectors, find_pairs
+from .pairs import Pairs, Vectors, find_pairs
 from .phash import hash_vectors
+from .sides import Side, read_side, side_of
 
 NEAR_BITS = 8
 BINS = 40
@@ -24,23 +24,6 @@ KINDS = {
     "same_person": "the same person (embedding)",
     "reference_is_target": "a reference that is the target, or nearly",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: what is known of some images, in order of ``keys``.
-
-    ``hashes`` are SHA-256 of files, ``phashes`` perceptual hashes, ``vectors`` embeddings by
-    ``recogniser`` (name and hash); each may be empty or None where it is unknown.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    groups: tuple[str, ...]
-    hashes: tuple[str, ...] = ()
-    phashes: tuple[str, ...] = ()
-    vectors: Vectors | None = None
-    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,51 +119,6 @@ def audit_set(
     return Audit(found.info.name, tuple(ordered), tuple(dict.fromkeys(checked)), nearest)
 
 
-def side_of(found: ReferenceSet) -> Side:
-    """All images of a set as one side, grouped by split."""
-    path = found.root / "embeddings.npy"
-    vectors = None
-    if path.is_file() and found.info.files.get("embeddings.npy"):
-        vectors = _load_vectors(path)
-        if len(vectors) != len(found.targets):
-            raise RefbenchError(f"{path} has {len(vectors)} rows for {len(found.targets)} images")
-    phashes = tuple(target.phash for target in found.targets)
-    return Side(
-        name=found.info.name,
-        keys=tuple(target.key for target in found.targets),
-        groups=tuple(target.split for target in found.targets),
-        hashes=tuple(target.hq_sha256 for target in found.targets),
-        phashes=phashes if all(phashes) else (),
-        vectors=vectors,
-        recogniser=_recogniser(found),
-    )
-
-
-def read_side(path: Path) -> Side:
-    """Another set, a list of hashes, or embeddings.
-
-    Raises:
-        RefbenchError: none of these, or not readable.
-    """
-    if path.is_dir():
-        return side_of(ReferenceSet.read(path))
-    if path.suffix == ".npy":
-        vectors = _load_vectors(path)
-        keys = tuple(f"row {row}" for row in range(len(vectors)))
-        return Side(path.name, keys, ("",) * len(keys), vectors=vectors)
-    try:
-        words = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefbenchError(
-            f"{path}: neither a set, embeddings (.npy) nor a list of hashes: {error}"
-        ) from None
-    wrong = [word for word in words if len(word) != 64 or not set(word.lower()) <= set("0123456789abcdef")]
-    if wrong:
-        raise RefbenchError(f"{path}: a hash has 64 hexadecimal digits; got {wrong[0]!r}")
-    lower = tuple(word.lower() for word in words)
-    return Side(path.name, lower, ("",) * len(lower), lower, lower)
-
-
 def compare(
     first: Side, second: Side, threshold: float, near_bits: int, checked: list[str]
 ) -> Iterator[Leak]:
@@ -240,20 +178,7 @@ def _across_splits(own: Side) -> Iterator[tuple[Side, Side]]:
     splits = sorted(set(own.groups), reverse=True)
     for number, split in enumerate(splits):
         for other in splits[number + 1 :]:
-            yield _part(own, split), _part(own, other)
-
-
-def _part(side: Side, group: str) -> Side:
-    rows = [row for row, found in enumerate(side.groups) if found == group]
-    return Side(
-        name=side.name,
-        keys=tuple(side.keys[row] for row in rows),
-        groups=(group,) * len(rows),
-        hashes=tuple(side.hashes[row] for row in rows) if side.hashes else (),
-        phashes=tuple(side.phashes[row] for row in rows) if side.phashes else (),
-        vectors=None if side.vectors is None else side.vectors[rows],
-        recogniser=side.recogniser,
-    )
+            yield own.part(split), own.part(other)
 
 
 def _references_that_are_targets(found: ReferenceSet, near_bits: int) -> Iterator[Leak]:
@@ -289,17 +214,3 @@ def _side_name(side: Side) -> str:
 
 def _rows(pairs: Pairs) -> Iterator[tuple[int, int, float]]:
     return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.distance.tolist(), strict=True)
-
-
-def _recogniser(found: ReferenceSet) -> str:
-    name = str(found.info.settings.get("recogniser", ""))
-    return f"{name} {found.info.versions.get(name, '')}".strip()
-
-
-def _load_vectors(path: Path) -> npt.NDArray[np.float32]:
-    try:
-        vectors: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
-        check_vectors(vectors)
-    except (OSError, ValueError, RefbenchError) as error:
-        raise RefbenchError(f"{path}: not embeddings: {error}") from None
-    return vectors

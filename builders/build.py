@@ -15,6 +15,7 @@ from ..errors import RefbenchError
 from ..files import replacing
 from ..images import find_photos
 from ..progress import say
+from .bench import Bench
 from .choose import choose, count, warn
 from .identify import identify
 from .intake import examine, gather, hash_photos, other_files, set_apart
@@ -22,7 +23,6 @@ from .keys import hash_keys, keys_of
 from .manifest import ReferenceSet, SetInfo, content_hash
 from .options import BuildOptions
 from .pairs import Vectors
-from .photos import Bench
 from .provenance import package_versions, recogniser_of, settled, weight_versions
 from .report import REPORTS, BuildReport, Line, in_order
 from .verify import verify_set

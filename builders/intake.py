@@ -10,9 +10,10 @@ from ..errors import FaultyInput
 from ..files import sha256_file
 from ..images import PHOTO_SUFFIXES
 from ..progress import say, track
+from .bench import Bench, FaceFound, PhotoDone
 from .keys import face_key
 from .options import BuildOptions
-from .photos import Bench, FaceFound, PhotoDone, work_through
+from .photos import work_through
 from .report import Line
 
 

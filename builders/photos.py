@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -24,14 +22,13 @@ from ..faces.detect import Detector, load_detector
 from ..faces.face import Face
 from ..faces.quality import measure
 from ..faces.recognise import load_recogniser
-from ..files import sha256_bytes, sha256_file, sha256_json, write_bytes, write_text
+from ..files import sha256_bytes, write_bytes
 from ..images import decode, encode_png
+from .bench import Bench, FaceFound, PhotoDone
 from .gates import why_refused
 from .options import BuildOptions
 from .pairs import Vectors
 from .phash import perceptual_hash
-
-WORK_VERSION = 2
 
 
 class Embedder(Protocol):
@@ -39,97 +36,6 @@ class Embedder(Protocol):
 
     def embed(self, images: Sequence[np.ndarray], landmarks: np.ndarray) -> Vectors:
         """Unit vectors (N, D) float32 of aligned pictures and their landmarks (N, 5, 2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaceFound:
-    """A face of a photo: what was measured and, unless a gate refused it, hashes, landmarks and embedding.
-
-    ``box`` is in pixels of the photo and empty for a picture that came aligned; ``refused`` is the reason.
-    """
-
-    box: tuple[float, ...]
-    quality: dict[str, float]
-    refused: str = ""
-    png_sha256: str = ""
-    phash: str = ""
-    landmarks: tuple[tuple[float, float], ...] = ()
-    embedding: str = ""
-
-    def vector(self) -> Vectors:
-        """The embedding, (D,) float32 of length 1."""
-        return np.frombuffer(base64.b64decode(self.embedding), dtype="<f4").astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoDone:
-    """What came of one photo; ``fault`` says why none could be looked for."""
-
-    source: str
-    sha256: str
-    fault: str = ""
-    notes: tuple[str, ...] = ()
-    faces: tuple[FaceFound, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where the work on photos is kept: ``entries`` by photo and choices, ``faces`` by hash of the picture.
-
-    ``choices`` are those of a build that decide what comes of a single photo, and the weights by hash.
-    """
-
-    folder: Path
-    choices: str
-
-    @classmethod
-    def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
-        """The bench of a build in ``folder``."""
-        names = ("aligned", "detector", "recogniser", "flip", "image_size", "gates")
-        settings = options.settings()
-        chosen = {name: settings[name] for name in names} | {"largest": options.largest_alone}
-        return cls(folder, sha256_json([WORK_VERSION, chosen, versions]))
-
-    def entry(self, photo_sha256: str) -> Path:
-        """Where the outcome of a photo is kept."""
-        return self.folder / "photos" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}.json"
-
-    def face(self, photo_sha256: str, number: int) -> Path:
-        """Where the aligned picture of the ``number``-th face of a photo is kept."""
-        return self.folder / "faces" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}-{number}.png"
-
-    def recall(self, source: str, photo_sha256: str) -> PhotoDone | None:
-        """What came of a photo in an earlier run, if all of it is still there and whole."""
-        try:
-            kept = json.loads(self.entry(photo_sha256).read_text("utf-8"))
-            faces = tuple(_face_of(face) for face in kept["faces"])
-            done = PhotoDone(source, photo_sha256, kept["fault"], tuple(kept["notes"]), faces)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        whole = (
-            face.refused or self._is_whole(self.face(photo_sha256, number), face.png_sha256)
-            for number, face in enumerate(faces, start=1)
-        )
-        return done if all(whole) else None
-
-    def keep(self, done: PhotoDone) -> None:
-        """Keep what came of a photo for later runs."""
-        kept = {"fault": done.fault, "notes": done.notes, "faces": [asdict(face) for face in done.faces]}
-        write_text(self.entry(done.sha256), json.dumps(kept, sort_keys=True))
-
-    def prune(self, done: Iterable[PhotoDone]) -> None:
-        """Remove what earlier runs kept and this one did not use."""
-        used = set()
-        for photo in done:
-            used.add(self.entry(photo.sha256))
-            used |= {self.face(photo.sha256, number) for number in range(1, len(photo.faces) + 1)}
-        for path in self.folder.rglob("*"):
-            if path.is_file() and path not in used:
-                path.unlink()
-
-    @staticmethod
-    def _is_whole(path: Path, png_sha256: str) -> bool:
-        return path.is_file() and sha256_file(path) == png_sha256
 
 
 def work_through(
@@ -258,8 +164,3 @@ def _detector(name: str, device: str) -> Detector:
 @cache
 def _recogniser(name: str, device: str, flip: bool) -> Embedder:
     return load_recogniser(name, device, flip)
-
-
-def _face_of(kept: dict[str, Any]) -> FaceFound:
-    landmarks = tuple((float(x), float(y)) for x, y in kept["landmarks"])
-    return FaceFound(**{**kept, "box": tuple(kept["box"]), "landmarks": landmarks})

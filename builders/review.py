@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import RefbenchError
 from ..files import write_text
 from . import page
-from .audit import side_of
 from .identities import groups, relabel
 from .manifest import ReferenceSet, Target
 from .pairs import Pairs, Vectors, find_pairs
+from .sides import side_of
 
 MOST_EDGES = 60
 MOST_PEOPLE = 400

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from refbench.builders import photos as work
-from refbench.builders.audit import audit_set, read_side
+from refbench.builders.audit import audit_set
+from refbench.builders.bench import PhotoDone
 from refbench.builders.build import build_set
 from refbench.builders.manifest import ReferenceSet
 from refbench.builders.options import BuildOptions, read_options
@@ -22,6 +23,7 @@ from refbench.builders.overview import overview
 from refbench.builders.phash import hash_vectors, perceptual_hash
 from refbench.builders.rebuild import rebuild_set
 from refbench.builders.review import write_review
+from refbench.builders.sides import read_side
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultList, RefbenchError
 from refbench.images import RGB, write_png
@@ -137,7 +139,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     done = 0
     examine = work._examine
 
-    def killed(*given: object) -> work.PhotoDone:
+    def killed(*given: object) -> PhotoDone:
         nonlocal done
         done += 1
         if done == 8:

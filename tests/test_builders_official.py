@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from refbench.builders.adopt import AdoptOptions, adopt
 from refbench.builders.build import build_set
 from refbench.builders.manifest import ReferenceSet
-from refbench.builders.official import Counts, parse_list, read_release, write_release
+from refbench.builders.official import parse_list, read_release, write_release
 from refbench.builders.options import BuildOptions
 from refbench.builders.rebuild import rebuild_set
+from refbench.builders.release import Counts
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultList, RefbenchError
 from refbench.images import RGB, write_png

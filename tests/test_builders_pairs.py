@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refbench.builders import pairs
+from refbench.builders import coarse, pairs
 from refbench.builders.approximate import find_pairs_by_faiss
 from refbench.errors import RefbenchError
 
@@ -62,7 +62,7 @@ def test_same_pairs_as_float64(count: int, depth: int, threshold: float, decay: 
 
 def test_a_large_set_is_searched_in_fewer_entries() -> None:
     vectors = people(9000, 256, decay=6.0)
-    assert pairs.coarsen(vectors, 0.4).numbers.shape[1] < 128
+    assert coarse.coarsen(vectors, 0.4).numbers.shape[1] < 128
 
 
 @settings(max_examples=40, deadline=None)
@@ -96,7 +96,7 @@ def test_vectors_with_one_great_entry_are_rounded_worst_and_still_found() -> Non
 def test_the_float32_kernel_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = people(5000, 128)
     whole = pairs.find_pairs(vectors, 0.4)
-    monkeypatch.setattr(pairs, "_int8_is_faster", lambda: False)
+    monkeypatch.setattr(coarse, "_int8_is_faster", lambda: False)
     other = pairs.find_pairs(vectors, 0.4)
     assert as_dict(whole) == as_dict(other)
 
@@ -110,12 +110,12 @@ def test_a_killed_search_goes_on_from_its_finished_stripes(
     stripe = pairs._stripe
 
     def counted(
-        vectors: Vectors, coarse: pairs.Coarse, start: int, threshold: float, most: int
+        vectors: Vectors, rough: coarse.Coarse, start: int, threshold: float, most: int
     ) -> pairs.Pairs:
         if len(searched) == 2:
             raise KeyboardInterrupt
         searched.append(start)
-        return stripe(vectors, coarse, start, threshold, most)
+        return stripe(vectors, rough, start, threshold, most)
 
     monkeypatch.setattr(pairs, "_stripe", counted)
     with pytest.raises(KeyboardInterrupt):
