@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from .submission import submission_hash, write_card
 from .synthetic import RECIPES, People, make_records
 
 
+@lru_cache(maxsize=4_096)
 def draw_face(identity: int, pose: int, size: int = 128) -> RGB:
     """A drawn face, RGB uint8 (size, size, 3): looks by ``identity``; expression and light by ``pose``."""
     looks, mood = np.random.default_rng([identity, 7]), np.random.default_rng([identity, pose, 8])
@@ -50,7 +52,9 @@ def draw_face(identity: int, pose: int, size: int = 128) -> RGB:
     blob(0.5 + turn * 1.4, 0.585, looks.uniform(0.018, 0.03), 0.05, skin * 0.88)
     blob(0.5 + turn, 0.69, looks.uniform(0.05, 0.075), 0.014 + 0.02 * mood.random(), (178, 90, 92), 180.0)
     face = np.clip(canvas * light + mood.normal(0, 2.0, canvas.shape), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    drawn = np.asarray(cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def landmarks(size: int) -> tuple[tuple[float, float], ...]:
