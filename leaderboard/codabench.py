@@ -17,13 +17,12 @@ import numpy as np
 import yaml
 
 from ..builders.manifest import ReferenceSet, Target
-from ..errors import FaultyInput, RefbenchError
+from ..errors import FaultyInput
 from ..files import canonical_json, write_bytes
 from ..images import encode_png
 from ..metrics.protocol import Protocol
-from ..metrics.record import Card
-from ..progress import say
-from .cards import CARD_NAME, card_text
+from .cards import CARD_NAME
+from .kit import kit_files, kit_targets
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LOGO_BARS = ((512, 960, 64, 1.0), (352, 448, 160, 0.55), (208, 288, 272, 0.35), (96, 144, 384, 0.2))
@@ -69,19 +68,7 @@ def write_bundle(
         RefbenchError: the set has no LQ images of the recipe, or no images in the split.
     """
     _check(challenge, protocols)
-    targets = reference_set.select(split)
-    if not targets:
-        raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
-    lacking = [t.key for t in targets if not reference_set.lq_path(recipe, t.key).is_file()]
-    if lacking:
-        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(
-            f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {mend}"
-        )
-    shown = {key for target in targets for key in target.references}
-    leaks = sorted(shown & {target.key for target in targets})
-    if leaks:
-        say(f"beware: {len(leaks)} targets are references of others, so participants see their HQ images")
+    targets = kit_targets(reference_set, recipe, split)
     settings = {"recipe": recipe, "split": split, "protocols": [protocol.id for protocol in protocols]}
     files = {
         "competition.yaml": _yaml(_competition(challenge, protocols)),
@@ -91,7 +78,7 @@ def write_bundle(
         "logo.png": _logo(),
         "scoring_program.zip": pack(_program(settings)),
         "reference_data.zip": pack(_private(reference_set, recipe, targets, weights or {})),
-        "public_data.zip": pack(_public(reference_set, recipe, targets)),
+        "public_data.zip": pack(kit_files(reference_set, recipe, targets)),
     }
     path = out if out.suffix == ".zip" else out / "competition.zip"
     write_bytes(path, pack(files.items()))
@@ -246,17 +233,3 @@ def _private(
     yield f"set/lq/{recipe}/lq.json", (reference_set.lq_folder(recipe) / "lq.json").read_bytes()
     for name, path in sorted({path.name: path for path in weights.values()}.items()):
         yield f"weights/{name}", path.read_bytes()
-
-
-def _public(
-    reference_set: ReferenceSet, recipe: str, targets: Sequence[Target]
-) -> Iterable[tuple[str, bytes]]:
-    """What participants see. References get new names: their keys may say whose photos they are."""
-    names = {key: f"r{i:06d}" for i, key in enumerate(sorted({k for t in targets for k in t.references}))}
-    for target in targets:
-        yield f"lq/{target.key}.png", reference_set.lq_path(recipe, target.key).read_bytes()
-    for key, name in names.items():
-        yield f"references/{name}.png", reference_set.hq_path(key).read_bytes()
-    listed = {target.key: [f"references/{names[key]}.png" for key in target.references] for target in targets}
-    yield "references.json", canonical_json(listed).encode()
-    yield CARD_NAME, card_text(Card(model="My model"), explained=True).encode()

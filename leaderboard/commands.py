@@ -75,6 +75,20 @@ def check(
         typer.echo("\n".join([*notes, f"{path}: {images} images, nothing is wrong. Next: {following}"]))
 
 
+@submission.command("kit")
+def kit(
+    reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Recipe of the LQ images.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+) -> None:
+    """Write what a restorer may see and no more: LQ, references, a card; for participants or a container."""
+    from ..builders.manifest import ReferenceSet
+    from .kit import write_kit
+
+    typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split)))
+
+
 @records.command("import")
 def import_records(
     store: StoreFolder,

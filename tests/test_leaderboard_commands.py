@@ -134,6 +134,22 @@ def test_a_challenge_is_written(scene: Path, tmp_path: Path) -> None:
     assert (tmp_path / "c.zip").is_file()
 
 
+def test_a_kit_shows_lq_and_references_and_no_more(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "kit"
+    assert run("submission", "kit", scene / "set", "--out", out, "--recipe", "refldm-severe").exit_code == 0
+    listed = json.loads((out / "references.json").read_text())
+    assert sorted(listed) == sorted(path.stem for path in (out / "lq").iterdir())
+    named = {name for names in listed.values() for name in names}
+    assert {f"references/{path.name}" for path in (out / "references").iterdir()} == named
+    assert sorted(path.name for path in out.iterdir()) == [
+        "lq",
+        "references",
+        "references.json",
+        "submission.yaml",
+    ]
+    assert "holds files" in str(fault_of("submission", "kit", scene / "set", "--out", out, "--recipe", "x"))
+
+
 def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run("records", "import", store, scene / "store")

@@ -1,0 +1,68 @@
+"""What a restorer may see and no more: LQ images, references under names that say nothing, and a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..builders.manifest import ReferenceSet, Target
+from ..errors import FaultyInput, RefbenchError
+from ..files import canonical_json, write_bytes
+from ..metrics.record import Card
+from ..progress import say
+from .cards import CARD_NAME, card_text
+
+LISTED = "references.json"
+
+
+def kit_targets(reference_set: ReferenceSet, recipe: str, split: str) -> tuple[Target, ...]:
+    """The targets of a split that participants restore; says how many of them are references of others.
+
+    Raises:
+        RefbenchError: the split has no image with references, or LQ images are absent.
+    """
+    targets = reference_set.select(split)
+    if not targets:
+        raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
+    lacking = [t.key for t in targets if not reference_set.lq_path(recipe, t.key).is_file()]
+    if lacking:
+        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(
+            f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {mend}"
+        )
+    leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
+    if leaks:
+        say(f"beware: {len(leaks)} targets are references of others, so participants see their HQ images")
+    return targets
+
+
+def kit_files(
+    reference_set: ReferenceSet, recipe: str, targets: Sequence[Target]
+) -> Iterator[tuple[str, bytes]]:
+    """Address and content of every file: ``lq/KEY.png``, ``references/``, ``references.json`` and the card.
+
+    ``references.json`` lists, for each key, the references that may guide it, in order of preference.
+    """
+    names = {key: f"r{i:06d}" for i, key in enumerate(sorted({k for t in targets for k in t.references}))}
+    for target in targets:
+        yield f"lq/{target.key}.png", reference_set.lq_path(recipe, target.key).read_bytes()
+    for key, name in names.items():
+        yield f"references/{name}.png", reference_set.hq_path(key).read_bytes()
+    listed = {target.key: [f"references/{names[key]}.png" for key in target.references] for target in targets}
+    yield LISTED, canonical_json(listed).encode()
+    yield CARD_NAME, card_text(Card(model="My model"), explained=True).encode()
+
+
+def write_kit(reference_set: ReferenceSet, recipe: str, out: Path, split: str = "test") -> Path:
+    """Write the kit of a set into the new or empty folder ``out``: for participants, or for a container.
+
+    Raises:
+        FaultyInput: ``out`` holds files.
+        RefbenchError: the split has no image with references, or LQ images are absent.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FaultyInput(f"{out} holds files; a kit goes into a new or empty folder")
+    targets = kit_targets(reference_set, recipe, split)
+    for address, content in kit_files(reference_set, recipe, targets):
+        write_bytes(out / address, content)
+    return out
