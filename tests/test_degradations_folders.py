@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from refbench.degradations import synthesise as module
 from refbench.degradations.degrade import degrade
-from refbench.degradations.lq import LqInfo, read_rows
+from refbench.degradations.lq import LqInfo, lq_hash, read_rows
 from refbench.degradations.official import import_lq
 from refbench.degradations.recipe import load_recipe
 from refbench.degradations.synthesise import synthesise
@@ -96,6 +97,15 @@ def test_what_changed_is_made_again_and_what_left_is_removed(images: Images, tmp
     assert not (tmp_path / "lq" / "p5.png").exists()
     synthesise(images, RECIPE, tmp_path / "fresh", 0)
     assert content(tmp_path / "lq") == content(tmp_path / "fresh")
+
+
+def test_the_hash_is_over_keys_and_pixels(images: Images, tmp_path: Path) -> None:
+    made = synthesise(images, RECIPE, tmp_path / "lq", 0)
+    rows = read_rows(tmp_path / "lq")
+    assert lq_hash(reversed(rows)) == made.lq_hash
+    assert lq_hash([replace(rows[0], lq_sha256="another encoder"), *rows[1:]]) == made.lq_hash
+    assert lq_hash([replace(rows[0], pixels_sha256="0" * 64), *rows[1:]]) != made.lq_hash
+    assert lq_hash([replace(rows[0], key="other"), *rows[1:]]) != made.lq_hash
 
 
 def test_another_recipe_or_seed_is_refused(images: Images, tmp_path: Path) -> None:

@@ -147,9 +147,10 @@ def test_a_bundled_name_cannot_be_taken_for_other_steps(tmp_path: Path) -> None:
 def test_severity_passes_through_moderate_and_severe() -> None:
     assert severity(0.5).steps == RECIPES["refldm-moderate"].steps
     assert severity(1).steps == RECIPES["refldm-severe"].steps
-    between = severity(0.75).steps[1]
-    assert isinstance(between, Step)
-    assert between.parameters["by"] == Uniform(4.5, 20)
+    for level, by in ((0.25, (1, 4.5)), (0.55, (1.7, 10.4)), (0.75, (4.5, 20))):
+        between = severity(level).steps[1]
+        assert isinstance(between, Step)
+        assert tuple(between.parameters["by"].values()) == pytest.approx(by)
 
 
 def test_distributions() -> None:
