@@ -38,12 +38,12 @@ class Hero:
 
 
 def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> Hero | None:
-    """LQ against the best model that has pictures, on the last (hardest) benchmark; None without pictures."""
+    """LQ against the best model with pictures of its own, on the last (hardest) benchmark, if any."""
     for table in reversed(board.tables):
         album = albums.get(table.slug)
         if album is None or not album.keys:
             continue
-        left, right = _default_sides(album)
+        left, right = album.sources[0], _showpiece(table, album)
         key = next((key for key in album.galleries.best if (right.name, key) in album.files), album.keys[0])
         if (left.name, key) not in album.files or (right.name, key) not in album.files:
             continue
@@ -58,6 +58,14 @@ def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> 
             options.size,
         )
     return None
+
+
+def _showpiece(table: Table, album: Album) -> Source:
+    """The best model that is no control and no copy; HQ where there is none."""
+    own = {
+        row.name for row in table.rows if row.rank and not any(f.kind.startswith("copy") for f in row.flags)
+    }
+    return next((source for source in album.sources if source.name in own), album.sources[-1])
 
 
 def _default_sides(album: Album) -> tuple[Source, Source]:
