@@ -21,6 +21,7 @@ from .degradations.commands import app as degradations_app
 from .errors import RefbenchError
 from .leaderboard.commands import compare
 from .leaderboard.commands import records as records_app
+from .leaderboard.commands import study as study_app
 from .leaderboard.commands import submission as submission_app
 from .metrics.commands import app as metrics_app
 from .models.commands import app as models_app
@@ -317,5 +318,6 @@ app.add_typer(metrics_app, name="metrics")
 app.add_typer(models_app, name="models")
 app.add_typer(records_app, name="records")
 app.add_typer(samples_app)
+app.add_typer(study_app, name="study")
 app.add_typer(submission_app, name="submission")
 app.add_typer(weights_app)
