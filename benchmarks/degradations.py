@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from refbench.degradations.blurring import blur_kernel
 from refbench.degradations.degrade import carry_out
-from refbench.degradations.parallel import one_thread_of_opencv
+from refbench.degradations.parallel import one_thread_each
 from refbench.degradations.plan import Plan, make_plan
 from refbench.degradations.recipe import load_recipe
 from refbench.degradations.synthesise import synthesise
@@ -78,7 +78,7 @@ def main() -> int:
     options = read_options()
     draws, repeats, images = (30, 2, 32) if options.quick else (150, 3, 160)
     pictures = read_pictures(options.photos)
-    with one_thread_of_opencv():
+    with one_thread_each():
         pairs = {name: compare(name, pictures, draws, repeats) for name in GOALS}
         encoders = png_settings(pictures)
     runs = {name: whole_run(name, pictures, images) for name in GOALS}
@@ -192,7 +192,7 @@ def parts(name: str, paths: Mapping[str, Path], root: Path) -> dict[str, float]:
         seconds[part].append(now - start)
         return now
 
-    with one_thread_of_opencv():
+    with one_thread_each():
         for key, path in list(paths.items())[:32]:
             now = time.thread_time()
             hq = read_rgb(path)

@@ -1,4 +1,7 @@
-"""The same function over many items, on several threads: OpenCV, NumPy, Pillow and zlib leave the GIL."""
+"""The same function over many items, on several threads: OpenCV, NumPy, Pillow and zlib leave the GIL.
+
+One worker is one thread: OpenCV and BLAS would otherwise start threads of their own in each of them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,11 +21,11 @@ Result = TypeVar("Result")
 def each(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """Results of ``function`` as they are done, in any order; at most a few items wait at a time."""
     if workers <= 1:
-        with one_thread_of_opencv():
+        with one_thread_each():
             yield from map(function, items)
         return
     queue = iter(items)
-    with one_thread_of_opencv(), ThreadPoolExecutor(workers) as pool:
+    with one_thread_each(), ThreadPoolExecutor(workers) as pool:
         try:
             waiting: set[Future[Result]] = {
                 pool.submit(function, item) for item in islice(queue, 2 * workers)
@@ -36,11 +40,12 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], workers: int
 
 
 @contextmanager
-def one_thread_of_opencv() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own, so that one worker is one thread."""
+def one_thread_each() -> Iterator[None]:
+    """Keep OpenCV and BLAS from starting threads of their own."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         cv2.setNumThreads(before)

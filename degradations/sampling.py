@@ -29,7 +29,7 @@ Whole = npt.NDArray[np.int64]
 DOUBT = 2e-4  # levels; measured errors with noise: standard deviation 2e-5, none above 1e-4
 MIDDLE = np.float32(128)  # taken off and put back: float32 is finest around zero
 NEGLIGIBLE = 1e-12
-FEW_SAMPLES = 20 * 20
+FEW_SAMPLES = 33 * 33
 MANY_ROWS = 320
 AT_ONCE = 32
 
