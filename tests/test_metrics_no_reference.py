@@ -22,9 +22,14 @@ def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_missing_file_is_named_and_not_downloaded(weights_folder: Path) -> None:
-    with pytest.raises(RefbenchError, match=r"niqe_modelparameters\.mat is missing.*nothing is downloaded"):
+    with pytest.raises(RefbenchError, match=r"refbench weights fetch pyiqa-niqe"):
         Meter("pyiqa/niqe")
-    assert not list(weights_folder.glob("*.mat"))
+    with pytest.raises(
+        RefbenchError,
+        match=r"brisque_svm_weights\.pth is missing, and nothing is downloaded here; put https://",
+    ):
+        Meter("pyiqa/brisque")
+    assert not [*weights_folder.glob("*.mat"), *weights_folder.glob("*.pth")]
 
 
 def test_niqe_with_a_file_equals_pyiqa(weights_folder: Path) -> None:
