@@ -16,7 +16,8 @@ from .builders.build import build_set
 from .builders.manifest import ReferenceSet, Target
 from .builders.options import BuildOptions
 from .builders.report import BuildReport
-from .degradations.recipe import Recipe, load_recipe
+from .degradations.named import load_recipe
+from .degradations.recipe import Recipe
 from .degradations.synthesise import LqInfo, synthesise
 from .degradations.verify import Verification, verify
 from .errors import RefbenchError

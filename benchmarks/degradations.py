@@ -30,9 +30,9 @@ import cv2
 import numpy as np
 from refbench.degradations.blurring import blur_kernel
 from refbench.degradations.degrade import carry_out
+from refbench.degradations.named import load_recipe
 from refbench.degradations.parallel import one_thread_each
 from refbench.degradations.plan import Plan, make_plan
-from refbench.degradations.recipe import load_recipe
 from refbench.degradations.synthesise import synthesise
 from refbench.images import RGB, encode_png, find_photos, read_rgb, write_png
 

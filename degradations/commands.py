@@ -18,7 +18,7 @@ def recipes(
 ) -> None:
     """List the bundled recipes, or print one as YAML."""
     if name:
-        from .recipe import load_recipe
+        from .named import load_recipe
 
         typer.echo(load_recipe(name).to_yaml(), nl=False)
         return
@@ -43,8 +43,8 @@ def preview(
     """Show what a recipe does: a contact sheet by quantiles of severity, and statistics of the draws."""
     from ..files import write_text
     from ..images import find_photos, write_png
+    from .named import load_recipe
     from .preview import preview as make_preview
-    from .recipe import load_recipe
 
     paths = [photos] if photos.is_file() else find_photos(photos)
     images = {path.stem: path for path in paths}

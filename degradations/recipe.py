@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +65,6 @@ class Recipe:
         """The labels of all steps, in order, those of every branch included."""
         return tuple(labels(self.steps))
 
-    @property
-    def is_bundled(self) -> bool:
-        """True if this is the bundled recipe of its name, so that the id alone tells all."""
-        return bundled(self.name) == self
-
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that moves a pixel: changed steps under an unchanged id do not go unnoticed."""
@@ -126,67 +119,6 @@ class Recipe:
         except yaml.YAMLError as error:
             raise RefbenchError(f"not YAML: {' '.join(str(error).split())}") from None
         return cls.from_dict(plain)
-
-
-def bundled(name: str) -> Recipe | None:
-    """The bundled recipe of that name, levels of the severity sweep included; None if there is none."""
-    from .recipes import RECIPES
-    from .severity import severity_named
-
-    return RECIPES.get(name) or severity_named(name)
-
-
-def load_recipe(recipe: str | Path) -> Recipe:
-    """A recipe by what names it.
-
-    Args:
-        recipe: a bundled name or id (``refldm-severe``, ``severity-0.4@1``), a YAML file (``mine.yaml``), or
-            a `Recipe` in a Python module that is installed or in the working folder (``my_recipes:FILM``).
-
-    Raises:
-        RefbenchError: no such recipe, with the nearest name; or a file or object that is not a recipe.
-    """
-    text = str(recipe)
-    if text.endswith((".yaml", ".yml")):
-        try:
-            read = Recipe.from_yaml(Path(recipe).read_text("utf-8"))
-        except OSError as error:
-            raise RefbenchError(f"{recipe}: {error.strerror or error}") from None
-        except FaultList as error:
-            raise FaultList(f"{recipe}, {error.subject}", error.faults) from None
-        except (RefbenchError, UnicodeDecodeError) as error:
-            raise RefbenchError(f"{recipe}: {error}") from None
-        if (known := bundled(read.name)) and known.fingerprint != read.fingerprint:
-            raise RefbenchError(
-                f"{recipe}: {read.name} is a bundled recipe with other steps; choose another name"
-            )
-        return read
-    if ":" in text:
-        return _from_module(text)
-    name, _, version = text.partition("@")
-    found = bundled(name)
-    if found is None:
-        from .recipes import RECIPES
-
-        hint = f"{nearest(name, RECIPES)} (the file of an own recipe ends in .yaml)"
-        raise RefbenchError(f"no recipe is called {name!r}; {hint}")
-    if version and version != str(found.version):
-        raise RefbenchError(f"{name} is here at version {found.version}, not {version}")
-    return found
-
-
-def _from_module(text: str) -> Recipe:
-    module, _, name = text.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise RefbenchError(f"{text}: {error}; write MODULE:NAME of a Recipe") from None
-    finally:
-        sys.path.pop(0)
-    if not isinstance(found, Recipe):
-        raise RefbenchError(f"{text} is a {type(found).__name__}, not a Recipe")
-    return found
 
 
 def _name_faults(recipe: Recipe) -> Iterator[str]:

@@ -28,10 +28,11 @@ def severity(level: float) -> Recipe:
     """
     if not 0 <= level <= 1:
         raise RefbenchError(f"severity lies from 0 (no change) to 1 (severe); got {level}")
+    sigma, by, noise, quality = (_between(stops, level) for stops in STOPS)
     return Recipe(
         f"{PREFIX}{level:g}",
         1,
-        classical_steps(*(_between(stops, level) for stops in STOPS)),
+        classical_steps(sigma, by, noise, quality),
         title=f"level {level:g} of the sweep through moderate ({MODERATE}) and severe (1)",
         source="the ranges of ReF-LDM, interpolated",
         sweep="severity",

@@ -20,7 +20,8 @@ from ..errors import RefbenchError
 from ..images import to_uint8
 from .degrade import degrade
 from .distributions import Fixed
-from .recipe import Recipe, load_recipe
+from .named import bundled, load_recipe
+from .recipe import Recipe
 from .steps import Step
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -45,7 +46,7 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
     def __init__(self, recipe: str | Recipe | dict[str, Any], draw_seed: int = 0, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.loaded = _loaded(recipe)
-        self.recipe = self.loaded.id if self.loaded.is_bundled else self.loaded.to_dict()
+        self.recipe = self.loaded.id if bundled(self.loaded.name) == self.loaded else self.loaded.to_dict()
         self.draw_seed = draw_seed
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from ..images import RGB
 from ..progress import progress
 from .degrade import degrade
 from .lq import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
+from .named import bundled
 from .pairs import Fault, Sizes, read_hq, read_opaque, unpaired
 from .parallel import each
-from .recipe import Recipe, bundled
+from .recipe import Recipe
 
 ROUNDING = 0.05  # share of values that may differ by one level where another codec library made the images
 

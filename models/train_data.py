@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ..builders.manifest import ReferenceSet, Target
 from ..degradations.dataset import TrainingPairs
-from ..degradations.recipe import load_recipe
+from ..degradations.named import load_recipe
 from ..errors import FaultyInput, RefbenchError
 from .train_config import DataSettings
 from .workers import Workers

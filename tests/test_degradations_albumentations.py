@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 import torch
 from refbench.degradations.degrade import degrade
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.named import load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.degradations.transforms import Degrade, TrueColourCompression, recipe_of_pipeline
 from refbench.errors import FaultList, RefbenchError
 from torch.utils.data import DataLoader, Dataset

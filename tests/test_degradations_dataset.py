@@ -12,7 +12,7 @@ from refbench.degradations.augment import Augmentation, mirrored
 from refbench.degradations.dataset import TrainingPairs
 from refbench.degradations.degrade import degrade
 from refbench.degradations.draws import Draw
-from refbench.degradations.recipe import load_recipe
+from refbench.degradations.named import load_recipe
 from refbench.errors import FaultList, RefbenchError
 from refbench.images import read_rgb, write_png
 from scipy import stats

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from refbench.degradations.degrade import degrade
+from refbench.degradations.named import load_recipe
 from refbench.degradations.operations import OPERATIONS
 from refbench.degradations.page import renewed
-from refbench.degradations.recipe import load_recipe
 from refbench.degradations.synthesise import synthesise
 from refbench.degradations.verify import verify
 from refbench.errors import FaultList

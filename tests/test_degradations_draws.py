@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from refbench.degradations.distributions import Choice, Distribution, Fixed, Uniform
 from refbench.degradations.draws import Draw
+from refbench.degradations.named import load_recipe
 from refbench.degradations.plan import make_plan
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.degradations.recipes import RECIPES
 from refbench.degradations.steps import Branch, Node, OneOf, Step
 from scipy import stats

@@ -16,9 +16,10 @@ from refbench.degradations.blurring import correlate
 from refbench.degradations.classical import classical_steps
 from refbench.degradations.degrade import _is_classical, carry_out, carry_out_plainly, degrade
 from refbench.degradations.fast import enlarge_round
+from refbench.degradations.named import load_recipe
 from refbench.degradations.operation import round_levels
 from refbench.degradations.plan import make_plan
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.degradations.resampling import taps
 from refbench.degradations.resizing import resize
 
@@ -92,7 +93,7 @@ PROGRAM = """
 import hashlib, cv2, numpy as np
 cv2.setNumThreads({threads})
 from refbench.degradations.degrade import degrade
-from refbench.degradations.recipe import load_recipe
+from refbench.degradations.named import load_recipe
 hq = np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8)
 made = [degrade(hq, load_recipe("refldm-train"), 0, str(k)).pixels.tobytes() for k in range(8)]
 print(hashlib.sha256(b"".join(made)).hexdigest())

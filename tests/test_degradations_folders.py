@@ -12,8 +12,8 @@ from PIL import Image
 from refbench.degradations import synthesise as module
 from refbench.degradations.degrade import degrade
 from refbench.degradations.lq import LqInfo, lq_hash, read_rows
+from refbench.degradations.named import load_recipe
 from refbench.degradations.official import import_lq
-from refbench.degradations.recipe import load_recipe
 from refbench.degradations.synthesise import synthesise
 from refbench.degradations.verify import verify
 from refbench.errors import FaultList, FaultyInput, RefbenchError

@@ -12,9 +12,10 @@ from refbench.degradations import colours
 from refbench.degradations.classical import classical_steps
 from refbench.degradations.degrade import degrade
 from refbench.degradations.likeness import psnr, ssim
+from refbench.degradations.named import load_recipe
 from refbench.degradations.operation import Setting
 from refbench.degradations.operations import OPERATIONS
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.errors import FaultyInput
 
 Pixels = npt.NDArray[np.float64]

@@ -11,8 +11,9 @@ import pytest
 from refbench.degradations.commands import app
 from refbench.degradations.degrade import degrade
 from refbench.degradations.likeness import psnr
+from refbench.degradations.named import load_recipe
 from refbench.degradations.preview import QUANTILES, TILE, preview
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.errors import RefbenchError
 from refbench.images import read_rgb, write_png
 from typer.testing import CliRunner

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from refbench.degradations.distributions import Choice, Fixed, Uniform, parse, pick
+from refbench.degradations.named import bundled, load_recipe
 from refbench.degradations.operation import Parameter
 from refbench.degradations.operations import OPERATIONS
-from refbench.degradations.recipe import Recipe, load_recipe
+from refbench.degradations.recipe import Recipe
 from refbench.degradations.recipes import RECIPES
 from refbench.degradations.severity import severity
 from refbench.degradations.steps import Branch, OneOf, Step
@@ -39,7 +40,7 @@ def test_yaml_and_back(recipe: Recipe) -> None:
     assert again.fingerprint == recipe.fingerprint
     assert again.stream == recipe.stream
     assert load_recipe(recipe.id) == recipe
-    assert recipe.is_bundled
+    assert bundled(recipe.name) == recipe
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_file(tmp_path: Path) -> None:
     recipe.write(tmp_path / "mine.yaml")
     assert load_recipe(tmp_path / "mine.yaml") == recipe
     assert recipe.id == "mine@2"
-    assert not recipe.is_bundled
+    assert bundled(recipe.name) is None
     one_of = OneOf((Branch(2, (Step("grey", probability=0.5),)), Branch(1)))
     same = Recipe("mine", 2, (Step("blur", {"sigma_x": Uniform(1, 3)}), one_of, Step("full_size")), "a title")
     assert same == recipe
