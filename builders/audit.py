@@ -13,7 +13,7 @@ from ..files import write_json
 from .manifest import ReferenceSet
 from .pairs import Pairs, Vectors, find_pairs
 from .phash import hash_vectors
-from .sides import Side, read_side, side_of
+from .sides import Side, person_threshold, read_side, side_of
 
 NEAR_BITS = 8
 BINS = 40
@@ -93,7 +93,8 @@ def audit_set(
         root: folder of the set.
         others: folders of sets, text files of hashes (SHA-256 of aligned PNGs or perceptual hashes, one a
             line, in any mixture), or ``.npy`` files of embeddings by the same recogniser.
-        threshold: cosine distance under which two images show one person; None takes the build's.
+        threshold: cosine distance under which two images show one person; None takes the build's, or the
+            recogniser's own for a set that was taken in.
         near_bits: bits of 256 up to which two perceptual hashes are of one picture.
 
     Raises:
@@ -102,7 +103,7 @@ def audit_set(
     found = ReferenceSet.read(root)
     own = side_of(found)
     if threshold is None:
-        threshold = float(found.info.settings.get("threshold") or 0.0)
+        threshold = person_threshold(found.info)
     leaks: list[Leak] = []
     checked: list[str] = []
     nearest: dict[str, tuple[int, ...]] = {}

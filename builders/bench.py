@@ -15,7 +15,7 @@ from ..files import sha256_file, sha256_json, write_text
 from .options import BuildOptions
 from .pairs import Vectors
 
-WORK_VERSION = 2
+WORK_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Bench:
     @classmethod
     def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
         """The bench of a build in ``folder``."""
-        names = ("aligned", "detector", "recogniser", "flip", "image_size", "gates")
+        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size", "gates")
         settings = options.settings()
         chosen = {name: settings[name] for name in names} | {"largest": options.largest_alone}
         return cls(folder, sha256_json([WORK_VERSION, chosen, versions]))

@@ -72,7 +72,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     options.overrides.check(candidate.key for candidate in gathered)
     chosen = set_apart(gathered, options, lines)
     vectors = np.stack([candidate.face.vector() for candidate in chosen])
-    people = identify(chosen, vectors, options.threshold or 0.0, options, lines)
+    people = identify(chosen, vectors, options.threshold or 0.0, options, lines, out / CACHE / "pairs")
     chosen, vectors = [chosen[row] for row in people.rows], vectors[people.rows]
     targets = choose(chosen, vectors, people, options)
     info = SetInfo(

@@ -1,4 +1,4 @@
-"""Commands of this room: `inspect`, `verify`, `rebuild`, `audit`, `review`, `export` and `import`."""
+"""This room's commands: `inspect`, `verify`, `rebuild`, `audit`, `review`, `export`, `import`, `import-lq`."""
 
 from __future__ import annotations
 
@@ -192,10 +192,27 @@ def import_(
     report = adopt(source, images, out, options)
     typer.echo(report.text())
     for degraded in sorted((source / "test_images").glob("*/")):
-        typer.echo(
-            f"its LQ images: refbench import-lq {degraded} --hq {out / 'images'} "
-            f"--out {out / 'lq' / degraded.name}"
-        )
+        typer.echo(f"its LQ images: refbench import-lq {degraded} --set {out}")
+
+
+@app.command("import-lq")
+def import_lq(
+    source: Annotated[Path, typer.Argument(help="Folder of LQ pictures named by key; it is only read.")],
+    reference_set: Annotated[Path, typer.Option("--set", help="Reference set that they belong to.")],
+    split: Annotated[str, typer.Option(help="Whose LQ they are: train, val, test or all.")] = "test",
+    name: Annotated[
+        str, typer.Option(help="Stands in for a recipe's name; by default the folder's name.")
+    ] = "",
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out LQ pictures without HQ.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,
+) -> None:
+    """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
+    from .exchange import import_lq as take_in
+
+    info = take_in(reference_set, source, name, split, ignore_extra, workers)
+    typer.echo(f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}")
 
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from ..degradations.lq import LqInfo
+from ..degradations.official import import_lq as take_in
+from ..degradations.pairs import require_keys
 from ..errors import RefbenchError
 from .card import write_card
 from .croissant import write_croissant
@@ -60,6 +63,40 @@ def export_set(
     default = root / "audit.json"
     card = write_card(found, out, recipes, audit or (default if default.is_file() else None))
     return [*files, write_croissant(found, out, files), card]
+
+
+def import_lq(
+    root: Path,
+    source: Path,
+    name: str = "",
+    split: str = "test",
+    ignore_extra: bool = False,
+    workers: int = 1,
+) -> LqInfo:
+    """Take LQ pictures that were made elsewhere into a set, as ``root/lq/NAME``.
+
+    Args:
+        root: folder of the set.
+        source: folder of pictures named by key; it is only read.
+        name: stands in for a recipe's name; the name of ``source`` where empty.
+        split: whose targets they are; ``all`` for every target with references.
+        ignore_extra: leave out pictures of keys that are no such targets, instead of refusing them.
+        workers: threads.
+
+    Raises:
+        FaultList: whatever keeps LQ and HQ from being pairs, all at once; see `official.import_lq`.
+        RefbenchError: not a set, no such targets, or LQ pictures of that name are there already.
+    """
+    found = ReferenceSet.read(root)
+    targets = found.select(split)
+    if not targets:
+        raise RefbenchError(f"{root} has no target with references in the split {split!r}")
+    chosen = name or source.resolve().name
+    require_keys([chosen])
+    images = {target.key: found.hq_path(target.key) for target in targets}
+    sizes = {target.key: (target.width, target.height) for target in targets}
+    out = found.lq_folder(chosen)
+    return take_in(images, source, out, chosen, ignore_extra=ignore_extra, sizes=sizes, workers=workers)
 
 
 def is_parquet_export(path: Path) -> bool:

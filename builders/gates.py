@@ -11,7 +11,7 @@ class Gates(BaseModel):
     """What a face must be; the measurements are those of `faces.quality.FaceQuality`.
 
     Attributes:
-        min_score: least certainty of the detector, 0 to 1.
+        min_score: least certainty of the detector, 0 to 1; None takes the detector's own.
         min_eye_distance: least distance between the eyes, in pixels of the photo.
         max_scale: greatest enlargement by alignment: pixels of the aligned image per pixel of the photo.
         max_outside: greatest share of the aligned image that lies outside the photo.
@@ -21,7 +21,7 @@ class Gates(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_score: float = Field(default=0.9, ge=0.0, le=1.0)
+    min_score: float | None = Field(default=None, ge=0.0, le=1.0)
     min_eye_distance: float = Field(default=24.0, ge=0.0)
     max_scale: float = Field(default=4.0, gt=0.0)
     max_outside: float = Field(default=0.5, ge=0.0, le=1.0)
@@ -36,7 +36,7 @@ def why_refused(quality: Mapping[str, float], gates: Gates) -> str:
     What was not measured (a detector's score, for a picture that came aligned) is no reason to refuse.
     """
     least = {
-        "score": gates.min_score,
+        "score": gates.min_score or 0.0,
         "eye_distance": gates.min_eye_distance,
         "sharpness": gates.min_sharpness,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,12 @@ class People:
 
 
 def identify(
-    chosen: Sequence[Candidate], vectors: Vectors, threshold: float, options: BuildOptions, lines: list[Line]
+    chosen: Sequence[Candidate],
+    vectors: Vectors,
+    threshold: float,
+    options: BuildOptions,
+    lines: list[Line],
+    journal: Path | None = None,
 ) -> People:
     """Join candidates into identities; near duplicates leave and get a line each.
 
@@ -50,8 +55,9 @@ def identify(
         threshold: cosine distance under which two images are joined.
         options: of the build.
         lines: of its report.
+        journal: folder where a long search for pairs keeps what is done, see `find_pairs`.
     """
-    pairs, warnings = search(vectors, threshold, options)
+    pairs, warnings = search(vectors, threshold, options, journal)
     joined = components(len(chosen), pairs)
     parted = guarded(vectors, joined, threshold)
     found = {"components": _count(joined), "guarded": _count(parted)}
@@ -71,10 +77,12 @@ def identify(
     return People(rows, labels, units, pairs, found, warnings)
 
 
-def search(vectors: Vectors, threshold: float, options: BuildOptions) -> tuple[Pairs, tuple[str, ...]]:
+def search(
+    vectors: Vectors, threshold: float, options: BuildOptions, journal: Path | None = None
+) -> tuple[Pairs, tuple[str, ...]]:
     """Pairs under the threshold, and what to beware of."""
     if options.pair_search == "exact":
-        return find_pairs(vectors, threshold), ()
+        return find_pairs(vectors, threshold, journal), ()
     found = find_pairs_by_faiss(vectors, threshold)
     warning = (
         f"pairs were searched by FAISS: {found.recall:.2%} of {found.checked} pairs of a sample were found"

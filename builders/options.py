@@ -23,7 +23,9 @@ class BuildOptions(BaseModel):
     """Every choice of a build. All but ``workers`` and ``device`` decide which bytes come out.
 
     Attributes:
-        detector, recogniser: by name; a recogniser may be one's own ONNX or TorchScript file.
+        detector, recogniser: by name, or the path of one's own file: an SCRFD detector (ONNX), a recogniser
+            (ONNX or TorchScript).
+        crop: what a recogniser of one's own is fed, by name; None takes ``five-point-112-rgb``.
         flip: average the embeddings of a face and its mirror image.
         aligned: the photos are FFHQ-aligned squares already; no detector runs.
         faces: every face of a photo that passes the gates, or its largest alone.
@@ -59,6 +61,7 @@ class BuildOptions(BaseModel):
     aligned: bool = False
     detector: str = "mtcnn"
     recogniser: str = "mobilefacenet"
+    crop: str | None = None
     flip: bool = False
     faces: Literal["all", "largest"] = "all"
     keys: Literal["paths", "hashes"] = "paths"

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import RefbenchError, UnreadableImage
 from ..faces.align import AlignedFace, align_face, already_aligned
-from ..faces.detect import Detector, load_detector
+from ..faces.detect import Detector, detector_kind, find_faces, load_detector
 from ..faces.face import Face
 from ..faces.quality import measure
 from ..faces.recognise import load_recogniser
@@ -29,6 +29,7 @@ from .gates import why_refused
 from .options import BuildOptions
 from .pairs import Vectors
 from .phash import perceptual_hash
+from .provenance import recogniser_of
 
 
 class Embedder(Protocol):
@@ -107,9 +108,9 @@ def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> P
         except RefbenchError as error:
             return PhotoDone(source, digest, str(error), photo.notes)
     else:
-        faces = sorted(
-            _detector(options.detector, options.device).detect(photo.pixels), key=_size, reverse=True
-        )
+        kind = detector_kind(options.detector)
+        seen = find_faces(_detector(options.detector, options.device), photo.pixels, kind.certain)
+        faces = sorted(seen, key=lambda face: (face.size, face.score), reverse=True)
         if not faces:
             return PhotoDone(source, digest, "no face was found", photo.notes)
         found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
@@ -131,7 +132,7 @@ def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOp
     png = encode_png(aligned.pixels)
     digest = sha256_bytes(png)
     write_bytes(kept, png)
-    recogniser = _recogniser(options.recogniser, options.device, options.flip)
+    recogniser = _recogniser(options.recogniser, options.crop, options.device, options.flip)
     vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
@@ -151,16 +152,11 @@ def _start_worker() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _size(face: Face) -> tuple[float, float]:
-    left, top, right, bottom = (float(edge) for edge in face.box)
-    return (right - left) * (bottom - top), float(face.score)
-
-
 @cache
 def _detector(name: str, device: str) -> Detector:
     return load_detector(name, device)
 
 
 @cache
-def _recogniser(name: str, device: str, flip: bool) -> Embedder:
-    return load_recogniser(name, device, flip)
+def _recogniser(name: str, crop: str | None, device: str, flip: bool) -> Embedder:
+    return load_recogniser(recogniser_of(BuildOptions(recogniser=name, crop=crop)), device, flip)

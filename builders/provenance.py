@@ -9,9 +9,10 @@ import numpy as np
 import PIL
 import torch
 
-from .. import __version__, weights
+from .. import __version__
 from ..errors import RefbenchError
-from ..faces.detect import DETECTORS
+from ..faces.crops import ARCFACE_RGB
+from ..faces.detect import detector_kind
 from ..faces.recognise import RECOGNISERS, RecogniserKind, own_recogniser
 from .options import BuildOptions
 
@@ -26,8 +27,20 @@ official network FFHQ-Ref's, for the embedded ones between recompressed copies a
 
 
 def recogniser_of(options: BuildOptions) -> RecogniserKind:
-    """The declared recogniser, or one's own by the path of its file; `RefbenchError` if there is neither."""
-    return RECOGNISERS.get(options.recogniser) or own_recogniser(Path(options.recogniser))
+    """The declared recogniser, or one's own by the path of its file.
+
+    Raises:
+        RefbenchError: there is neither, or a crop that does not exist or that is not a declared one's.
+    """
+    declared = RECOGNISERS.get(options.recogniser)
+    if declared is None:
+        return own_recogniser(Path(options.recogniser), options.crop or ARCFACE_RGB.name)
+    if options.crop not in (None, declared.crop.name):
+        raise RefbenchError(
+            f"{declared.name} is fed the crop {declared.crop.name}, not {options.crop}; a crop is chosen for "
+            "a recogniser file of one's own"
+        )
+    return declared
 
 
 def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, str]:
@@ -36,10 +49,8 @@ def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, st
     Raises:
         RefbenchError: an unknown detector, or weights that are not there.
     """
-    if options.detector not in DETECTORS:
-        raise RefbenchError(f"no detector is called {options.detector!r}; there are: {', '.join(DETECTORS)}")
-    detector = () if options.aligned else DETECTORS[options.detector].weights
-    return {name: weights.digest(name) for name in sorted(detector)} | kind.digests()
+    detector = {} if options.aligned else detector_kind(options.detector).digests()
+    return detector | kind.digests()
 
 
 def package_versions() -> dict[str, str]:
@@ -55,7 +66,7 @@ def package_versions() -> dict[str, str]:
 
 
 def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
-    """The options with the recogniser's own distances where the user gave none.
+    """The options with the detector's own least score and the recogniser's own distances where none is given.
 
     Raises:
         RefbenchError: the recogniser has no measured threshold and the user gave none.
@@ -71,4 +82,9 @@ def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
             f"the least distance of a reference ({least:g}) is not under the threshold ({threshold:g}); "
             "no image would have a reference"
         )
-    return options.model_copy(update={"threshold": threshold, "min_distance": round(least, 6)})
+    gates = options.gates
+    if gates.min_score is None and not options.aligned:
+        gates = gates.model_copy(update={"min_score": detector_kind(options.detector).min_score})
+    return options.model_copy(
+        update={"threshold": threshold, "min_distance": round(least, 6), "gates": gates}
+    )

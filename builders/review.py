@@ -15,11 +15,12 @@ from . import page
 from .identities import groups, relabel
 from .manifest import ReferenceSet, Target
 from .pairs import Pairs, Vectors, find_pairs
-from .sides import side_of
+from .sides import person_threshold, side_of
 
 MOST_EDGES = 60
 MOST_PEOPLE = 400
 MOST_FACES = 24
+MOST_PAIRS = 5_000_000
 BEYOND = 1.3
 
 
@@ -45,8 +46,7 @@ def write_review(root: Path, path: Path, most_edges: int = MOST_EDGES) -> None:
     vectors = side_of(found).vectors
     if vectors is None:
         raise RefbenchError(f"{root} has no embeddings.npy, so no pair can be called doubtful")
-    threshold = float(found.info.settings.get("threshold") or 0.0)
-    near = find_pairs(vectors, min(2.0, threshold * BEYOND))
+    near = _near(vectors, person_threshold(found.info))
     labels = relabel(np.unique([target.identity for target in found.targets], return_inverse=True)[1])
     base = Path(os.path.relpath(root.resolve(), path.resolve().parent))
     sheet = _Sheet(found.targets, base)
@@ -64,6 +64,14 @@ def write_review(root: Path, path: Path, most_edges: int = MOST_EDGES) -> None:
 
 
 Edge = tuple[int, int, float]
+
+
+def _near(vectors: Vectors, threshold: float) -> Pairs:
+    """Pairs under the threshold or a little above it; only the former where a large set has too many."""
+    try:
+        return find_pairs(vectors, min(2.0, threshold * BEYOND), most=MOST_PAIRS)
+    except RefbenchError:
+        return find_pairs(vectors, threshold)
 
 
 def loosest(vectors: Vectors, labels: np.ndarray) -> list[Edge]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import RefbenchError
-from .manifest import ReferenceSet
+from ..faces.recogniser_kinds import RECOGNISERS
+from .manifest import ReferenceSet, SetInfo
 from .pairs import Vectors, check_vectors
 
 
@@ -88,9 +89,22 @@ def read_side(path: Path) -> Side:
     return Side(path.name, lower, ("",) * len(lower), lower, lower)
 
 
+def person_threshold(info: SetInfo) -> float:
+    """Cosine distance of one person: that of the build, else the recogniser's own; 0 where nobody knows."""
+    given = info.settings.get("threshold")
+    if given is not None:
+        return float(given)
+    kind = RECOGNISERS.get(str(info.settings.get("recogniser")))
+    return 0.0 if kind is None else kind.clustering_threshold
+
+
 def _recogniser(found: ReferenceSet) -> str:
-    name = str(found.info.settings.get("recogniser", ""))
-    return f"{name} {found.info.versions.get(name, '')}".strip()
+    settings, versions = found.info.settings, found.info.versions
+    name = PurePath(str(settings.get("recogniser", ""))).name
+    kind = RECOGNISERS.get(name)
+    files = (name,) if kind is None else kind.weights
+    crop = kind.crop.name if kind else settings.get("crop") or ""
+    return " ".join(part for part in (name, crop, *(versions.get(file, "") for file in files)) if part)
 
 
 def _load_vectors(path: Path) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Commands of this room: `recipes`, `preview` and `import-lq`."""
+"""Commands of this room: `recipes` and `preview`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recipes(
 
 @app.command()
 def preview(
-    photos: Annotated[Path, typer.Argument(help="An HQ picture, or a folder of them.")],
+    photos: Annotated[Path, typer.Argument(help="An HQ picture, a folder of them, or a reference set.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")] = "refldm-severe",
     out: Annotated[Path, typer.Option(help="The contact sheet, a PNG.")] = Path("preview.png"),
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
@@ -46,7 +46,8 @@ def preview(
     from .named import load_recipe
     from .preview import preview as make_preview
 
-    paths = [photos] if photos.is_file() else find_photos(photos)
+    folder = photos / "images" if (photos / "set.json").is_file() else photos
+    paths = [photos] if photos.is_file() else find_photos(folder)
     images = {path.stem: path for path in paths}
     made = make_preview(images, load_recipe(recipe), seed, samples, workers)
     write_png(out, made.sheet)
@@ -54,21 +55,3 @@ def preview(
         write_text(table, made.draws.to_csv(index=False, lineterminator="\n"))
     typer.echo(made.statistics.to_string(index=False, na_rep="", float_format="{:.3f}".format))
     typer.echo(f"wrote {out}")
-
-
-@app.command("import-lq")
-def import_lq(
-    source: Annotated[Path, typer.Argument(help="Folder of LQ pictures named by key.")],
-    hq: Annotated[Path, typer.Option(help="Folder of the HQ pictures, named by the same keys.")],
-    out: Annotated[Path, typer.Option(help="The LQ folder to write, for instance SET/lq/NAME.")],
-    name: Annotated[str, typer.Option(help="Name in place of a recipe's; by default the name of OUT.")] = "",
-    ignore_extra: Annotated[bool, typer.Option(help="Leave out LQ pictures without HQ.")] = False,
-    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,
-) -> None:
-    """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
-    from ..images import find_photos
-    from .official import import_lq as take_in
-
-    images = {path.stem: path for path in find_photos(hq)}
-    info = take_in(images, source, out, name or out.name, ignore_extra=ignore_extra, workers=workers)
-    typer.echo(f"{out}: {info.images} LQ images, hash {info.lq_hash[:16]}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import weights
 from ..errors import RefbenchError
+from ..files import sha256_file
 from ..images import RGB
 from .face import Detector as Detector
 from .face import Face as Face
@@ -26,16 +27,36 @@ MARGIN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class DetectorKind:
-    """A detector as declared: its name, the weights it needs (in order), its terms, and how it is made.
+    """A detector as declared.
 
-    ``make`` takes the files of the weights and the device.
+    Attributes:
+        name: as users type it.
+        weights: names in the weights table, in the order that ``make`` takes their files.
+        certain: score of a face that needs no further look (`find_faces`).
+        min_score: least score of a face that may enter a set, where the user names none.
+        licence, citation: of the weights.
+        make: files of the weights and device → detector.
+        path: a file of one's own, instead of ``weights``.
     """
 
     name: str
     weights: tuple[str, ...]
+    certain: float
+    min_score: float
     licence: str
     citation: str
     make: Callable[[tuple[Path, ...], str], Detector]
+    path: Path | None = None
+
+    def files(self) -> tuple[Path, ...]:
+        """The files that ``make`` takes; `RefbenchError` where weights are not there."""
+        return (self.path,) if self.path else tuple(weights.path(name) for name in self.weights)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file, by its name in the weights table or its own."""
+        if self.path:
+            return {self.path.name: sha256_file(self.path)}
+        return {name: weights.digest(name) for name in self.weights}
 
 
 def _mtcnn(files: tuple[Path, ...], device: str) -> Detector:
@@ -47,9 +68,15 @@ def _retinaface(files: tuple[Path, ...], device: str) -> Detector:
     return RetinaFaceDetector(files[0], device)
 
 
+def _scrfd(files: tuple[Path, ...], device: str) -> Detector:
+    return ScrfdDetector(files[0], device)
+
+
 MTCNN = DetectorKind(
     name="mtcnn",
     weights=("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet"),
+    certain=0.99,
+    min_score=0.9,
     licence="MIT (weights of facenet-pytorch)",
     citation="Zhang et al., Joint Face Detection and Alignment using Multi-task Cascaded Networks, 2016",
     make=_mtcnn,
@@ -58,6 +85,8 @@ MTCNN = DetectorKind(
 RETINAFACE_R50 = DetectorKind(
     name="retinaface-r50",
     weights=("retinaface-r50",),
+    certain=0.9,
+    min_score=0.9,
     licence="MIT (facexlib)",
     citation="Deng et al., RetinaFace: Single-stage Dense Face Localisation in the Wild, 2020",
     make=_retinaface,
@@ -79,10 +108,22 @@ def own_detector(path: Path) -> DetectorKind:
     return DetectorKind(
         name=path.name,
         weights=(),
+        certain=0.5,
+        min_score=0.5,
         licence="unknown",
         citation="Guo et al., Sample and Computation Redistribution for Efficient Face Detection, 2021",
-        make=lambda _, device: ScrfdDetector(path, device),
+        make=_scrfd,
+        path=path,
     )
+
+
+def detector_kind(which: str) -> DetectorKind:
+    """The declared detector of that name, or one's own by the path of its file.
+
+    Raises:
+        RefbenchError: there is neither.
+    """
+    return DETECTORS.get(which) or own_detector(Path(which))
 
 
 def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "cpu") -> Detector:
@@ -91,17 +132,18 @@ def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "c
     Raises:
         RefbenchError: no such detector, or its weights are not there.
     """
-    kind = which if isinstance(which, DetectorKind) else DETECTORS.get(which) or own_detector(Path(which))
-    return kind.make(tuple(weights.path(weight) for weight in kind.weights), device)
+    kind = which if isinstance(which, DetectorKind) else detector_kind(which)
+    return kind.make(kind.files(), device)
 
 
-def find_faces(detector: Detector, photo: RGB, certain: float = 0.99) -> list[Face]:
+def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -> list[Face]:
     """The faces of a photo, with more looks where the first finds none that is certain.
 
     The second look is at the photo with a black margin (a face that the photo's border cuts), the others at
     the photo turned by 90, 270 and 180 degrees (a photo that nobody turned upright). The first look that
     finds a face with a score of at least ``certain`` counts; if none does, the one with the highest score.
-    (MTCNN gives an upright face 0.99 and more; other detectors are less sure of themselves.)
+    (MTCNN gives an upright face 0.99 and more; other detectors are less sure of themselves, see
+    `DetectorKind`.)
     Landmarks and boxes are those in the photo as it came.
 
     Raises:

@@ -26,7 +26,10 @@ from refbench.builders.review import write_review
 from refbench.builders.sides import read_side
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultList, RefbenchError
-from refbench.images import RGB, write_png
+from refbench.faces.align import FFHQ_512, template_at
+from refbench.faces.face import Face
+from refbench.files import sha256_file
+from refbench.images import RGB, read_rgb, write_png
 
 SIDE = 128
 PEOPLE, EACH = 6, 3
@@ -297,6 +300,54 @@ def test_decisions_by_hand_are_applied_and_recorded(
     assert not {"person3--0", "once--0"} & identity.keys()
     assert Overrides.model_validate(found.info.settings["overrides"]) == by_hand
     assert verify_set(tmp_path / "set").is_whole
+
+
+class Sideways:
+    """Sees a face, with little certainty, in the left square of a photo that is wider than high."""
+
+    def detect(self, photo: RGB) -> list[Face]:
+        height, width = photo.shape[:2]
+        points = template_at(FFHQ_512, height, 512)
+        return [Face((0.0, 0.0, height - 1.0, height - 1.0), 0.6, points)] if width > height else []
+
+
+def test_a_photo_on_its_side_is_turned_for_a_detector_of_ones_own(
+    options: Callable[..., BuildOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = tmp_path / "own.onnx"
+    detector.write_bytes(b"a network")
+    monkeypatch.setattr(work, "_detector", lambda name, device: Sideways())
+    wide = np.concatenate([person(0, 0), np.full_like(person(0, 0), 90)], axis=1)
+    write_png(tmp_path / "photos" / "side.png", np.ascontiguousarray(np.rot90(wide, -1)))
+    write_png(tmp_path / "photos" / "square.png", person(1, 0))
+    gates = {"max_yaw": 180, "max_pitch": 180, "min_eye_distance": 10}
+    report = build_set(
+        tmp_path / "photos",
+        tmp_path / "set",
+        options(aligned=False, detector=str(detector), gates=gates),
+    )
+    found = ReferenceSet.read(tmp_path / "set")
+    assert [target.source for target in found.targets] == ["side.png"]
+    upright = read_rgb(found.hq_path("side"))
+    assert np.abs(upright.astype(int) - person(0, 0)).mean() < 2
+    assert found.info.versions["own.onnx"] == sha256_file(detector)
+    assert found.info.settings["gates"]["min_score"] == 0.5
+    assert [(line.source, line.reason) for line in report.lines] == [("square.png", "no face was found")]
+    with pytest.raises(RefbenchError, match=r"haar.*mtcnn"):
+        build_set(tmp_path / "photos", tmp_path / "other", options(aligned=False, detector="haar"))
+
+
+def test_the_crop_of_ones_own_recogniser_is_chosen_by_name(
+    folder: Path, options: Callable[..., BuildOptions], tmp_path: Path
+) -> None:
+    build_set(folder, tmp_path / "points", options())
+    build_set(folder, tmp_path / "centre", options(crop="ffhq-centre-112-rgb"))
+    points, centre = (np.load(tmp_path / name / "embeddings.npy") for name in ("points", "centre"))
+    assert np.abs(points - centre).max() > 0.01
+    with pytest.raises(RefbenchError, match="no crop is called 'round'"):
+        build_set(folder, tmp_path / "round", options(crop="round"))
+    with pytest.raises(RefbenchError, match=r"mobilefacenet is fed the crop five-point-112-bgr"):
+        build_set(folder, tmp_path / "other", BuildOptions(crop="ffhq-centre-112-rgb"))
 
 
 def test_near_duplicates_leave_with_a_line(

@@ -17,9 +17,11 @@ from refbench.builders.manifest import ReferenceSet, Target
 from refbench.builders.options import BuildOptions
 from refbench.builders.parquet import read_parquet
 from refbench.builders.verify import manifest_faults, verify_set
+from refbench.degradations.degrade import degrade
+from refbench.degradations.named import load_recipe
 from refbench.errors import FaultList, RefbenchError
-from refbench.images import RGB, write_png
-from typer.testing import CliRunner
+from refbench.images import RGB, read_rgb, write_png
+from typer.testing import CliRunner, Result
 
 
 def face(number: int, photo: int) -> RGB:
@@ -157,6 +159,37 @@ def test_shards_hold_whole_samples_in_the_same_bytes(built: Path, tmp_path: Path
         f"{target.key}.{part}" for part in ("hq.png", "lq_blurred.png", "ref0.png", "ref1.png", "json")
     ]
     assert facts["references"] == list(target.references)
+
+
+def test_lq_images_from_elsewhere_join_the_set_under_the_checks_of_pairs(built: Path, tmp_path: Path) -> None:
+    out, source = tmp_path / "set", tmp_path / "severe_degrad"
+    shutil.copytree(built, out, ignore=shutil.ignore_patterns("lq"))
+    found = ReferenceSet.read(out)
+    keys = [target.key for target in found.select("test")]
+    for key in keys:
+        made = degrade(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key)
+        write_png(source / f"{key}.png", made.pixels)
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, ["import-lq", str(source), "--set", str(out), *map(str, words)])
+
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert read_rgb(found.lq_path("severe_degrad", keys[0])).shape == (128, 128, 3)
+    verified = CliRunner().invoke(app, ["verify", str(out)])
+    assert f"{len(keys)} of {len(keys)} images as imported" in verified.output
+    assert "not empty" in str(run().exception)
+    assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultList)
+    assert len(every.faults) == len(found.select("all")) - len(keys)
+    write_png(source / f"{keys[0]}.png", np.zeros((64, 64, 3), np.uint8))
+    write_png(source / "stranger.png", np.zeros((128, 128, 3), np.uint8))
+    assert isinstance(wrong := run("--name", "again").exception, FaultList)
+    assert [fault.partition(":")[2] for fault in sorted(wrong.faults)] == [
+        " LQ is 64x64 pixels, HQ 128x128",
+        " has no HQ image",
+    ]
+    assert "split 'rest'" in str(run("--name", "again", "--split", "rest").exception)
+    assert "cannot name a file" in str(run("--name", "../up").exception)
 
 
 def test_folders_are_read_back_by_a_build(built: Path, network: str, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_names_that_differ_only_in_case_get_different_keys() -> None:
     ],
 )
 def test_gates_say_which_and_by_how_much(quality: dict[str, float], words: str) -> None:
-    assert why_refused(quality, Gates()) == words
+    assert why_refused(quality, Gates(min_score=0.9)) == words
 
 
 def people(count: int) -> dict[str, int]:

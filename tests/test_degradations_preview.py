@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,12 @@ def test_preview_command(photos: Path, tmp_path: Path) -> None:
     assert len(pd.read_csv(table)) == 8
 
 
-def test_import_command(photos: Path, tmp_path: Path) -> None:
-    options = ["--hq", str(photos), "--out", str(tmp_path / "SET" / "lq" / "same")]
-    ran = CliRunner().invoke(app, ["import-lq", str(photos), *options])
+def test_a_preview_of_a_set_leaves_its_lq_images_out(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "set" / "images")
+    (tmp_path / "set" / "set.json").write_text("{}")
+    write_png(tmp_path / "set" / "lq" / "grey" / "stray.png", np.zeros((8, 8, 3), np.uint8))
+    table = tmp_path / "draws.csv"
+    options = ["--out", str(tmp_path / "sheet.png"), "--samples", "3", "--table", str(table)]
+    ran = CliRunner().invoke(app, ["preview", str(tmp_path / "set"), *options])
     assert ran.exit_code == 0, ran.output
-    assert "3 LQ images" in ran.stdout
-    assert (tmp_path / "SET" / "lq" / "same" / "lq.json").is_file()
+    assert set(pd.read_csv(table)["key"]) == {"p0", "p1", "p2"}
