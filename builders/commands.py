@@ -1,4 +1,4 @@
-"""This room's commands: `inspect`, `verify`, `rebuild`, `audit`, `review`, `export`, `import`, `import-lq`."""
+"""Commands of this room: from `inspect` and `verify` to `import` and `import-lq`."""
 
 from __future__ import annotations
 
