@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from refbench.__main__ import run as entry
 
 CLI = (sys.executable, "-m", "refbench")
 
@@ -179,6 +180,19 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(
     assert run("build", photos, "--out", cut, "--name", "x").returncode == 0
     assert run("build", photos, "--out", whole, "--name", "x").returncode == 0
     assert visible_bytes(cut) == visible_bytes(whole)
+
+
+def test_an_interruption_before_the_first_command_has_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("refbench.cli.main", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        entry()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "refbench: interrupted; run the same command again to go on\n"
 
 
 def visible_bytes(folder: Path) -> dict[str, bytes]:
