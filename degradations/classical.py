@@ -10,21 +10,24 @@ from .steps import Step
 Range: TypeAlias = tuple[float, float]
 
 
-def classical_steps(sigma: Range, by: Range, noise: Range, quality: Range) -> tuple[Step, ...]:
+def classical_steps(
+    sigma: Range, by: Range, noise: Range, quality: Range, kernel: int = 41
+) -> tuple[Step, ...]:
     """The five steps; every number is drawn uniformly, isotropic and anisotropic kernels are equally likely.
 
     Args:
-        sigma: of the 41 x 41 Gaussian, in pixels.
+        sigma: of the Gaussian, in pixels.
         by: what the size is divided by.
         noise: standard deviation, in levels.
         quality: of the JPEG.
+        kernel: side of the Gaussian's kernel, in pixels, odd.
     """
     return (
         Step(
             "blur",
             {
                 "kernel": Choice(("isotropic", "anisotropic")),
-                "size": Fixed(41),
+                "size": Fixed(kernel),
                 "sigma_x": Uniform(*sigma),
                 "sigma_y": Uniform(*sigma),
                 "rotation": Uniform(-180, 180),

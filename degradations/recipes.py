@@ -37,6 +37,20 @@ REFLDM_SEVERE = Recipe(
     title="the severe test set of FFHQ-Ref",
     source=REFLDM,
 )
+REFLDM_TRAIN_128, REFLDM_MODERATE_128, REFLDM_SEVERE_128 = (
+    Recipe(
+        f"{name}-128",
+        1,
+        classical_steps(sigma, by, noise, quality, kernel=11),
+        title=f"{name} for images of 128 pixels: blur and shrinking are a quarter",
+        source=REFLDM,
+    )
+    for name, sigma, by, noise, quality in (
+        ("refldm-train", (0, 4), (1, 8), (0, 20), (30, 100)),
+        ("refldm-moderate", (0, 2), (1, 2), (0, 15), (60, 100)),
+        ("refldm-severe", (2, 4), (2, 8), (0, 20), (30, 100)),
+    )
+)
 GFPGAN_V1 = Recipe(
     "gfpgan-v1",
     1,
@@ -80,6 +94,9 @@ RECIPES: dict[str, Recipe] = {
         REFLDM_TRAIN,
         REFLDM_MODERATE,
         REFLDM_SEVERE,
+        REFLDM_TRAIN_128,
+        REFLDM_MODERATE_128,
+        REFLDM_SEVERE_128,
         GFPGAN_V1,
         CODEFORMER_RECIPE,
         REALESRGAN_SECOND_ORDER,

@@ -1,4 +1,4 @@
-"""The autoencoder: VQGAN (Esser et al., 2021) as ReF-LDM uses it.
+"""The autoencoder: VQGAN (Esser et al., 2021) as ReF-LDM uses it, and a light form of it.
 
 Diffusion works on the latent before quantisation, with no scale factor; decoding quantises first. Images
 are in [-1, 1] here. The names of the submodules are those of the released weights.
@@ -13,11 +13,18 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .scaled_dot_product import attend
+
 GROUPS = 32
 
 
 class AutoencoderConfig(BaseModel):
-    """Sizes of an autoencoder; the defaults are ReF-LDM's (57.18 M parameters)."""
+    """Sizes of an autoencoder; the defaults are ReF-LDM's (57.18 M parameters).
+
+    ``codebook_size`` 0 is no codebook: the decoder takes the latents as they are. ``patch`` above 1 lays so
+    many pixels a side into channels before the first convolution, and out again after the last: the finest
+    level, which costs most, is left out. Both are for the minis; the paper has neither.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,11 +35,12 @@ class AutoencoderConfig(BaseModel):
     codebook_channels: int = 8
     codebook_size: int = 8192
     image_channels: int = 3
+    patch: int = 1
 
     @property
     def downsampling(self) -> int:
         """How many times smaller than the image the latent is."""
-        return int(2 ** (len(self.multipliers) - 1))
+        return int(self.patch * 2 ** (len(self.multipliers) - 1))
 
 
 class Autoencoder(nn.Module):
@@ -43,13 +51,17 @@ class Autoencoder(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.quantize = Codebook(config.codebook_size, config.codebook_channels)
+        self.quantize = (
+            Codebook(config.codebook_size, config.codebook_channels)
+            if config.codebook_size
+            else nn.Identity()
+        )
         self.quant_conv = nn.Conv2d(config.latent_channels, config.codebook_channels, 1)
         self.post_quant_conv = nn.Conv2d(config.codebook_channels, config.latent_channels, 1)
 
     def encode(self, images: Tensor) -> Tensor:
         """Encode (B, 3, H, W) in [-1, 1] to latents (B, C, H / f, W / f), not quantised."""
-        latents: Tensor = self.quant_conv(self.encoder(images))
+        latents: Tensor = self.quant_conv(self.encoder(F.pixel_unshuffle(images, self.config.patch)))
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -65,7 +77,20 @@ class Autoencoder(nn.Module):
     def decode_quantised(self, quantised: Tensor) -> Tensor:
         """Decode latents that are quantised already."""
         images: Tensor = self.decoder(self.post_quant_conv(quantised))
-        return images
+        return F.pixel_shuffle(images, self.config.patch)
+
+    @torch.no_grad()
+    def standardise(self, mean: Tensor, deviation: Tensor) -> None:
+        """Shift and scale the latents, channel by channel (C,), and undo it before decoding: the images of an
+        autoencoder without codebook stay the same. Diffusion wants latents of deviation 1.
+        """
+        inwards, outwards = self.quant_conv, self.post_quant_conv
+        assert inwards.bias is not None
+        assert outwards.bias is not None
+        inwards.weight.div_(deviation.view(-1, 1, 1, 1))
+        inwards.bias.sub_(mean).div_(deviation)
+        outwards.bias.add_(outwards.weight[..., 0, 0] @ mean)
+        outwards.weight.mul_(deviation.view(1, -1, 1, 1))
 
 
 class Codebook(nn.Module):
@@ -81,10 +106,11 @@ class Codebook(nn.Module):
         return F.embedding(self.nearest(latents), self.embedding.weight).permute(0, 3, 1, 2)
 
     def nearest(self, latents: Tensor) -> Tensor:
-        """The index of the nearest vector at each position: (B, h, w)."""
-        tokens = latents.permute(0, 2, 3, 1).float()
-        vectors = self.embedding.weight.float()
-        return (vectors.square().sum(1) - 2 * tokens @ vectors.T).argmin(-1)
+        """The index of the nearest vector at each position: (B, h, w); in float32 always."""
+        with torch.autocast(latents.device.type, enabled=False):
+            tokens = latents.permute(0, 2, 3, 1).float()
+            vectors = self.embedding.weight.float()
+            return (vectors.square().sum(1) - 2 * tokens @ vectors.T).argmin(-1)
 
 
 class Encoder(nn.Module):
@@ -93,7 +119,7 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         channels = config.channels
-        self.conv_in = nn.Conv2d(config.image_channels, channels, 3, padding=1)
+        self.conv_in = nn.Conv2d(config.image_channels * config.patch**2, channels, 3, padding=1)
         self.down = nn.ModuleList()
         for level, multiplier in enumerate(config.multipliers):
             widths = [channels] + [config.channels * multiplier] * config.residual_blocks
@@ -128,7 +154,7 @@ class Decoder(nn.Module):
             levels.insert(0, Level(widths, upsample=Upsample(channels) if level > 0 else None))
         self.up = nn.ModuleList(levels)
         self.norm_out = group_norm(channels)
-        self.conv_out = nn.Conv2d(channels, config.image_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(channels, config.image_channels * config.patch**2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Decode (B, latent_channels, h, w)."""
@@ -211,7 +237,7 @@ class AttentionBlock(nn.Module):
         """Apply to (B, channels, h, w)."""
         inside = self.norm(x)
         q, k, v = (layer(inside).flatten(2).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
-        attended = F.scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
+        attended = attend(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
         out: Tensor = x + self.proj_out(attended)
         return out
 

@@ -46,7 +46,7 @@ def convert(
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="autoencoder, ldm, refldm or composite-context.")],
+    kind: Annotated[str, typer.Argument(help="autoencoder, ldm, refldm, composite-context or identity.")],
     reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an unfinished run goes on.")],
     assignments: Annotated[
@@ -62,18 +62,19 @@ def train(
     """Train a model from a reference set; under torchrun on several processes."""
     from ..devices import pick_device
     from ..errors import RefbenchError
-    from . import train_config
+    from . import train_presets, train_settings
     from .train import train as run
+    from .train_config import KINDS
 
-    if kind not in train_config.KINDS:
-        raise RefbenchError(f"no training is called {kind!r}; known: {', '.join(train_config.KINDS)}")
+    if kind not in KINDS:
+        raise RefbenchError(f"no training is called {kind!r}; known: {', '.join(KINDS)}")
     layers = [
         {"kind": kind},
-        train_config.preset(preset) if preset else {},
-        train_config.read_settings(config) if config else {},
-        train_config.parse_assignments(assignments or []),
+        train_presets.preset(preset) if preset else {},
+        train_settings.read_settings(config) if config else {},
+        train_settings.parse_assignments(assignments or []),
         {"kind": kind, "data": {"reference_set": reference_set}},
     ]
-    report = run(train_config.make_config(*layers), out, pick_device(device), stop_at)
+    report = run(train_settings.make_config(*layers), out, pick_device(device), stop_at)
     losses = ", ".join(f"{name} {value:.4g}" for name, value in report.losses.items())
     typer.echo(f"{report.weights}: {report.steps} steps, {report.seconds_per_step:.2f} s a step  {losses}")

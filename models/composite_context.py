@@ -104,8 +104,8 @@ class CompositeContext(nn.Module):
 
     def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, context: Tensor) -> Tensor:
         """The noise in latents ``x_t`` at ``timesteps`` (B,), given LQ latents and contexts."""
-        noise: Tensor = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, context=context)
-        return noise
+        output = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, context=context)
+        return self.schedule.noise_of(output, x_t, timesteps)
 
     def guided_eps(
         self, lq_latents: Tensor, contexts: Tensor, image_scale: float, context_scale: float

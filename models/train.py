@@ -1,18 +1,18 @@
 """The training loop: exact resume, averaged weights, a log and sample sheets.
 
 A run is a folder: ``config.yaml``, ``last.pt`` (the newest checkpoint), ``weights.safetensors`` (the averaged
-weights, ready for use), ``log.csv`` and ``sheets/``. What happens in a step depends on the configuration and
-the step's number alone, so a run that was stopped ends with the same weights and the same log.
+weights, ready for use), ``log.csv``, ``validation.csv``, ``tensorboard/`` and ``sheets/``. What happens in a
+step depends on the configuration and the step's number alone, so a run that was stopped ends with the same
+weights and the same log.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
+import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,18 @@ from ..images import to_uint8, write_png
 from ..progress import progress, say
 from .checkpoints import save_weights
 from .ema import Ema
-from .train_config import AnyRun, OptimiserSettings, differences, make_config
+from .recompute import forget_inside
+from .train_config import AnyRun, OptimiserSettings
 from .train_data import Batch, Batches
-from .train_tasks import Losses, Task, make_task
+from .train_log import Board, Log, append_row, cut, time_left
+from .train_settings import differences, make_config
+from .train_task import Losses, Task
+from .train_tasks import make_task
 from .workers import Workers
 
 SHEET_IMAGES = 8
+EXPORT_IMAGES = 64
+LOG, VALIDATION = "log.csv", "validation.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,12 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
     batches = Batches(run.data, run.batch, task.image_size, run.seed, workers, task.needs_references)
     state = State(task, run)
     state.load(out)
+    validate = task.validation() if run.validation.every and workers.is_first else None
     if workers.is_first:
         write_text(out / "config.yaml", yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False))
-        state.log.cut(out / "log.csv")
+        cut(out / LOG, state.log.step)
+        cut(out / VALIDATION, state.step)
+    board = Board(out, state.step, run.tensorboard and workers.is_first)
     stop = min(run.steps, stop_at or run.steps)
     facts = _facts(run, batches)
     begun, start = state.step, time.perf_counter()
@@ -84,11 +93,19 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
             advance(1)
             if workers.is_first:
                 if state.step % run.log_every == 0:
-                    state.log.write(out / "log.csv", state.step, state.rate())
+                    state.log.write(out / LOG, state.step, state.rate())
+                    board.write(state.step, {"rate": state.rate(), **state.log.last})
+                    pace = (time.perf_counter() - start) / (state.step - begun)
+                    _say_where(run, state, stop, pace)
                 if state.step % run.save_every == 0 or state.step == stop:
-                    state.save(out, facts)
+                    state.save(out, facts, batches)
                 if state.step % run.sheet_every == 0 or state.step == stop:
                     state.write_sheet(out, batches)
+                if validate is not None and state.step % run.validation.every == 0:
+                    scores = state.validated(validate)
+                    append_row(out / VALIDATION, {"step": state.step, **scores})
+                    board.write(state.step, {f"val/{name}": value for name, value in scores.items()})
+    board.close()
     spent = time.perf_counter() - start
     workers.wait()
     done = state.step - begun
@@ -108,48 +125,16 @@ def rate_at(settings: OptimiserSettings, step: int, steps: int) -> float:
     return settings.rate * share
 
 
-@dataclass
-class Log:
-    """Means of losses between lines of a CSV file; the file tells nothing that differs between two runs."""
-
-    sums: dict[str, float] = field(default_factory=dict)
-    count: int = 0
-    step: int = 0
-    last: dict[str, float] = field(default_factory=dict)
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Count the losses of a step."""
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        self.count += 1
-
-    def means(self) -> dict[str, float]:
-        """Means since the last line; right after a line, what it says."""
-        return {n: total / self.count for n, total in self.sums.items()} if self.count else dict(self.last)
-
-    def write(self, path: Path, step: int, rate: float) -> None:
-        """Add a line and begin anew."""
-        rows = [
-            *_rows(path),
-            {"step": str(step), "rate": repr(rate)} | {n: repr(v) for n, v in self.means().items()},
-        ]
-        _write_rows(path, rows)
-        self.last, self.sums, self.count, self.step = self.means(), {}, 0, step
-
-    def cut(self, path: Path) -> None:
-        """Leave out lines that are newer than the checkpoint."""
-        rows = _rows(path)
-        kept = [row for row in rows if int(row["step"]) <= self.step]
-        if len(kept) < len(rows):
-            _write_rows(path, kept)
-
-
 class State:
     """Everything that changes during a run."""
 
     def __init__(self, task: Task, run: AnyRun) -> None:
         self.task, self.run = task, run
-        task.network.train().to(memory_format=torch.channels_last)
+        task.network.train()
+        if run.checkpointing:
+            forget_inside(task.network)
+        if run.precision == "float32":
+            task.network.to(memory_format=torch.channels_last)
         self.weights = {n: p for n, p in task.network.named_parameters() if p.requires_grad}
         self.adversary = dict(task.adversary.named_parameters()) if task.adversary is not None else {}
         self.optimisers = [_optimiser(part, run) for part in (self.weights, self.adversary) if part]
@@ -197,8 +182,31 @@ class State:
         self.ema.update(self.weights)
         self.log.add(logged)
 
-    def save(self, out: Path, facts: Mapping[str, str]) -> None:
-        """Write the checkpoint and the averaged weights; the former ones stay until these are whole."""
+    def validated(self, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Scores of the averaged weights."""
+        with self.ema.in_place_of(self.weights):
+            self.task.network.eval()
+            scores = validate()
+            self.task.network.train()
+        return scores
+
+    def save(self, out: Path, facts: Mapping[str, str], batches: Batches) -> None:
+        """Write the checkpoint and the averaged weights; the former ones stay until these are whole.
+
+        Raises:
+            RefbenchError: they cannot be written, for instance because the disk is full.
+        """
+        try:
+            self._save(out, facts, batches)
+        except (OSError, RuntimeError) as error:
+            kept = (
+                f"the checkpoint before it is kept in {out / 'last.pt'}; make room and give the same command"
+            )
+            raise RefbenchError(
+                f"the checkpoint of step {self.step} cannot be written ({error}); {kept}"
+            ) from None
+
+    def _save(self, out: Path, facts: Mapping[str, str], batches: Batches) -> None:
         content = {
             "config": self.run.model_dump(mode="json"),
             "step": self.step,
@@ -213,7 +221,9 @@ class State:
             torch.save(content, partial)
         with self.ema.in_place_of(self.weights):
             described = {**facts, "steps": str(self.step)}
-            save_weights(self.task.network, self.task.config, out / "weights.safetensors", facts=described)
+            handed_on = self.task.exported(batches.first(EXPORT_IMAGES))
+            save_weights(handed_on, self.task.config, out / "weights.safetensors", facts=described)
+            self.task.also_write(handed_on, out)
 
     def load(self, out: Path) -> None:
         """Go on from the newest checkpoint, if there is one.
@@ -272,23 +282,15 @@ def _optimiser(parameters: Mapping[str, nn.Parameter], run: AnyRun) -> torch.opt
     )
 
 
+def _say_where(run: AnyRun, state: State, stop: int, pace: float) -> None:
+    """One line for logs; where there is a bar, it tells the time left."""
+    if not sys.stderr.isatty():
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in state.log.last.items())
+        left = time_left(pace * (stop - state.step))
+        say(f"{run.kind} step {state.step} of {run.steps}: {losses}; {pace:.2f} s a step, {left} left")
+
+
 def _facts(run: AnyRun, batches: Batches) -> dict[str, str]:
     info = ReferenceSet.read(run.data.reference_set).info
     data = f"{info.name} ({info.content_hash[:12]}), split {run.data.split}, {len(batches.pairs)} images"
     return {"name": run.kind, "training_data": data, "licence": info.licence}
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..errors import FaultList, RefbenchError
 from .autoencoder import AutoencoderConfig
 from .composite_context import CompositeContextConfig
+from .identity_network import IdentityNetworkConfig
 from .losses import IDENTITY_WEIGHT, IdentityScale, NoiseLoss
 from .refldm import RefLdmConfig
 
@@ -75,6 +72,22 @@ class IdentitySettings(Settings):
     images: int = Field(default=1000, ge=1)
 
 
+class ValidationSettings(Settings):
+    """Scores of the averaged weights on people who are not trained on: PSNR, LPIPS, identity similarity.
+
+    Attributes:
+        every: steps between them; 0 for never.
+        images: how many, the first of the split.
+        split: whose.
+        recogniser: for identity similarity; one that is not in the loss.
+    """
+
+    every: int = Field(default=0, ge=0)
+    images: int = Field(default=16, ge=1)
+    split: str = "val"
+    recogniser: str = "dlib-resnet"
+
+
 class RunSettings(Settings):
     """What every run has.
 
@@ -84,7 +97,10 @@ class RunSettings(Settings):
         accumulate: parts that a batch is split into, one after another, to save memory.
         precision: of the forward pass; weights and optimiser stay float32.
         ema_decay: of the averaged weights, which are what a run is for.
+        checkpointing: forget what blocks computed, and compute it again for the gradients: less memory, a
+            third more work, the same result.
         seed: of weights, order, degradations and noise.
+        tensorboard: write the log for TensorBoard too, if it is installed.
         log_every, save_every, sheet_every: steps between lines of the log, checkpoints, sample sheets.
     """
 
@@ -94,8 +110,11 @@ class RunSettings(Settings):
     batch: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["float32", "bfloat16"] = "float32"
+    checkpointing: bool = False
     ema_decay: float = Field(default=0.9999, ge=0, lt=1)
     seed: int = 0
+    tensorboard: bool = True
+    validation: ValidationSettings = ValidationSettings()
     log_every: int = Field(default=50, ge=1)
     save_every: int = Field(default=1000, ge=1)
     sheet_every: int = Field(default=1000, ge=1)
@@ -108,7 +127,11 @@ class RunSettings(Settings):
 
 
 class AutoencoderRun(RunSettings):
-    """Trains an autoencoder: reconstruction, LPIPS, codebook, and a discriminator once it is good enough."""
+    """Trains an autoencoder: reconstruction, LPIPS, codebook, and a discriminator once it is good enough.
+
+    ``latent_noise`` is added before decoding, as a share of the latents' deviation: for an autoencoder
+    without codebook, so that what is near in the latents is near in the image.
+    """
 
     kind: Literal["autoencoder"] = "autoencoder"
     model: AutoencoderConfig = AutoencoderConfig()
@@ -116,6 +139,7 @@ class AutoencoderRun(RunSettings):
     perceptual: Literal["vgg", "alex", "none"] = "vgg"
     perceptual_weight: float = 1.0
     codebook_weight: float = 1.0
+    latent_noise: float = Field(default=0.0, ge=0)
     adversarial_weight: float = 0.8
     adversarial_from: int = 30_001
 
@@ -152,130 +176,24 @@ class CompositeRun(DiffusionRun):
     identity: IdentitySettings = IdentitySettings(reference_share=0.5, recogniser="webface-r50-five-point")
 
 
-TrainConfig = Annotated[AutoencoderRun | RefLdmRun | CompositeRun, Field(discriminator="kind")]
-AnyRun = AutoencoderRun | RefLdmRun | CompositeRun
-KINDS = ("autoencoder", "ldm", "refldm", "composite-context")
+class IdentityRun(RunSettings):
+    """Trains a recogniser with ArcFace (Deng et al., 2019): a recogniser of one's own for losses and scores.
 
-PAPER_LDM: dict[str, Any] = {
-    "steps": 500_000,
-    "batch": 40,
-    "optimiser": {"rate": 5e-5, "warmup": 10_000},
-    "reference_dropout": 0.0,
-    "identity": {"weight": 0.0},
-}
-PAPER_REFLDM: dict[str, Any] = {
-    "steps": 150_000,
-    "batch": 8,
-    "optimiser": {"rate": 5e-5, "warmup": 10_000},
-}
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "autoencoder-paper": {
-        "kind": "autoencoder",
-        "steps": 200_000,
-        "batch": 32,
-        "optimiser": {"rate": 1e-4, "warmup": 10_000, "schedule": "cosine", "final_share": 0.01},
-    },
-    "ldm-paper": {"kind": "ldm"} | PAPER_LDM,
-    "refldm-paper": {"kind": "refldm"} | PAPER_REFLDM,
-    "composite-context-paper": {"kind": "composite-context"} | PAPER_REFLDM | {"data": {"references": 1}},
-}
-
-
-def make_config(*layers: Mapping[str, Any]) -> AnyRun:
-    """A configuration from layers of settings, later ones first in rank, nested ones merged by name.
-
-    Raises:
-        FaultList: unknown names or values that do not fit, all at once.
+    Attributes:
+        margin: added to the angle of the right person, in radians.
+        scale: of the cosines.
+        lq_share: of the images that are seen degraded, so that blur does not change who somebody is.
+        image_size: of the set.
     """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = _merged(merged, layer)
-    adapter: TypeAdapter[AnyRun] = TypeAdapter(TrainConfig)
-    try:
-        return adapter.validate_python(merged)
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'run'}: {fault['msg']}" for fault in error.errors()
-        ]
-        raise FaultList("training settings", faults) from None
+
+    kind: Literal["identity"] = "identity"
+    model: IdentityNetworkConfig = IdentityNetworkConfig()
+    margin: float = Field(default=0.4, ge=0, le=1.5)
+    scale: float = Field(default=32.0, gt=0)
+    lq_share: float = Field(default=0.3, ge=0, le=1)
+    image_size: int = 512
 
 
-def preset(name: str) -> Mapping[str, Any]:
-    """The settings of a preset.
-
-    Raises:
-        RefbenchError: no such preset.
-    """
-    if name not in PRESETS:
-        raise RefbenchError(f"no preset {name!r}; known: {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
-def read_settings(path: Path) -> Mapping[str, Any]:
-    """Settings from a YAML file.
-
-    Raises:
-        RefbenchError: the file cannot be read or is no mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RefbenchError(f"{path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise RefbenchError(f"{path} must hold settings by name")
-    return content
-
-
-def parse_assignments(assignments: list[str]) -> Mapping[str, Any]:
-    """Settings from words such as ``optimiser.rate=1e-4`` or ``model.unet.channels=64``.
-
-    Raises:
-        RefbenchError: a word without ``=``.
-    """
-    merged: dict[str, Any] = {}
-    for word in assignments:
-        name, sign, value = word.partition("=")
-        if not sign or not name:
-            raise RefbenchError(f"settings are given as name=value; got {word!r}")
-        nested: Any = yaml.safe_load(value)
-        if isinstance(nested, str):
-            with suppress(ValueError):
-                nested = float(nested)
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        merged = _merged(merged, nested)
-    return merged
-
-
-def differences(left: AnyRun, right: AnyRun) -> list[str]:
-    """Settings that differ, as ``name: one, other``; those that do not change the result are left out."""
-    harmless = (
-        "log_every",
-        "save_every",
-        "sheet_every",
-        "data.workers",
-        "data.reference_set",
-        "autoencoder",
-        "start",
-    )
-    ours, theirs = _flat(left.model_dump(mode="json")), _flat(right.model_dump(mode="json"))
-    names = [name for name in {**ours, **theirs} if name not in harmless]
-    return [f"{n}: {ours.get(n)}, {theirs.get(n)}" for n in names if ours.get(n) != theirs.get(n)]
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for name, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merged(merged[name], value) if both else value
-    return merged
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+TrainConfig = Annotated[AutoencoderRun | RefLdmRun | CompositeRun | IdentityRun, Field(discriminator="kind")]
+AnyRun = AutoencoderRun | RefLdmRun | CompositeRun | IdentityRun
+KINDS = ("autoencoder", "ldm", "refldm", "composite-context", "identity")
