@@ -75,7 +75,7 @@ def _scrfd(files: tuple[Path, ...], device: str) -> Detector:
 MTCNN = DetectorKind(
     name="mtcnn",
     weights=("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet"),
-    certain=0.99,
+    certain=0.97,
     min_score=0.9,
     licence="MIT (weights of facenet-pytorch)",
     citation="Zhang et al., Joint Face Detection and Alignment using Multi-task Cascaded Networks, 2016",
@@ -142,8 +142,7 @@ def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -
     The second look is at the photo with a black margin (a face that the photo's border cuts), the others at
     the photo turned by 90, 270 and 180 degrees (a photo that nobody turned upright). The first look that
     finds a face with a score of at least ``certain`` counts; if none does, the one with the highest score.
-    (MTCNN gives an upright face 0.99 and more; other detectors are less sure of themselves, see
-    `DetectorKind`.)
+    (MTCNN gives an upright face 0.97 and more, other detectors less; see `DetectorKind`.)
     Landmarks and boxes are those in the photo as it came.
 
     Raises:

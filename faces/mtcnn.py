@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 CELL, STRIDE = 12, 2
 MIRROR = [1, 0, 2, 4, 3]
 LOOKS = 2
+HALF = 0.5  # a photo shrunk to this or less for the first look is the source of all smaller looks
 WINDOW_48 = (
     48 * np.array([[0.332, 0.387], [0.668, 0.387], [0.5, 0.583], [0.350, 0.755], [0.650, 0.755]]) - 0.5
 )
@@ -77,9 +78,10 @@ class Mtcnn:
         smallest = max(self.min_size, self.min_share * min(height, width))
         found, scores = [], []
         scale = CELL / smallest
+        base = photo if scale > HALF else resize(photo, round(width * scale), round(height * scale))
         while min(height, width) * scale >= CELL:
             size = (max(CELL, round(width * scale)), max(CELL, round(height * scale)))
-            logits, shifts = self.proposal(self._tensor(resize(photo, *size)[None]))
+            logits, shifts = self.proposal(self._tensor(resize(base, *size)[None]))
             score = logits[0].softmax(0)[1].cpu().numpy()
             rows, columns = np.nonzero(score >= self.thresholds[0])
             if len(rows):
@@ -175,16 +177,19 @@ def suppress(boxes: Floats, scores: Floats, limit: float, of_smaller: bool = Fal
     Overlap is the shared area divided by the joint area, or by the smaller box's area for ``of_smaller``.
     """
     order = np.argsort(-scores, kind="stable")
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
+    left, top, right, bottom = boxes[order].T
+    areas = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
+    alive = np.ones(len(order), dtype=bool)
     kept: list[int] = []
-    while len(order):
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        sides = np.minimum(boxes[best, 2:], boxes[rest, 2:]) - np.maximum(boxes[best, :2], boxes[rest, :2])
-        shared = np.prod(np.maximum(sides, 0.0), axis=1)
-        smaller = np.minimum(areas[best], areas[rest])
-        whole = smaller if of_smaller else areas[best] + areas[rest] - shared
-        order = rest[shared <= limit * np.maximum(whole, 1e-6)]
+    for place in range(len(order)):
+        if not alive[place]:
+            continue
+        kept.append(int(order[place]))
+        width = np.minimum(right[place], right) - np.maximum(left[place], left)
+        height = np.minimum(bottom[place], bottom) - np.maximum(top[place], top)
+        shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+        whole = np.minimum(areas[place], areas) if of_smaller else areas[place] + areas - shared
+        alive &= shared <= limit * np.maximum(whole, 1e-6)
     return np.array(kept, dtype=np.int64)
 
 

@@ -1,8 +1,6 @@
-"""How well distances tell people apart: thresholds, verification rates, and partitions against the truth."""
+"""How well distances tell people apart: thresholds and verification rates over pairs of photos."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,32 +9,6 @@ from ..errors import RefbenchError
 
 Distances = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionScores:
-    """A partition against the true one; all 0 to 1.
-
-    Attributes:
-        precision: share of the pairs that were joined that are of one person (1 where none was joined).
-        recall: share of the pairs of one person that were joined (1 where there are none).
-        b_precision, b_recall: the same seen from each item and averaged over items (B-cubed).
-    """
-
-    precision: float
-    recall: float
-    b_precision: float
-    b_recall: float
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of ``precision`` and ``recall``."""
-        return _harmonic(self.precision, self.recall)
-
-    @property
-    def b_f1(self) -> float:
-        """Harmonic mean of ``b_precision`` and ``b_recall``."""
-        return _harmonic(self.b_precision, self.b_recall)
 
 
 def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
@@ -94,38 +66,6 @@ def accepted_at(distances: npt.ArrayLike, same: npt.ArrayLike, false_rate: float
     others = np.sort(d[~s])
     threshold = float(others[int(false_rate * len(others))])
     return float((d[s] < threshold).mean()), threshold
-
-
-def partition_scores(truth: npt.ArrayLike, found: npt.ArrayLike) -> PartitionScores:
-    """Compare two partitions, each given as a label per item.
-
-    Source of B-cubed: Bagga and Baldwin, "Entity-based cross-document coreferencing", 1998.
-
-    Raises:
-        RefbenchError: lists of different lengths, or empty ones.
-    """
-    _, t = np.unique(np.asarray(truth), return_inverse=True)
-    _, f = np.unique(np.asarray(found), return_inverse=True)
-    if t.shape != f.shape or t.ndim != 1 or not len(t):
-        raise RefbenchError(f"two lists of labels of the same items wanted; got {t.shape} and {f.shape}")
-    _, cell, shared = np.unique(t * (f.max() + 1) + f, return_inverse=True, return_counts=True)
-    true_sizes, found_sizes = np.bincount(t), np.bincount(f)
-    both, joined, real = (_pair_count(sizes) for sizes in (shared, found_sizes, true_sizes))
-    mine = shared[cell]
-    return PartitionScores(
-        precision=both / joined if joined else 1.0,
-        recall=both / real if real else 1.0,
-        b_precision=float((mine / found_sizes[f]).mean()),
-        b_recall=float((mine / true_sizes[t]).mean()),
-    )
-
-
-def _pair_count(sizes: npt.NDArray[np.intp]) -> int:
-    return int((sizes.astype(np.int64) * (sizes - 1) // 2).sum())
-
-
-def _harmonic(first: float, second: float) -> float:
-    return 2 * first * second / (first + second) if first + second else 0.0
 
 
 def _pairs(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[Distances, Flags]:

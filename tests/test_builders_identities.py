@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,21 @@ def test_pairwise_and_bcubed_by_hand() -> None:
     assert result.bcubed.precision == pytest.approx((1 + 1 + 1 / 3 + 2 / 3 + 2 / 3) / 5)
     assert result.bcubed.recall == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1 + 1) / 5)
     assert (result.found, result.true, result.pure, result.whole) == (2, 2, 1, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=14))
+def test_identities_are_judged_as_by_counting(labels: list[tuple[int, int]]) -> None:
+    true, guess = np.array(labels).T
+    result = judge(guess.tolist(), true.tolist())
+    couples = list(combinations(range(len(labels)), 2))
+    joined = [(i, j) for i, j in couples if guess[i] == guess[j]]
+    real = [(i, j) for i, j in couples if true[i] == true[j]]
+    both = len(set(joined) & set(real))
+    assert result.pairwise.precision == pytest.approx(both / len(joined) if joined else 1.0)
+    assert result.pairwise.recall == pytest.approx(both / len(real) if real else 1.0)
+    mine = np.array([np.sum((true == t) & (guess == g)) for t, g in labels])
+    assert result.bcubed.precision == pytest.approx(np.mean(mine / [np.sum(guess == g) for g in guess]))
+    assert result.bcubed.recall == pytest.approx(np.mean(mine / [np.sum(true == t) for t in true]))
 
 
 def test_perfect_identities_score_one_whatever_they_are_called() -> None:

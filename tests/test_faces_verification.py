@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +10,6 @@ from refbench.faces.verification import (
     accuracy,
     best_threshold,
     equal_error_rate,
-    partition_scores,
     ten_fold,
 )
 
@@ -49,37 +46,8 @@ def test_rates_of_perfect_and_useless_distances() -> None:
     assert equal_error_rate(useless, rng.uniform(size=4000) < 0.5) == pytest.approx(0.5, abs=0.03)
 
 
-labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=14)
-
-
-@given(labels)
-def test_partitions_are_scored_as_by_counting(found: list[tuple[int, int]]) -> None:
-    truth, guess = np.array(found).T
-    scores = partition_scores(truth, guess)
-    couples = list(combinations(range(len(found)), 2))
-    joined = [(i, j) for i, j in couples if guess[i] == guess[j]]
-    real = [(i, j) for i, j in couples if truth[i] == truth[j]]
-    both = len(set(joined) & set(real))
-    assert scores.precision == pytest.approx(both / len(joined) if joined else 1.0)
-    assert scores.recall == pytest.approx(both / len(real) if real else 1.0)
-    mine = [np.sum((truth == t) & (guess == g)) for t, g in found]
-    assert scores.b_precision == pytest.approx(
-        np.mean([m / np.sum(guess == g) for m, (_, g) in zip(mine, found, strict=True)])
-    )
-    assert scores.b_recall == pytest.approx(
-        np.mean([m / np.sum(truth == t) for m, (t, _) in zip(mine, found, strict=True)])
-    )
-
-
-def test_a_partition_agrees_with_itself_whatever_its_labels() -> None:
-    scores = partition_scores(["a", "a", "b", "c"], [7, 7, 1, 3])
-    assert (scores.f1, scores.b_f1) == (1.0, 1.0)
-
-
 def test_faulty_lists_are_refused() -> None:
     with pytest.raises(RefbenchError, match="one kind only"):
         best_threshold([0.1, 0.2], [True, True])
     with pytest.raises(RefbenchError, match="one distance"):
         accuracy([0.1], [True, False], 0.5)
-    with pytest.raises(RefbenchError, match="labels"):
-        partition_scores([1, 2], [1])
