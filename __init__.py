@@ -1,7 +1,8 @@
 """refbench: datasets, scores and leaderboards for reference-based face restoration.
 
 The five verbs are functions here and commands of the same names and options on the command line:
-`build`, `degrade`, `restore`, `score`, `publish`. Importing the package loads nothing heavy.
+`build`, `degrade`, `restore`, `score`, `publish`; `evaluate` is restore, check and score. Importing the
+package loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .verbs import build as build
     from .verbs import degrade as degrade
+    from .verbs import evaluate as evaluate
     from .verbs import publish as publish
     from .verbs import restore as restore
     from .verbs import score as score
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "degrade", "publish", "restore", "score"]
+__all__ = ["__version__", "build", "degrade", "evaluate", "publish", "restore", "score"]
 
 
 def __getattr__(name: str) -> Any:

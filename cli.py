@@ -44,6 +44,31 @@ Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Name of the recipe 
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
 Seed = Annotated[int, typer.Option(help="Seed; each image's own comes from it and the image's key.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps, or auto for the best there is.")]
+References = Annotated[
+    str, typer.Option(help="all; at most so many per face, like 1; or wrong: those of another person.")
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Bundled name, package.module:Class, file.onnx, folder, or command with {lq} {refs} {out}.",
+    ),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Faces restored together.")]
+Times = Annotated[bool, typer.Option(help="Put time and memory per image into the card.")]
+Protocols = Annotated[
+    list[str] | None, typer.Option("--protocol", "-p", help="Protocol id or list; may be repeated.")
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Score what is there; the entry gets no rank.")
+]
+Arithmetic = Annotated[
+    str, typer.Option("--precision", help="float32; or bf16: faster, less exact, and marked +bf16.")
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder of embeddings of HQ images, for several stores to share.")
+]
 SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")]
 
 
@@ -193,24 +218,15 @@ def degrade(
 def restore(
     reference_set: SetFolder,
     recipe: Recipe,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Bundled name, package.module:Class, file.onnx, folder, or command with {lq} {refs} {out}.",
-        ),
-    ],
+    model: Model,
     out: Out,
     preset: Annotated[str | None, typer.Option(help="Preset of the model.")] = None,
     split: Split = "test",
-    references: Annotated[
-        int | None, typer.Option(min=0, help="At most so many references per face.")
-    ] = None,
+    references: References = "all",
     seed: Seed = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored together.")] = 4,
+    batch_size: BatchSize = 4,
     device: Device = "auto",
-    times: Annotated[bool, typer.Option(help="Put time and memory per image into the card.")] = True,
+    times: Times = True,
     as_json: AsJson = False,
 ) -> None:
     """Run a restorer over the LQ images of a set and write a submission."""
@@ -243,23 +259,90 @@ def score(
     ],
     recipe: Recipe,
     store: Annotated[Path, typer.Option("--store", "-s", help="Folder of records.")],
-    protocol: Annotated[
-        list[str] | None, typer.Option("--protocol", "-p", help="Protocol id; may be repeated.")
-    ] = None,
+    protocol: Protocols = None,
     split: Split = "test",
     device: Device = "auto",
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Score what is there; the entry gets no rank.")
-    ] = False,
+    references: Annotated[
+        str | None,
+        typer.Option(help="Evaluation mode: all, a number, or wrong. Default: what each card says."),
+    ] = None,
+    precision: Arithmetic = "float32",
+    cache: Cache = None,
+    allow_missing: AllowMissing = False,
     as_json: AsJson = False,
 ) -> None:
     """Score submissions in one pass and add their records to a store."""
+    from .metrics.engine import precision_named
     from .verbs import score as run
     from .verbs import summary
 
-    records = run(reference_set, recipe, submissions, store, split, protocol, device, allow_missing)
+    exactness = precision_named(precision)
+    records = run(
+        reference_set,
+        recipe,
+        submissions,
+        store,
+        split,
+        protocol,
+        device,
+        allow_missing,
+        references,
+        exactness,
+        cache,
+    )
     table = summary(records)
     emit(table.to_dict("records"), as_json, table.to_string(index=False, na_rep="-"))
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    reference_set: Annotated[Path, typer.Option("--set", help="Folder of a reference set.")],
+    recipe: Annotated[list[str], typer.Option("--recipe", "-r", help="Name; may be repeated.")],
+    store: Annotated[Path, typer.Option("--store", "-s", help="Folder of records.")],
+    out: Out,
+    preset: Annotated[str | None, typer.Option(help="Preset of the model.")] = None,
+    split: Split = "test",
+    references: References = "all",
+    seed: Seed = 0,
+    batch_size: BatchSize = 4,
+    device: Device = "auto",
+    times: Times = True,
+    protocol: Protocols = None,
+    precision: Arithmetic = "float32",
+    cache: Cache = None,
+    allow_missing: AllowMissing = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore, check, score and record in one go; a run that was killed goes on where it was."""
+    from .metrics.engine import precision_named
+    from .verbs import evaluate as run
+    from .verbs import summary
+
+    exactness = precision_named(precision)
+    records, folders = run(
+        reference_set,
+        recipe,
+        model,
+        out,
+        store,
+        preset,
+        split,
+        references,
+        seed,
+        batch_size,
+        device,
+        times,
+        protocol,
+        allow_missing,
+        exactness,
+        cache,
+    )
+    table = summary(records)
+    pictures = " ".join(f"--submission {folder}" for folder in folders)
+    following = f"refbench publish {store} --out site --set {reference_set} {pictures}"
+    text = f"{table.to_string(index=False, na_rep='-')}\n\nNext: {following}"
+    emit({"table": table.to_dict("records"), "next": following}, as_json, text)
 
 
 @app.command()
@@ -272,12 +355,17 @@ def publish(
     submission: Annotated[
         list[Path] | None, typer.Option("--submission", help="Submission, for the pictures; may be repeated.")
     ] = None,
+    push: Annotated[
+        str,
+        typer.Option(metavar="OWNER/NAME", help="Send the site to a static Space on the Hugging Face Hub."),
+    ] = "",
+    private: Annotated[bool, typer.Option("--private", help="Make that Space private if it is new.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the leaderboard of a store as a static site that opens from disk."""
     from .verbs import publish as run
 
-    page = run(store, out, reference_set or (), submission or ())
+    page = run(store, out, reference_set or (), submission or (), push, private)
     emit({"page": str(page)}, as_json, str(page))
 
 

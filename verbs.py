@@ -1,4 +1,6 @@
-"""The five verbs as functions: build, degrade, restore, score, publish. Each joins rooms by their records.
+"""The verbs as functions: build, degrade, restore, score, publish; each joins rooms by their records.
+
+`evaluate` is restore, check and score in one.
 
 Sets, submissions and stores are named by their folders, so a verb can be taken up on another day, by another
 person or on another machine; what is done already is kept.
@@ -20,10 +22,12 @@ from .degradations.named import load_recipe
 from .degradations.recipe import Recipe
 from .degradations.synthesise import LqInfo, synthesise
 from .degradations.verify import Verification, verify
-from .errors import RefbenchError
+from .errors import FaultList, RefbenchError
 from .files import write_text
+from .progress import say
 
 if TYPE_CHECKING:
+    from .metrics.engine import Precision
     from .metrics.record import Record
     from .models.restore import RestoreReport
 
@@ -96,7 +100,7 @@ def restore(
     out: Path,
     preset: str | None = None,
     split: str = "test",
-    references: int | None = None,
+    references: int | str = "all",
     seed: int = 0,
     batch_size: int = 4,
     device: str = "auto",
@@ -111,7 +115,8 @@ def restore(
         out: folder of the submission: ``KEY.png`` and the card.
         preset: of the model; None for its default.
         split: whose targets; ``all`` for every image with references.
-        references: at most this many references per target; None for as many as the model takes.
+        references: ``all`` that the model takes; a number for at most so many; ``wrong`` for those of another
+            person. The card says which, and the images are scored under it (`metrics.modes`).
         seed: each image's own seed comes from (seed, key).
         batch_size: images restored together; any number gives the same images.
         device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
@@ -122,6 +127,7 @@ def restore(
     """
     from .devices import pick_device
     from .leaderboard.cards import CARD_NAME, write_card
+    from .metrics.modes import with_references
     from .metrics.record import Card
     from .models.bundled import load_restorer
     from .models.restore import restore_images
@@ -130,11 +136,13 @@ def restore(
     chosen = ReferenceSet.read(reference_set)
     targets = _targets(chosen, split)
     _require_lq(chosen, recipe, targets)
+    mode = str(references)
+    seen = with_references(chosen, mode, split)
     jobs = [
         Job(
             target.key,
             chosen.lq_path(recipe, target.key),
-            tuple(chosen.hq_path(key) for key in target.references[:references]),
+            tuple(chosen.hq_path(key) for key in seen[target.key].references),
         )
         for target in targets
     ]
@@ -149,9 +157,8 @@ def restore(
             paper=facts.paper,
             licence=facts.licence,
             parameters=facts.parameters,
-            references_used=min(
-                (limit for limit in (references, facts.references_used) if limit is not None), default=None
-            ),
+            references_used=_fewest(int(mode) if mode.isdecimal() else None, facts.references_used),
+            references=mode,
             training_data=facts.training_data,
             hardware=place if record_times else "unknown",
             seconds_per_image=report.seconds_per_image,
@@ -172,6 +179,9 @@ def score(
     protocols: Sequence[str] | None = None,
     device: str = "auto",
     allow_missing: bool = False,
+    references: int | str | None = None,
+    precision: Precision = "float32",
+    cache: Path | None = None,
 ) -> list[Record]:
     """Score submissions in one pass over the set and add their records to a store.
 
@@ -184,6 +194,9 @@ def score(
         protocols: ids of the metrics; None for the default list, which needs the weights of group ``demo``.
         device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
         allow_missing: score what is there; each missing image is an unscored row, and the entry has no rank.
+        references: the evaluation mode of all submissions (`metrics.modes`); None for what each card says.
+        precision: ``bfloat16`` inside large networks is fast and marked: those ids end in ``+bf16``.
+        cache: folder of embeddings of HQ images, by content; None for one in the store that git leaves out.
 
     Raises:
         FaultList: images are missing, extra, of the wrong size or kind; all of them are listed.
@@ -199,18 +212,97 @@ def score(
     _require_lq(chosen, recipe, _targets(chosen, split))
     read = [read_submission(path) for path in submissions]
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
-    records = score_many(
-        chosen,
-        split,
-        entries,
-        OFFLINE if protocols is None else protocols,
-        device=pick_device(device),
-        allow_missing=allow_missing,
-        work=_work_folder(store),
-    )
-    for record in records:
-        Store(store).add(record)
-    return records
+    modes = [entry.card.references if references is None else str(references) for entry in entries]
+    work = _work_folder(store)
+    scored: dict[int, Record] = {}
+    for mode in dict.fromkeys(modes):
+        places = [place for place, its in enumerate(modes) if its == mode]
+        records = score_many(
+            chosen,
+            split,
+            [entries[place] for place in places],
+            OFFLINE if protocols is None else protocols,
+            references=mode,
+            device=pick_device(device),
+            precision=precision,
+            allow_missing=allow_missing,
+            work=work,
+            cache=cache or work / "hq",
+        )
+        scored |= dict(zip(places, records, strict=True))
+    for place in sorted(scored):
+        Store(store).add(scored[place])
+    return [scored[place] for place in sorted(scored)]
+
+
+def evaluate(
+    reference_set: Path,
+    recipes: Sequence[str],
+    model: str,
+    out: Path,
+    store: Path,
+    preset: str | None = None,
+    split: str = "test",
+    references: int | str = "all",
+    seed: int = 0,
+    batch_size: int = 4,
+    device: str = "auto",
+    record_times: bool = True,
+    protocols: Sequence[str] | None = None,
+    allow_missing: bool = False,
+    precision: Precision = "float32",
+    cache: Path | None = None,
+) -> tuple[list[Record], list[Path]]:
+    """Restore, check, score and record, one recipe after the other; the records, and where the images are.
+
+    A run that was killed goes on where it was: images, parts of scores and records that are there are kept.
+
+    Args:
+        recipes: names of the recipes; each submission is the folder ``out/RECIPE``. The other arguments are
+            those of `restore` and `score`.
+
+    Raises:
+        FaultList: images are faulty or, without ``allow_missing``, absent because the model failed on them.
+        RefbenchError: whatever `restore` and `score` raise.
+    """
+    from .leaderboard.submission import check_submission
+
+    records: list[Record] = []
+    folders = [out / recipe for recipe in recipes]
+    for recipe, folder in zip(recipes, folders, strict=True):
+        report = restore(
+            reference_set,
+            recipe,
+            model,
+            folder,
+            preset,
+            split,
+            references,
+            seed,
+            batch_size,
+            device,
+            record_times,
+        )
+        for key, reason in report.failures.items():
+            say(f"{recipe}: {key}: {reason}")
+        checked = check_submission(
+            folder, ReferenceSet.read(reference_set), split, allow_missing=allow_missing
+        )
+        if checked.faults:
+            raise FaultList(str(folder), checked.faults, "mend these and run the same command again")
+        records += score(
+            reference_set,
+            recipe,
+            [folder],
+            store,
+            split,
+            protocols,
+            device,
+            allow_missing,
+            precision=precision,
+            cache=cache,
+        )
+    return records, folders
 
 
 def publish(
@@ -218,6 +310,8 @@ def publish(
     out: Path,
     reference_sets: Sequence[Path] = (),
     submissions: Sequence[Path] = (),
+    push: str = "",
+    private: bool = False,
 ) -> Path:
     """Write the leaderboard of a store as a static site and return its first page.
 
@@ -226,14 +320,20 @@ def publish(
         out: folder of the site.
         reference_sets, submissions: where the pictures of the comparison pages come from; without them the
             site has tables alone.
+        push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site.
+        private: make that Space private if it is new.
 
     Raises:
         FaultyInput: ``out`` holds files that are not a site; a submission is faulty.
-        RefbenchError: the store or a set cannot be read.
+        RefbenchError: the store or a set cannot be read; the Hub cannot be reached or refuses.
     """
+    from .leaderboard.hub import push_site
     from .leaderboard.publish import publish_site
 
-    return publish_site(store, out, reference_sets, submissions)
+    page = publish_site(store, out, reference_sets, submissions)
+    if push:
+        say(f"pushed to {push_site(out, push, private=private)}")
+    return page
 
 
 def summary(records: Sequence[Record]) -> pd.DataFrame:
@@ -244,8 +344,11 @@ def summary(records: Sequence[Record]) -> pd.DataFrame:
         means = record.scores.groupby("protocol")["value"].mean()
         numbers = {id: score.value for id, score in info.set_scores.items()}
         values = {id: means.get(id, numbers.get(id)) for id in info.benchmark.protocols}
-        rows.append({"recipe": info.benchmark.recipe, "model": info.card.model, **values})
-    return pd.DataFrame(rows)
+        mode = info.benchmark.references
+        rows.append({"recipe": info.benchmark.recipe, "references": mode, "model": info.card.model, **values})
+    table = pd.DataFrame(rows)
+    plain = rows and (table["references"] == "all").all()
+    return table.drop(columns="references") if plain else table
 
 
 def _fewest(*limits: int | None) -> int | None:

@@ -25,6 +25,7 @@ HELP = {
     "licence": "of code and weights, for instance Apache-2.0",
     "parameters": "number of parameters, for instance 54000000",
     "references_used": "most reference images used for one face; 0 for none",
+    "references": "all; or what --references was while restoring: a number, or wrong",
     "training_data": "data sets it was trained on, or unknown",
     "hardware": "what the time below was measured on",
     "seconds_per_image": "for one image, loading left out",

@@ -57,6 +57,7 @@ def write_bundle(
     protocols: Sequence[Protocol],
     split: str = "test",
     weights: Mapping[str, Path] | None = None,
+    show_targets: bool = False,
 ) -> Path:
     """Write a bundle to upload; the same inputs give the same bytes.
 
@@ -64,11 +65,12 @@ def write_bundle(
     and, in ``weights`` (file by name), what the protocols need, so that it needs no network.
 
     Raises:
-        FaultyInput: a date is not one, or no protocol is named.
+        FaultyInput: a date is not one, no protocol is named, or targets are references of others and
+            ``show_targets`` does not allow it.
         RefbenchError: the set has no LQ images of the recipe, or no images in the split.
     """
     _check(challenge, protocols)
-    targets = kit_targets(reference_set, recipe, split)
+    targets = kit_targets(reference_set, recipe, split, show_targets)
     settings = {"recipe": recipe, "split": split, "protocols": [protocol.id for protocol in protocols]}
     files = {
         "competition.yaml": _yaml(_competition(challenge, protocols)),

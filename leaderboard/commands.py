@@ -18,6 +18,9 @@ submission = typer.Typer(help="Make and check submissions, offline.", no_args_is
 records = typer.Typer(help="Bring in, list and verify records.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+ShowTargets = Annotated[
+    bool, typer.Option("--show-targets", help="Allow targets that are references of others, HQ and all.")
+]
 StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of records.")]
 
 
@@ -81,12 +84,29 @@ def kit(
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
     recipe: Annotated[str, typer.Option("--recipe", "-r", help="Recipe of the LQ images.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    show_targets: ShowTargets = False,
 ) -> None:
     """Write what a restorer may see and no more: LQ, references, a card; for participants or a container."""
     from ..builders.manifest import ReferenceSet
     from .kit import write_kit
 
-    typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split)))
+    typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split, show_targets)))
+
+
+@submission.command("challenge")
+def challenge(
+    reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    per_person: Annotated[int, typer.Option(min=1, help="Images of each person to restore, at most.")] = 1,
+) -> None:
+    """Make a set of which nothing that is scored is a reference, so that kits give no HQ image away."""
+    from ..builders.manifest import ReferenceSet
+    from .challenge import write_challenge_set
+
+    made = write_challenge_set(ReferenceSet.read(reference_set), out, per_person)
+    counts = made.info.counts
+    held = f"{counts['images_with_references']} of {counts['images']} images are to be restored"
+    typer.echo(f"{out}: {held}. Next: refbench degrade {out} --recipe refldm-severe")
 
 
 @records.command("import")
@@ -244,6 +264,7 @@ def codabench(
         list[str] | None, typer.Option("--protocol", "-p", help="Protocol id; may be repeated.")
     ] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    show_targets: ShowTargets = False,
 ) -> None:
     """Write a bundle for Codabench: pages, public and private data, and the scoring program."""
     from .. import weights
@@ -253,9 +274,13 @@ def codabench(
 
     chosen = [metric.protocol for metric in select(protocol or OFFLINE)]
     needed = {name: weights.path(name) for declared in chosen for name in declared.weights}
-    challenge = Challenge(title, start, end, image, contact=contact)
+    plan = Challenge(title, start, end, image, contact=contact)
     typer.echo(
-        str(write_bundle(ReferenceSet.read(reference_set), recipe, out, challenge, chosen, split, needed))
+        str(
+            write_bundle(
+                ReferenceSet.read(reference_set), recipe, out, plan, chosen, split, needed, show_targets
+            )
+        )
     )
 
 

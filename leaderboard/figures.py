@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..metrics.modes import ALL, WRONG
 from .board import Board, Cell, Column, Row, Table
 from .plots import Axis, Line, Point, lines, scatter
 from .rendering import safe
@@ -148,6 +149,49 @@ def _reference_figure(table: Table) -> Figure | None:
     title = f"{column.title} by references used"
     caption = f"{title}: one submission for each number of references, with 95 % intervals."
     svg = lines(curves, Axis("References used", None), _axis(column), title)
+    return {"svg": safe(svg), "caption": caption}
+
+
+def mode_figures(board: Board) -> list[Figure]:
+    """One plot per set and recipe that was scored under several evaluation modes: what references bring."""
+    groups: dict[tuple[str, ...], dict[str, Table]] = {}
+    for table in board.tables:
+        its = table.benchmark
+        group = (its.name, its.split, its.recipe, its.lq_hash, *its.protocols)
+        groups.setdefault(group, {})[its.references] = table
+    figures = [_mode_figure(by_mode) for by_mode in groups.values() if len(by_mode) > 1]
+    return [figure for figure in figures if figure is not None]
+
+
+def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
+    counts = sorted(int(mode) for mode in by_mode if mode.isdecimal())
+    order = [WRONG, *map(str, counts), ALL]
+    places = {mode: float(place) for place, mode in enumerate(mode for mode in order if mode in by_mode)}
+    column = _identity(next(iter(by_mode.values())))
+    if column is None:
+        return None
+    curves: dict[str, list[tuple[float, float, float, float]]] = {}
+    pages: dict[str, str] = {}
+    for mode, place in places.items():
+        for row in by_mode[mode].rows:
+            cell = _cell(by_mode[mode], row, column)
+            if cell.value is not None:
+                curves.setdefault(row.label, []).append((place, cell.value, *_bounds(cell)))
+                pages[row.label] = f"models/{row.name}.html"
+    drawn = [
+        Line(label, pages[label], *(tuple(part) for part in zip(*points, strict=True)))
+        for label, points in sorted(curves.items())
+        if len(points) > 1
+    ]
+    if not drawn:
+        return None
+    title = f"{column.title} by references given"
+    labels = {place: mode for mode, place in places.items()}
+    caption = (
+        f"{title}: the same models restored with those of another person (wrong), with the first ones alone "
+        "(a number), and with all of them, with 95 % intervals."
+    )
+    svg = lines(drawn, Axis("References given", None), _axis(column), title, labels)
     return {"svg": safe(svg), "caption": caption}
 
 

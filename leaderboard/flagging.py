@@ -11,6 +11,7 @@ from ..errors import FaultyInput
 from ..files import sha256_file
 from .flags import Flag
 from .integrity import find_copies, find_overlap
+from .modes import as_seen
 from .records import keep_flags
 from .store import Store, Stored
 from .submission import Submission, submission_hash
@@ -44,15 +45,22 @@ def flag_records(
     Raises:
         FaultyInput: a submission fits no record of the set, or other flags were kept before.
     """
-    of_set = [
-        s for s in store.stored() if s.record.info.benchmark.set_hash == reference_set.info.content_hash
-    ]
+    stored = store.stored()
+    seen = {
+        found.info.content_hash: found
+        for found in as_seen([reference_set], [s.record.info.benchmark for s in stored])
+    }
+    of_set = [s for s in stored if s.record.info.benchmark.set_hash in seen]
     matched, lost = match_submissions(of_set, submissions)
     if lost:
-        names = ", ".join(str(found.root) for found in lost)
+        names = ", ".join(str(stranger.root) for stranger in lost)
         raise FaultyInput(f"{names}: fits no record in {store.root}; score it first: refbench score")
+    found: dict[Path, tuple[Flag, ...]] = {}
+    for digest, view in seen.items():
+        mine = [s for s in of_set if s.record.info.benchmark.set_hash == digest]
+        found |= find_flags(mine, matched, view)
     done = []
-    for folder, flags in sorted(find_flags(of_set, matched, reference_set).items()):
+    for folder, flags in sorted(found.items()):
         keep_flags(folder, flags)
         done.append((folder, flags))
     return done

@@ -15,10 +15,15 @@ from .cards import CARD_NAME, card_text
 LISTED = "references.json"
 
 
-def kit_targets(reference_set: ReferenceSet, recipe: str, split: str) -> tuple[Target, ...]:
-    """The targets of a split that participants restore; says how many of them are references of others.
+def kit_targets(
+    reference_set: ReferenceSet, recipe: str, split: str, show_targets: bool = False
+) -> tuple[Target, ...]:
+    """The targets of a split that participants restore.
+
+    Where targets guide each other, everyone who has the kit has the HQ images that are scored.
 
     Raises:
+        FaultyInput: targets are references of others, unless ``show_targets`` allows it (then it is said).
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
     targets = reference_set.select(split)
@@ -31,8 +36,15 @@ def kit_targets(reference_set: ReferenceSet, recipe: str, split: str) -> tuple[T
             f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {mend}"
         )
     leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
+    count = f"{len(leaks)} of {len(targets)} targets are references of others"
+    if leaks and not show_targets:
+        raise FaultyInput(
+            f"{count}: whoever has the kit would have HQ images that are scored. Make a set without that:"
+            f" refbench submission challenge {reference_set.root} --out CHALLENGE; or allow it with "
+            "--show-targets for a model that cannot remember"
+        )
     if leaks:
-        say(f"beware: {len(leaks)} targets are references of others, so participants see their HQ images")
+        say(f"beware: {count}, so whoever has the kit sees their HQ images")
     return targets
 
 
@@ -53,16 +65,18 @@ def kit_files(
     yield CARD_NAME, card_text(Card(model="My model"), explained=True).encode()
 
 
-def write_kit(reference_set: ReferenceSet, recipe: str, out: Path, split: str = "test") -> Path:
+def write_kit(
+    reference_set: ReferenceSet, recipe: str, out: Path, split: str = "test", show_targets: bool = False
+) -> Path:
     """Write the kit of a set into the new or empty folder ``out``: for participants, or for a container.
 
     Raises:
-        FaultyInput: ``out`` holds files.
+        FaultyInput: ``out`` holds files, or targets are references of others (`kit_targets`).
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FaultyInput(f"{out} holds files; a kit goes into a new or empty folder")
-    targets = kit_targets(reference_set, recipe, split)
+    targets = kit_targets(reference_set, recipe, split, show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
         write_bytes(out / address, content)
     return out

@@ -8,7 +8,7 @@ from typing import Any
 from .album_pages import Hero, disputed_strip
 from .board import CONTROL_HOLE, Board, Column, Row, Table
 from .downloads import LABELS
-from .figures import sweep_figures, table_figures
+from .figures import mode_figures, sweep_figures, table_figures
 from .pictures import Album
 from .rendering import Page
 from .reported import Reported, rows_of
@@ -52,7 +52,7 @@ def board_page(
             _table(board, table, albums.get(table.slug), sliced.get(table.slug, ()), reported, studies)
             for table in board.tables
         ],
-        "sweeps": sweep_figures(board),
+        "sweeps": [*mode_figures(board), *sweep_figures(board)],
     }
     return Page("index.html", "index.html", told)
 

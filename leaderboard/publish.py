@@ -19,6 +19,7 @@ from .galleries import choose_galleries
 from .how_page import how_page
 from .model_index import model_card
 from .model_pages import model_pages
+from .modes import as_seen
 from .pages import board_page
 from .pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
 from .ranking import make_board
@@ -66,6 +67,7 @@ def publish_site(
     ]
     given = [found if isinstance(found, Submission) else read_submission(found) for found in submissions]
     stored = store.stored()
+    sets = as_seen(sets, [entry.record.info.benchmark for entry in stored])
     site = Site.open(out)
     matched, lost = match_submissions(stored, given)
     for found in lost:

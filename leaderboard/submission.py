@@ -84,11 +84,13 @@ def check_submission(
     split: str = "test",
     limits: Limits | None = None,
     look_inside: bool = True,
+    allow_missing: bool = False,
 ) -> Checked:
     """Check a submission, offline and with the scorer's own rules, and tell every fault at once.
 
     With ``reference_set`` the keys and sizes must fit the targets of ``split`` that have references.
-    ``look_inside`` verifies every image to its last byte; otherwise names and the card are checked.
+    ``look_inside`` verifies every image to its last byte; otherwise names and the card are checked. With
+    ``allow_missing`` an absent image is a note and no fault.
 
     Raises:
         RefbenchError: there is nothing at ``path``.
@@ -108,7 +110,7 @@ def check_submission(
     images = _find_images(root, book, notes)
     card = _card(root, book)
     if reference_set is not None:
-        _match_keys(images, reference_set, split, book)
+        _match_keys(images, reference_set, split, book, notes if allow_missing else book)
     if look_inside:
         _look_inside(images, reference_set, book)
     submission = Submission(root, card, images, private) if card is not None and images else None
@@ -171,10 +173,12 @@ def _card(root: Path, book: FaultBook) -> Card | None:
         return None
 
 
-def _match_keys(images: Mapping[str, Path], reference_set: ReferenceSet, split: str, book: FaultBook) -> None:
+def _match_keys(
+    images: Mapping[str, Path], reference_set: ReferenceSet, split: str, book: FaultBook, absent: FaultBook
+) -> None:
     wanted = {target.key for target in reference_set.select(split)}
     for key in sorted(wanted - images.keys()):
-        book.add(MISSING, key)
+        absent.add(MISSING, key)
     for key in sorted(images.keys() - wanted):
         book.add(UNKNOWN_KEY, key)
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..metrics.modes import ALL
 from .board import Cell, Column, Row, Table
+from .modes import mode_words
 from .settings import BoardSettings
 
 COMPOSITE_TITLE = "Borda"
@@ -131,9 +133,17 @@ def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Tabl
         if name in settings.titles:
             return settings.titles[name]
     recipe = re.sub(r"^refldm-", "", table.recipe).replace("-", " ").replace("_", " ")
-    several = len({(t.benchmark.name, t.benchmark.set_hash) for t in all_tables}) > 1
+    whole = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
+    several = len(whole) > 1 or len({t.benchmark.name for t in all_tables}) > 1
     title = f"{benchmark.name}, {recipe}" if several else recipe[:1].upper() + recipe[1:]
-    alike = [t for t in all_tables if t.recipe == table.recipe and t.benchmark.name == benchmark.name]
+    if words := mode_words(benchmark.references):
+        title = f"{title}, {words}"
+    alike = [
+        t
+        for t in all_tables
+        if (t.recipe, t.benchmark.name, t.benchmark.references)
+        == (table.recipe, benchmark.name, benchmark.references)
+    ]
     return title if len(alike) < 2 else f"{title} ({benchmark.id.rpartition('-')[2]})"
 
 

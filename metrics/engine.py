@@ -105,6 +105,19 @@ class Engine:
         return tuple(torch.cat(pair) for pair in zip(*parts, strict=True))
 
 
+def precision_named(name: str) -> Precision:
+    """The precision of a name people type: ``float32``, ``bfloat16`` or ``bf16``.
+
+    Raises:
+        RefbenchError: another name.
+    """
+    if name == "float32":
+        return "float32"
+    if name in ("bf16", "bfloat16"):
+        return "bfloat16"
+    raise RefbenchError(f"the precision can be float32 or bf16; got {name!r}")
+
+
 def load(feature: Feature, device: torch.device) -> Extractor:
     """The extractor of a feature; kept, so that whoever scores next with the same weights need not load it.
 

@@ -1,8 +1,8 @@
 """Evaluation modes: the same targets with fewer references, or with the references of another person.
 
-How much a model gains from its references, and what it does when they are wrong, are two runs of restoring
-and scoring under two modes. A mode gives another reference set in memory, with a name and a content hash of
-its own, so that its records never share a table with those of the whole lists.
+How much a model gains from its references, and what it does when they are wrong, are runs of restoring and
+scoring under modes. A mode gives another reference set in memory, with a content hash of its own; records
+name it, and never share a table with those of the whole lists.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..builders.manifest import ReferenceSet, Target, content_hash
+from ..builders.manifest import ALL_SPLITS, ReferenceSet, Target, content_hash
 from ..errors import RefbenchError
 from ..files import sha256_json
 
@@ -18,13 +18,13 @@ ALL = "all"
 WRONG = "wrong"
 
 
-def with_references(reference_set: ReferenceSet, mode: str) -> ReferenceSet:
-    """The set as a mode sees it.
+def with_references(reference_set: ReferenceSet, mode: str, split: str = ALL_SPLITS) -> ReferenceSet:
+    """The set as a mode sees it. ``split`` is whose targets get wrong references, ``all`` for all of them.
 
     Args:
         reference_set: the set.
-        mode: ``all``; a number k for the first k references of each target (fewer where there are fewer);
-            ``wrong`` for as many references of another person of the same split, drawn by identity.
+        mode: ``all``; a number k for the first k references of each target (fewer where there are fewer, none
+            for 0); ``wrong`` for as many references of another person of the same split, drawn by identity.
 
     Raises:
         RefbenchError: another mode, or a split with a single person under ``wrong``.
@@ -32,14 +32,12 @@ def with_references(reference_set: ReferenceSet, mode: str) -> ReferenceSet:
     if mode == ALL:
         return reference_set
     if mode == WRONG:
-        targets = _swapped(reference_set.targets)
-    elif mode.isdecimal() and int(mode) > 0:
+        targets = _swapped(reference_set.targets, split)
+    elif mode.isdecimal():
         targets = tuple(_first(target, int(mode)) for target in reference_set.targets)
     else:
-        raise RefbenchError(f"the references can be {ALL!r}, {WRONG!r} or a number from 1; got {mode!r}")
-    info = reference_set.info.model_copy(
-        update={"name": f"{reference_set.info.name}-references-{mode}", "content_hash": content_hash(targets)}
-    )
+        raise RefbenchError(f"the references can be {ALL!r}, {WRONG!r} or a number; got {mode!r}")
+    info = reference_set.info.model_copy(update={"content_hash": content_hash(targets)})
     return ReferenceSet(reference_set.root, info, targets)
 
 
@@ -51,11 +49,11 @@ def _first(target: Target, count: int) -> Target:
     )
 
 
-def _swapped(targets: Sequence[Target]) -> tuple[Target, ...]:
+def _swapped(targets: Sequence[Target], asked: str) -> tuple[Target, ...]:
     """Each target with references of the next person of its split, in the order of their hashes."""
     people: dict[str, dict[str, list[str]]] = {}
     for target in targets:
-        if target.references:
+        if target.references and asked in (ALL_SPLITS, target.split):
             people.setdefault(target.split, {}).setdefault(target.identity, []).append(target.key)
     next_person: dict[tuple[str, str], list[str]] = {}
     for split, keys in people.items():
@@ -68,8 +66,7 @@ def _swapped(targets: Sequence[Target]) -> tuple[Target, ...]:
             next_person[split, identity] = sorted(keys[order[(index + 1) % len(order)]])
     swapped = []
     for target in targets:
-        if target.references:
-            others = next_person[target.split, target.identity]
+        if (others := next_person.get((target.split, target.identity))) and target.references:
             wrong = tuple(others[: len(target.references)])
             target = replace(target, references=wrong, reference_distances=(float("nan"),) * len(wrong))
         swapped.append(target)

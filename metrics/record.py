@@ -22,7 +22,8 @@ SCORE_COLUMNS = ("key", "identity", "protocol", "value", "reason")
 class Card(BaseModel):
     """What a team says of its submission (``submission.yaml``). Unknown things are said to be unknown.
 
-    A ``control`` is not a model but a yardstick (the reference copied, say): shown for scale, never ranked.
+    ``references`` is the evaluation mode that the images were restored under (`metrics.modes`). A ``control``
+    is not a model but a yardstick (the reference copied, say): shown for scale, never ranked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class Card(BaseModel):
     licence: str = "unknown"
     parameters: int | None = Field(default=None, ge=0)
     references_used: int | None = Field(default=None, ge=0)
+    references: str = Field(default="all", pattern=r"^(all|wrong|\d+)$")
     training_data: str = "unknown"
     hardware: str = "unknown"
     seconds_per_image: float | None = Field(default=None, gt=0)
@@ -45,7 +47,10 @@ class Card(BaseModel):
 
 
 class Benchmark(BaseModel):
-    """What was measured against: two records share a table only if their benchmarks are equal."""
+    """What was measured against: two records share a table only if their benchmarks are equal.
+
+    ``references`` is the evaluation mode, see `metrics.modes`; ``set_hash`` is that of the set as it sees it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,13 +61,14 @@ class Benchmark(BaseModel):
     lq_hash: str
     images: int
     protocols: tuple[str, ...]
+    references: str = "all"
 
     @property
     def id(self) -> str:
-        """A name for files and pages: set, split, recipe and eight digits of the hash of all the rest."""
-        return (
-            f"{self.name}-{self.split}-{self.recipe.partition('@')[0]}-{sha256_json(self.model_dump())[:8]}"
-        )
+        """A name for files and pages: set, split, recipe, mode and eight digits of the hash of it all."""
+        mode = "" if self.references == "all" else f"-references-{self.references}"
+        digits = sha256_json(self.model_dump(exclude_defaults=True))[:8]
+        return f"{self.name}-{self.split}-{self.recipe.partition('@')[0]}{mode}-{digits}"
 
 
 class SetScore(BaseModel):

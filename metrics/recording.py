@@ -46,11 +46,12 @@ class Scored:
 def make_record(
     reference_set: ReferenceSet,
     split: str,
+    references: str,
     scored: Scored,
     metrics: Sequence[Metric],
     provenance: Mapping[str, str],
 ) -> Record:
-    """The record of a scored submission."""
+    """The record of a submission that was scored under the mode ``references``."""
     halved = provenance["dtype"] == "bfloat16"
     names = {m.protocol.id: m.protocol.id + BF16 * (halved and m.feature.halves) for m in metrics}
     benchmark = Benchmark(
@@ -61,6 +62,7 @@ def make_record(
         lq_hash=scored.recipe[1],
         images=len(scored.pairs),
         protocols=tuple(names.values()),
+        references=references,
     )
     unsure = {"lossy images": str(count)} if (count := lossy(scored.pairs)) else {}
     info = RecordInfo(

@@ -20,6 +20,7 @@ from .chunks import Chunk, Part, chunks
 from .engine import Engine, Precision, load, steady
 from .harness import Opened, open_chunk, score_chunk
 from .metric import GainMetric, Metric
+from .modes import ALL, with_references
 from .no_reference import file_digests
 from .pairing import Paired, lossy, pair
 from .provenance import digests_of, provenance, versions
@@ -47,6 +48,7 @@ def score_images(
     card: Card,
     protocols: Sequence[str] = OFFLINE,
     *,
+    references: str = ALL,
     device: str = "cpu",
     precision: Precision = "float32",
     batch_size: int | None = None,
@@ -62,6 +64,7 @@ def score_images(
         split,
         [Entry(recipe, card, submission)],
         protocols,
+        references=references,
         device=device,
         precision=precision,
         batch_size=batch_size,
@@ -79,6 +82,7 @@ def score_many(
     entries: Sequence[Entry],
     protocols: Sequence[str] = OFFLINE,
     *,
+    references: str = ALL,
     device: str = "cpu",
     precision: Precision = "float32",
     batch_size: int | None = None,
@@ -95,6 +99,7 @@ def score_many(
         split: whose targets with references are scored; ``all`` for all of them.
         entries: the submissions; they may answer different recipes.
         protocols: ids from the catalogue, or its lists ``offline`` and ``paper``.
+        references: the evaluation mode that the images were restored under, see `modes`.
         device: ``cpu``, ``cuda`` or ``cuda:1``; ``mps`` lacks float64 and is taken as ``cpu``.
         precision: ``bfloat16`` inside large networks is fast and marked: those ids end in ``+bf16``.
         batch_size: images at a time for every network; None for each network's measured own.
@@ -115,16 +120,18 @@ def score_many(
     targets = reference_set.select(None if split == "all" else split)
     if not targets:
         raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
+    seen = with_references(reference_set, references, split)
+    targets = tuple(seen[target.key] for target in targets)
     if shard.count > 1 and work is None:
         raise RefbenchError(
             "several processes score together through a folder they all see; name one as work"
         )
-    recipes = {recipe: read_recipe(reference_set, recipe) for recipe in {entry.recipe for entry in entries}}
+    recipes = {recipe: read_recipe(seen, recipe) for recipe in {entry.recipe for entry in entries}}
     pairs = [pair(targets, entry.images, entry.card.model, allow_missing) for entry in entries]
     for entry, found in zip(entries, pairs, strict=True):
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
-    untouched = _untouched(reference_set, targets, metrics, sorted(recipes))
+    untouched = _untouched(seen, targets, metrics, sorted(recipes))
     digests = digests_of(metrics)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -137,13 +144,14 @@ def score_many(
         key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
         turn = nullcontext() if place.type == "cpu" else Lock()
         engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, turn)
-        parts = _score_parts(reference_set, targets, [*pairs, *untouched.values()], engine, folder, shard)
+        parts = _score_parts(seen, targets, [*pairs, *untouched.values()], engine, folder, shard)
         facts = provenance(digests, str(place), precision, batch_size)
         lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))
         return [
             make_record(
-                reference_set,
+                seen,
                 split,
+                references,
                 Scored(
                     entry.card, recipes[entry.recipe], found, paths, parts[0], lq_parts.get(entry.recipe, [])
                 ),

@@ -36,7 +36,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.fixture(scope="module")
 def bundle(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    path = write_bundle(scene[0], "refldm-severe", tmp_path_factory.mktemp("bundle"), SPRING, CHOSEN)
+    path = write_bundle(
+        scene[0], "refldm-severe", tmp_path_factory.mktemp("bundle"), SPRING, CHOSEN, show_targets=True
+    )
     return zipfile.ZipFile(path)
 
 
@@ -76,15 +78,22 @@ def test_participants_get_lq_and_references_under_names_that_say_nothing(
 def test_targets_that_are_references_of_others_are_named(
     scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN)
     targets = scene[0].select("test")
     leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
     assert leaks
-    assert f"beware: {len(leaks)} targets are references of others" in capsys.readouterr().err
+    words = f"{len(leaks)} of {len(targets)} targets are references of others"
+    with pytest.raises(FaultyInput, match=words):
+        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN)
+    assert not list(tmp_path.iterdir())
+    write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, show_targets=True)
+    assert f"beware: {words}" in capsys.readouterr().err
 
 
 def test_the_same_inputs_give_the_same_bundle(scene: Scene, tmp_path: Path) -> None:
-    paths = [write_bundle(scene[0], "refldm-severe", tmp_path / f"{n}.zip", SPRING, CHOSEN) for n in "ab"]
+    paths = [
+        write_bundle(scene[0], "refldm-severe", tmp_path / f"{n}.zip", SPRING, CHOSEN, show_targets=True)
+        for n in "ab"
+    ]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import typer
 import yaml
+from refbench.builders.manifest import ReferenceSet, content_hash
 from refbench.errors import RefbenchError
+from refbench.files import write_bytes
 from refbench.images import encode_png
 from refbench.leaderboard import commands
 from refbench.leaderboard.example import write_example
@@ -129,14 +131,26 @@ def test_the_workflow_is_printed_as_it_is_shipped() -> None:
 
 def test_a_challenge_is_written(scene: Path, tmp_path: Path) -> None:
     words = ("--recipe", "refldm-severe", "--title", "Spring", "--start", "2030-01-31", "-p", "psnr/rgb")
+    words = (*words, "--show-targets")
     done = run("records", "codabench", scene / "set", "--out", tmp_path / "c.zip", *words)
     assert done.exit_code == 0, done.exception
     assert (tmp_path / "c.zip").is_file()
 
 
-def test_a_kit_shows_lq_and_references_and_no_more(scene: Path, tmp_path: Path) -> None:
-    out = tmp_path / "kit"
-    assert run("submission", "kit", scene / "set", "--out", out, "--recipe", "refldm-severe").exit_code == 0
+def test_a_kit_shows_lq_and_references_and_no_hq_that_is_scored(scene: Path, tmp_path: Path) -> None:
+    out, made = tmp_path / "kit", tmp_path / "challenge"
+    said = str(fault_of("submission", "kit", scene / "set", "--out", out, "--recipe", "refldm-severe"))
+    assert f"refbench submission challenge {scene / 'set'}" in said
+    assert "are to be restored" in run("submission", "challenge", scene / "set", "--out", made).stdout
+    chosen = ReferenceSet.read(made)
+    assert chosen.info.content_hash == content_hash(chosen.targets)
+    assert len({t.identity for t in chosen.select("test")}) == len(chosen.select("test")) == 5
+    for target in chosen.select("test"):
+        lq = scene / "set" / "lq" / "refldm-severe" / f"{target.key}.png"
+        write_bytes(chosen.lq_path("refldm-severe", target.key), lq.read_bytes())
+    assert run("submission", "kit", made, "--out", out, "--recipe", "refldm-severe").exit_code == 0
+    shown = {path.read_bytes() for path in out.rglob("*.png")}
+    assert shown.isdisjoint(chosen.hq_path(t.key).read_bytes() for t in chosen.select("test"))
     listed = json.loads((out / "references.json").read_text())
     assert sorted(listed) == sorted(path.stem for path in (out / "lq").iterdir())
     named = {name for names in listed.values() for name in names}
@@ -147,7 +161,7 @@ def test_a_kit_shows_lq_and_references_and_no_more(scene: Path, tmp_path: Path) 
         "references.json",
         "submission.yaml",
     ]
-    assert "holds files" in str(fault_of("submission", "kit", scene / "set", "--out", out, "--recipe", "x"))
+    assert "holds files" in str(fault_of("submission", "kit", made, "--out", out, "--recipe", "x"))
 
 
 def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from refbench.leaderboard.publish import publish_site
 from refbench.leaderboard.store import Store
 from refbench.leaderboard.synthetic import People, make_records
 from refbench.metrics.catalogue import PROTOCOLS
+from refbench.verbs import publish
 
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/alex-v0.1")}
 
@@ -133,6 +134,21 @@ def test_a_site_becomes_a_static_space_and_stays_in_step(hub: FakeHub, store: St
     push_site(site, "lab/board", token="hf_good", endpoint=hub.address)
     kept = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()} - {"site.json"}
     assert set(there) == kept | {"README.md", ".gitattributes"}
+
+
+def test_publish_pushes_what_it_wrote(
+    hub: FakeHub,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    page = publish(store.root, tmp_path / "site", push="lab/board", private=True)
+    assert hub.repositories["spaces/lab/board"]["index.html"] == page.read_bytes()
+    assert hub.created[0].get("visibility", hub.created[0].get("private")) in ("private", True)
+    assert "spaces/lab/board" in capsys.readouterr().err
 
 
 def test_a_store_becomes_a_data_set_that_loads(hub: FakeHub, store: Store, tmp_path: Path) -> None:

@@ -68,6 +68,27 @@ def test_slightly_changed_copies_are_found_too(chosen: ReferenceSet, tmp_path: P
     assert kinds(chosen, tmp_path / "mirrored", brighter_mirrored) == {"copy of a reference"}
 
 
+def test_a_copy_of_lq_is_one_with_noise_of_a_level_or_shifted_and_a_mild_restoration_is_not(
+    chosen: ReferenceSet, tmp_path: Path
+) -> None:
+    def lq(target: object) -> np.ndarray:
+        return read_rgb(chosen.lq_path(RECIPE, target.key))  # type: ignore[attr-defined]
+
+    def stored(target: object) -> np.ndarray:
+        noise = np.random.default_rng(0).normal(0, 1, lq(target).shape)
+        return np.clip(np.rint(lq(target) + noise), 0, 255).astype(np.uint8)
+
+    def shifted(target: object) -> np.ndarray:
+        return np.clip(lq(target).astype(int) + np.array([1, 3, 2]), 0, 255).astype(np.uint8)
+
+    def mild(target: object) -> np.ndarray:
+        return cv2.addWeighted(hq(chosen, target.key), 0.08, lq(target), 0.92, 0)  # type: ignore[attr-defined]
+
+    assert kinds(chosen, tmp_path / "stored", stored) == {"copy of LQ"}
+    assert kinds(chosen, tmp_path / "shifted", shifted) == {"copy of LQ"}
+    assert kinds(chosen, tmp_path / "mild", mild) == set()
+
+
 def test_an_honest_restoration_is_not_accused(chosen: ReferenceSet, tmp_path: Path) -> None:
     def honest(target: object) -> np.ndarray:
         key = target.key  # type: ignore[attr-defined]
