@@ -1,17 +1,23 @@
 """How fast full-size ReF-LDM restores one 512x512 face on this processor, beside a plain implementation.
 
     python benchmarks/refldm.py                  # 4 references, guidance 1.5, 50 steps, random weights
+    python benchmarks/refldm.py --quick          # 256x256, 2 references, under a minute
+    python benchmarks/refldm.py --compile        # what torch.compile makes of a guided step
     python benchmarks/refldm.py --memory         # peak memory for 1, 2 and 4 references
 
 The plain implementation is the same network as it is usually written: float32, NCHW, attention by einsum
 with the whole matrix of weights in memory, N null references cached N times, two passes a step. Steps are
 timed singly and counted as often as asked for; everything else is timed as it is used. Each time is the
 least of the repeats. CPU seconds are those of all threads: on a busy machine they say more than wall time.
+
+The weights are random, and the noise that the U-Net finds is its noisy input and a random part: like a
+trained one it leaves little of the noise, where one that is random alone blows latents up fortyfold.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import resource
 import subprocess
 import sys
@@ -19,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from unittest.mock import patch
 
 import torch
@@ -35,15 +42,19 @@ PEER = {
     "guided step": 2.2,
     "decode": 6.4,
 }
-PEER_NOTE = "the authors' code, float32, two cores with AMX, 2026; fixed figures, not run here"
+PEER_NOTE = "the authors' code at 512x512, float32, two cores with AMX, 2026; fixed figures, not run here"
+RANDOM_SHARE = 0.3
+Result = TypeVar("Result")
 
 
 @dataclass
-class Times:
-    """Seconds per part: wall and CPU."""
+class Run:
+    """What one precision takes, in seconds per part, and what it gives: a latent and an image."""
 
     wall: dict[str, float]
     cpu: dict[str, float]
+    latent: Tensor
+    image: Tensor
 
 
 def main() -> None:
@@ -51,26 +62,29 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.peak_of is not None:
         report_peak(options.peak_of, options.precision)
-        return
-    if options.memory:
+    elif options.memory:
         compare_memory(options.precision)
-        return
+    elif options.compile:
+        time_compiled(options)
+    else:
+        compare_speed(options)
+
+
+def compare_speed(options: argparse.Namespace) -> None:
     model = full_size_model()
-    given = draw_inputs(options.references)
-    runs: dict[str, Times] = {}
-    images: dict[str, Tensor] = {}
+    given = draw_inputs(options.references, options.size)
+    runs: dict[str, Run] = {}
     if not options.skip_plain:
         with plain_modules():
-            runs["plain float32"], images["plain float32"] = measure(model, given, options, plain=True)
+            runs["plain float32"] = measure(model, given, options, plain=True)
     model = model.to(memory_format=torch.channels_last)
-    for precision in ("float32", "bfloat16"):
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            runs[precision], images[precision] = measure(model, given, options, plain=False)
+    runs["float32"] = measure(model, given, options)
+    lower = copy.deepcopy(model)
+    unet.round_weights(lower.unet)
+    runs["bfloat16"] = measure(lower, given, options, lower_parts=True, lower_steps=True)
+    runs["mixed"] = measure(model, given, options, lower_parts=True)
     print_table(runs, options)
-    for name in images:
-        if name != "float32":
-            print(f"\n{name} against float32: {psnr(images[name], images['float32']):.1f} dB", end="")
-    print(f" (image after {options.check_steps} steps, random weights)")
+    print_differences(model, runs, options)
 
 
 def read_options() -> argparse.Namespace:
@@ -78,88 +92,126 @@ def read_options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--size", type=int, default=512, help="side of the images")
     parser.add_argument("--references", type=int, default=4)
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--check-steps", type=int, default=4, help="steps of the image that is compared")
+    parser.add_argument("--check-steps", type=int, default=6, help="steps of the image that is compared")
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="256x256, 2 references, 1 repeat")
     parser.add_argument("--skip-plain", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--peak-of", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.size, options.references, options.repeats, options.check_steps = 256, 2, 1, 4
+    return options
 
 
+@torch.no_grad()
 def full_size_model() -> RefLdm:
-    """Random weights, none of them zero, so that every layer does its work."""
+    """Random weights, none of them zero, so that every layer does its work, and a path for the noise."""
     torch.manual_seed(0)
     model = RefLdm(RefLdmConfig()).eval().requires_grad_(False)
     for parameter in model.parameters():
         if not parameter.any():
             parameter.normal_(std=0.02)
     model.autoencoder.quantize.embedding.weight.normal_(std=0.5)
+    pass_noise_on(model.unet)
     return model
 
 
-def draw_inputs(references: int) -> dict[str, Tensor]:
+def pass_noise_on(network: unet.UNet) -> None:
+    """Give each channel of the noisy latent two of the first convolution's, of opposite sign, keep them in
+    the last block, and subtract them at the end: SiLU(u) - SiLU(-u) = u.
+    """
+    first, last = network.input_blocks[0][0], network.output_blocks[-1][0]
+    skip, inside, out = last.skip_connection, last.out_layers[3], network.out[2]
+    latent, taken = network.config.out_channels, 2 * network.config.out_channels
+    beside = skip.in_channels - network.config.channels
+    out.weight.mul_(RANDOM_SHARE)
+    for layer in (first, skip, inside):
+        layer.weight[:taken] = 0
+        layer.bias[:taken] = 0
+    out.weight[:, :taken] = 0
+    for channel in range(latent):
+        for index, sign in ((2 * channel, 1), (2 * channel + 1, -1)):
+            first.weight[index, channel, 1, 1] = sign
+            skip.weight[index, beside + index] = 1
+            out.weight[channel, index, 1, 1] = sign
+
+
+def draw_inputs(references: int, size: int = 512) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(1)
     return {
-        "lq": torch.rand(1, 3, 512, 512, generator=generator),
-        "references": torch.rand(1, references, 3, 512, 512, generator=generator),
-        "noise": torch.randn(1, 8, 64, 64, generator=generator),
+        "lq": torch.rand(1, 3, size, size, generator=generator),
+        "references": torch.rand(1, references, 3, size, size, generator=generator),
+        "noise": torch.randn(1, 8, size // 8, size // 8, generator=generator),
     }
+
+
+def bfloat16(wanted: bool) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted)
 
 
 @torch.inference_mode()
 def measure(
-    model: RefLdm, given: dict[str, Tensor], options: argparse.Namespace, plain: bool
-) -> tuple[Times, Tensor]:
-    times = Times({}, {})
+    model: RefLdm,
+    given: dict[str, Tensor],
+    options: argparse.Namespace,
+    plain: bool = False,
+    lower_parts: bool = False,
+    lower_steps: bool = False,
+) -> Run:
+    """``lower_parts`` encodes references and decodes in bfloat16, ``lower_steps`` samples in it."""
+    run = Run({}, {}, torch.empty(0), torch.empty(0))
 
-    def timed(name: str, work: Callable[[], object], repeats: int) -> None:
+    def timed(name: str, work: Callable[[], Result], repeats: int) -> Result:
         wall, cpu = [], []
         for _ in range(repeats):
             start = time.perf_counter(), time.process_time()
-            work()
+            result = work()
             wall.append(time.perf_counter() - start[0])
             cpu.append(time.process_time() - start[1])
-        times.wall[name], times.cpu[name] = min(wall), min(cpu)
-
-    count = given["references"].shape[1]
+        run.wall[name], run.cpu[name] = min(wall), min(cpu)
+        return result
 
     def caches() -> tuple[CacheKV, CacheKV]:
         latents = model.encode_references(given["references"])
         references = model.cache_references(latents)
         if plain:
             return references, model.cache_references(torch.zeros_like(latents))
-        return references, model.cache_null((latents.shape[-2], latents.shape[-1]), count)
+        return references, model.cache_null((latents.shape[-2], latents.shape[-1]), latents.shape[1])
 
-    lq = model.encode(given["lq"])
-    references, null = caches()
+    lq = timed("encode LQ", lambda: model.encode(given["lq"]), options.repeats)
+    with bfloat16(lower_parts):
+        references, null = timed("encode and cache references", caches, 1)
     eps = (
         plain_guided_eps(model, lq, references, null)
         if plain
         else model.guided_eps(lq, references, null, 1.5)
     )
-    now = torch.tensor([500])
-    eps(given["noise"], now)
-    timed("encode LQ", lambda: model.encode(given["lq"]), options.repeats)
-    timed("encode and cache references", caches, 1)
-    timed("guided step", lambda: eps(given["noise"], now), 2 * options.repeats)
-    timed("decode", lambda: model.decode(given["noise"]), options.repeats)
-    steps = spaced_timesteps(options.check_steps, "uniform_trailing")
-    image = model.decode(ddim(eps, given["noise"], model.schedule, steps))
-    return times, image.float().clamp(0, 1)
+    now, steps = torch.tensor([500]), spaced_timesteps(options.check_steps, "uniform_trailing")
+    with bfloat16(lower_steps):
+        timed("guided step", lambda: eps(given["noise"], now), 1 + 2 * options.repeats)
+        run.latent = ddim(eps, given["noise"], model.schedule, steps)
+    with bfloat16(lower_parts):
+        run.image = timed("decode", lambda: model.decode(run.latent), options.repeats).float().clamp(0, 1)
+    return run
 
 
-def print_table(runs: dict[str, Times], options: argparse.Namespace) -> None:
+def print_table(runs: dict[str, Run], options: argparse.Namespace) -> None:
     parts = list(PEER)
+    size = f"{options.size}x{options.size}"
     print(
-        f"{options.references} references, guidance 1.5, {options.steps} steps, {options.threads} threads\n"
+        f"{size}, {options.references} references, guidance 1.5, {options.steps} steps, "
+        f"{options.threads} threads\n"
     )
     print(f"| | {' | '.join(parts)} | whole image | second target of the person |")
     print("|---" * (len(parts) + 3) + "|")
-    rows = {f"{name}, wall": times.wall for name, times in runs.items()}
-    rows |= {f"{name}, CPU": times.cpu for name, times in runs.items()}
+    rows = {f"{name}, wall": run.wall for name, run in runs.items()}
+    rows |= {f"{name}, CPU": run.cpu for name, run in runs.items()}
     for name, seconds in (rows | {"peer": PEER}).items():
         cells = [f"{seconds[part]:.2f} s" for part in parts]
         again = total(seconds, options.steps) - seconds["encode and cache references"]
@@ -167,10 +219,53 @@ def print_table(runs: dict[str, Times], options: argparse.Namespace) -> None:
     print(f"\npeer: {PEER_NOTE}; every target pays for its references again")
     if "plain float32" in runs:
         base = runs["plain float32"]
-        for name in ("float32", "bfloat16"):
+        for name in ("float32", "mixed", "bfloat16"):
             wall = total(base.wall, options.steps) / total(runs[name].wall, options.steps)
             cpu = total(base.cpu, options.steps) / total(runs[name].cpu, options.steps)
             print(f"{name}: {wall:.2f} times as fast as plain by wall time, {cpu:.2f} by CPU time")
+
+
+@torch.inference_mode()
+def print_differences(model: RefLdm, runs: dict[str, Run], options: argparse.Namespace) -> None:
+    """How near each image is to the float32 one, and whether latents, codes or the decoder part them."""
+    exact = runs["float32"]
+    nearest = model.autoencoder.quantize.nearest
+    print(f"\nimages after {options.check_steps} steps, random weights, against float32:")
+    for name, run in runs.items():
+        if name != "float32":
+            off = float((run.latent - exact.latent).norm() / exact.latent.norm())
+            flipped = float((nearest(run.latent) != nearest(exact.latent)).float().mean())
+            print(
+                f"{name}: {psnr(run.image, exact.image):.1f} dB; "
+                f"the latent is off by {off:.2%} and {flipped:.2%} of its codes are others"
+            )
+    with bfloat16(True):
+        decoded = model.decode(exact.latent).float().clamp(0, 1)
+    print(f"the float32 latent decoded in bfloat16: {psnr(decoded, exact.image):.1f} dB")
+
+
+@torch.inference_mode()
+def time_compiled(options: argparse.Namespace) -> None:
+    """A guided step with and without torch.compile, and how long the compiling takes."""
+    model = full_size_model().to(memory_format=torch.channels_last)
+    noise = draw_inputs(1, options.size)["noise"]
+    latents = noise[:, None].expand(-1, options.references, -1, -1, -1)
+    with bfloat16(options.precision == "bfloat16"):
+        references = model.cache_references(latents)
+        null = model.cache_null((noise.shape[2], noise.shape[3]), options.references)
+        eps = model.guided_eps(noise, references, null, 1.5)
+        for name in ("as it is", "compiled"):
+            if name == "compiled":
+                model.unet.compile()
+            times = []
+            for _ in range(2 + 2 * options.repeats):
+                start = time.perf_counter()
+                eps(noise, torch.tensor([500]))
+                times.append(time.perf_counter() - start)
+            print(
+                f"{options.precision}, {name}: first step {times[0]:.1f} s, then {min(times):.2f} s",
+                flush=True,
+            )
 
 
 def total(seconds: dict[str, float], steps: int) -> float:
@@ -232,8 +327,8 @@ def compare_memory(precision: str) -> None:
 def report_peak(references: int, precision: str) -> None:
     model = full_size_model().to(memory_format=torch.channels_last)
     given = draw_inputs(references)
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        lq = model.encode(given["lq"])
+    lq = model.encode(given["lq"])
+    with bfloat16(precision == "bfloat16"):
         cache = model.cache_references(model.encode_references(given["references"]))
         null = model.cache_null((64, 64), references)
         eps = model.guided_eps(lq, cache, null, 1.5)

@@ -14,7 +14,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from .scaled_dot_product import attend
 
 KeyValue = tuple[Tensor, Tensor]
 
@@ -23,7 +24,10 @@ class Memory(Protocol):
     """What the self-attention layers of one pass look at."""
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend in the self-attention layer of that number; all tensors are (B, heads, tokens, channels)."""
+        """Attend in the self-attention layer of that number, counted from 0 as the pass goes.
+
+        All tensors are (B, heads, tokens, channels); the answer may be several times the batch.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class OwnTokens:
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend to the image's own tokens."""
-        return F.scaled_dot_product_attention(q, k, v)
+        return attend(q, k, v)
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class Recorder:
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend to the image's own tokens and keep them."""
         self.layers[layer] = (k, v)
-        return F.scaled_dot_product_attention(q, k, v)
+        return attend(q, k, v)
 
     def cache(self) -> CacheKV:
         """What was kept."""
@@ -71,7 +75,7 @@ class CacheKV:
         if self.copies != 1:
             bias = q.new_zeros(1, 1, 1, k.shape[2] + keys.shape[2])
             bias[..., k.shape[2] :] = math.log(self.copies)
-        return F.scaled_dot_product_attention(q, _beside(k, keys), _beside(v, values), bias)
+        return attend(q, _beside(k, keys), _beside(v, values), bias)
 
     def gather(self, batch: int) -> CacheKV:
         """The cache of ``batch`` images from that of their references, given image by image."""
@@ -115,15 +119,23 @@ class CacheKV:
 
 @dataclass(frozen=True, slots=True)
 class Branches:
-    """Several memories in one pass: equal parts of the batch, in order, look at one memory each."""
+    """Several memories in one pass: the branches of guidance, which part at the first attention.
+
+    The pass is given the batch once. Until the first self-attention all branches are the same and are
+    computed once; its answer is the batch once for each memory, in order, and each part looks at its own
+    memory from there on.
+    """
 
     memories: tuple[Memory, ...]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Let each part of the batch attend to its own memory."""
+        """Let each branch attend to its own memory."""
         count = len(self.memories)
-        parts = zip(self.memories, q.chunk(count), k.chunk(count), v.chunk(count), strict=True)
-        return torch.cat([memory.attend(layer, *part) for memory, *part in parts])
+        branches = [(q, k, v)] * count
+        if layer > 0:
+            branches = list(zip(q.chunk(count), k.chunk(count), v.chunk(count), strict=True))
+        answers = zip(self.memories, branches, strict=True)
+        return torch.cat([memory.attend(layer, *branch) for memory, branch in answers])
 
 
 def _beside(own: Tensor, remembered: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from ..errors import RefbenchError
 from .baselines import Classical, LqCopy, ReferenceCopy
 from .outside import CommandRestorer, FolderRestorer, OnnxRestorer, load_entry_point
-from .restorer import AnyRestorer, RestorerCard
+from .restorer import AnyRestorer
+
+WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,15 @@ class Bundled:
 
 def _refldm(preset: str | None, device: str) -> AnyRestorer:
     from .. import weights
-    from .checkpoints import load_refldm
-    from .refldm_restorer import PRESETS, RefLdmRestorer
+    from .brought import load_released_refldm
 
-    sampling = PRESETS[preset or next(iter(PRESETS))]
-    model = load_refldm(weights.path("refldm"))
-    entry = weights.TABLE["refldm"]
-    card = RestorerCard(
-        model="ReF-LDM",
-        version="released",
-        references_used=sampling.references,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        licence=entry.licence,
-        training_data="FFHQ-Ref and FFHQ",
-        paper="https://arxiv.org/abs/2412.05043",
-        notes=sampling.describe(),
-    )
-    return RefLdmRestorer(model, sampling, card, device)
+    return load_released_refldm(weights.path("refldm"), preset, device)
+
+
+def _composite_context(preset: str | None, device: str) -> AnyRestorer:
+    from .brought import load_composite_context
+
+    return load_composite_context(preset, device)
 
 
 BUNDLED: Mapping[str, Bundled] = MappingProxyType(
@@ -82,6 +76,19 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
                 ),
                 ("refldm",),
             ),
+            Bundled(
+                "composite-context",
+                "the composite-context model with weights of your own, for none are published",
+                _composite_context,
+                MappingProxyType(
+                    {
+                        "single": "50 trailing steps with the first reference, as the paper tests",
+                        "multi": "the same, guided by up to five references",
+                        "null": "the same without references",
+                    }
+                ),
+                ("webface-r50", "farl-b16"),
+            ),
         )
     }
 )
@@ -90,16 +97,16 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
 def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> AnyRestorer:
     """Load any restorer.
 
-    ``spec`` is a bundled name, ``package.module:Class``, ``file.onnx``, weights that were trained here
-    (``file.safetensors``), a command that holds ``{lq}`` and ``{out}``, or a folder of finished images named
-    by key.
+    ``spec`` is a bundled name, ``package.module:Class``, ``file.onnx``, weights (``.safetensors``, or a
+    PyTorch file), a command that holds ``{lq}`` and ``{out}``, or a folder of finished images named by key.
 
     Raises:
         RefbenchError: ``spec`` is none of these, or the restorer cannot be loaded.
     """
     if spec in BUNDLED:
         declared = BUNDLED[spec]
-        if preset is not None and preset not in declared.presets:
+        names = [word for word in (preset or "").split(",") if word and "=" not in word]
+        if preset is not None and not (declared.presets and declared.presets.keys() >= set(names)):
             known = ", ".join(declared.presets) or "it has none"
             raise RefbenchError(f"{spec} has no preset {preset!r}; known: {known}")
         return declared.load(preset, device)
@@ -108,21 +115,20 @@ def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> 
     path = Path(spec)
     if path.is_dir():
         return FolderRestorer(path)
-    if path.suffix.lower() in (".onnx", ".safetensors"):
+    if path.suffix.lower() in (".onnx", *WEIGHTS):
         if not path.is_file():
             raise RefbenchError(f"{path}: no such file")
         return _from_file(path, preset, device)
     if ":" in spec:
         return load_entry_point(spec, preset, device)
-    kinds = (
-        "package.module:Class, a file (.onnx, .safetensors), a folder of images, a command with {lq}, {out}"
-    )
+    files = ", ".join((".onnx", *WEIGHTS))
+    kinds = f"package.module:Class, a file ({files}), a folder of images, a command with {{lq}}, {{out}}"
     raise RefbenchError(f"{spec!r} is not a restorer; bundled: {', '.join(BUNDLED)}; else {kinds}")
 
 
 def _from_file(path: Path, preset: str | None, device: str) -> AnyRestorer:
     if path.suffix.lower() == ".onnx":
         return OnnxRestorer(path, preset, device)
-    from .trained import load_trained
+    from .brought import load_brought
 
-    return load_trained(path, preset, device)
+    return load_brought(path, preset, device)

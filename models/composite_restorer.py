@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .composite_context import CompositeContext
 from .ddim import Denoise
-from .latent_restorer import KeptByContent, LatentRestorer, Sampling
+from .latent_restorer import KeptByContent, LatentRestorer
 from .restorer import RestorerCard
+from .sampling import Sampling
 
 
 class CompositeSampling(Sampling):

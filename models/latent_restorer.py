@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from ..errors import FaultyInput
-from ..files import canonical_json
-from .ddim import Denoise, Spacing, ddim, spaced_timesteps
+from .ddim import Denoise, ddim, spaced_timesteps
 from .diffusion import Schedule
 from .dpm_solver import dpm_solver
 from .restorer import RestorerCard
+from .sampling import Sampling
 from .tiles import decode_in_tiles
+from .unet import UNet, round_weights
 
 SHARED_NOISE_SEED = 2024
-
-
-class Sampling(BaseModel):
-    """How an image is drawn from a model.
-
-    Attributes:
-        steps: number of sampling steps.
-        spacing: of the timesteps; see `ddim.spaced_timesteps`.
-        solver: ``ddim``, or ``dpm++`` for DPM-Solver++ of second order.
-        references: most references used; 0 restores without any.
-        noise: ``image`` draws every image's starting noise from its own seed; ``shared`` gives all images
-            the noise of one seed, as the evaluation of ReF-LDM does.
-        precision: of the network's arithmetic.
-        decoder_tile: decode in tiles of so many latent pixels a side, to save memory at a small change of
-            the image; 0 decodes the whole.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = Field(default=50, ge=1)
-    spacing: Spacing = "uniform_trailing"
-    solver: Literal["ddim", "dpm++"] = "ddim"
-    references: int = Field(default=5, ge=0)
-    noise: Literal["image", "shared"] = "image"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    decoder_tile: int = Field(default=0, ge=0)
-
-    def describe(self) -> str:
-        """All settings in one line, for a card."""
-        return canonical_json(self.model_dump(mode="json"))
 
 
 class LatentModel(Protocol):
     """A network that restores in the latents of an autoencoder."""
 
     schedule: Schedule
+    unet: UNet
 
     @property
     def latent_step(self) -> int:
@@ -83,6 +55,9 @@ class LatentRestorer(ABC, Generic[Model]):
 
     def __init__(self, model: Model, sampling: Sampling, card: RestorerCard, device: str = "cpu") -> None:
         self.model = model
+        if sampling.precision == "bfloat16":
+            self.model = copy.deepcopy(model)
+            round_weights(self.model.unet)
         self.sampling = sampling
         self.device = torch.device(device)
         self._card = card
@@ -107,7 +82,7 @@ class LatentRestorer(ABC, Generic[Model]):
         if self.sampling.references and any(len(own) == 0 for own in references):
             raise FaultyInput("the model needs at least one reference, and the image has none")
         restored = torch.empty_like(lq)
-        lower = self.sampling.precision == "bfloat16"
+        lower = self.sampling.precision != "float32"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             for members in self._groups([min(len(own), self.sampling.references) for own in references]):
                 group = [references[index][: self.sampling.references] for index in members]
@@ -132,12 +107,15 @@ class LatentRestorer(ABC, Generic[Model]):
     def _draw(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        lq_latents = torch.cat([self.model.encode(image[None].to(self.device)) for image in lq])
+        with torch.autocast(self.device.type, enabled=False):
+            lq_latents = torch.cat([self.model.encode(image[None].to(self.device)) for image in lq])
         denoise = self._denoiser(lq_latents, references)
         noise = torch.stack([self._noise(lq_latents.shape[1:], generator) for generator in generators])
         steps = spaced_timesteps(self.sampling.steps, self.sampling.spacing, len(self.model.schedule))
         solve = ddim if self.sampling.solver == "ddim" else dpm_solver
-        latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
+        lower = self.sampling.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
         return torch.cat([self._decode(latent[None]) for latent in latents]).clamp(0, 1)
 
     def _decode(self, latents: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .attention import Branches, CacheKV, Memory, Recorder
 from .autoencoder import Autoencoder, AutoencoderConfig
 from .diffusion import DiffusionConfig, Schedule
-from .unet import UNet, UNetConfig
+from .unet import UNet, UNetConfig, repeated
 
 ReferenceEncoding = Literal["wide", "separate"]
 
@@ -94,27 +94,29 @@ class RefLdm(nn.Module):
         return self.cache_references(zeros).times(references)
 
     def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, memory: Memory | None = None) -> Tensor:
-        """The noise in latents ``x_t`` at ``timesteps`` (B,), given the latents of the LQ images."""
-        noise: Tensor = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, memory)
-        return noise
+        """The noise in latents ``x_t`` at ``timesteps`` (B,), given the latents of the LQ images.
+
+        It is B long, or B for each branch of the memory.
+        """
+        output = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, memory)
+        batch = len(output)
+        return self.schedule.noise_of(output, repeated(x_t, batch), repeated(timesteps, batch))
 
     def guided_eps(
         self, lq_latents: Tensor, references: CacheKV, null: CacheKV, scale: float
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The noise as a function of (x_t, timesteps), guided from null references to the real ones.
 
-        eps = eps(null) + scale (eps(references) - eps(null)), both in one pass over a doubled batch; a
-        scale of 1 needs no null references and 0 no real ones, and then the batch is not doubled.
+        eps = eps(null) + scale (eps(references) - eps(null)), both in one pass that parts at the first
+        attention; a scale of 1 needs no null references and 0 no real ones, and then there is one branch.
         """
         if scale in (0, 1):
             memory = references if scale == 1 else null
             return lambda x_t, timesteps: self.eps(x_t, timesteps, lq_latents, memory)
         branches = Branches((null, references))
-        twice = torch.cat([lq_latents, lq_latents])
 
         def eps(x_t: Tensor, timesteps: Tensor) -> Tensor:
-            both = self.eps(torch.cat([x_t, x_t]), torch.cat([timesteps, timesteps]), twice, branches)
-            without, with_references = both.chunk(2)
+            without, with_references = self.eps(x_t, timesteps, lq_latents, branches).chunk(2)
             return without + scale * (with_references - without)
 
         return eps

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from .attention import CacheKV
 from .ddim import Denoise
-from .latent_restorer import KeptByContent, LatentRestorer, Sampling
+from .latent_restorer import KeptByContent, LatentRestorer
 from .refldm import RefLdm
 from .restorer import RestorerCard
+from .sampling import Sampling
 
 NULL_REFERENCES = 5
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from torch import nn
 
 from .. import weights
-from ..errors import FaultyInput, RefbenchError
+from ..errors import FaultyInput
 from ..faces.recognise import load_recogniser
 from ..files import sha256_file
-from .checkpoints import fill_strictly, load_refldm, on_meta, read_config, read_tensors
+from .checkpoints import Tensors, fill_strictly, on_meta, read_config, read_tensors
 from .composite_context import CompositeContext, CompositeContextConfig, Towers
 from .composite_restorer import PRESETS as COMPOSITE_PRESETS
 from .composite_restorer import CompositeContextRestorer
 from .context import ContextConfig
 from .identity import aligned_embedder
+from .refldm import RefLdm, RefLdmConfig
 from .refldm_restorer import PRESETS as REFLDM_PRESETS
 from .refldm_restorer import RefLdmRestorer
 from .restorer import RestorerCard
+from .sampling import choose_sampling
 from .vision_tower import load_farl
 
-Settings = TypeVar("Settings")
 UNKNOWN = "unknown"
 
 
@@ -37,16 +38,29 @@ def load_trained(
         RefbenchError: an unknown preset; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
+    return restorer_of(path, tensors, description, preset, device)
+
+
+def restorer_of(
+    path: Path, tensors: Tensors, description: Mapping[str, Any], preset: str | None, device: str
+) -> RefLdmRestorer | CompositeContextRestorer:
+    """The restorer of tensors that were read already; ``path`` is where from, for faults and the card.
+
+    Raises:
+        FaultyInput, RefbenchError: see `load_trained`.
+    """
     kind = description.get("model", "no model")
     if kind == "RefLdm":
-        refldm_sampling = _choose(REFLDM_PRESETS, preset, path)
-        model = load_refldm(path)
+        refldm_sampling = choose_sampling(REFLDM_PRESETS, preset, path.name)
+        refldm_config = read_config(path, description, RefLdmConfig)
+        assert refldm_config is not None
+        model = fill_strictly(on_meta(lambda: RefLdm(refldm_config)), path, tensors)
         if model.config.reference_mechanism == "none":
             refldm_sampling = refldm_sampling.model_copy(update={"references": 0})
         card = _card(path, description, model, refldm_sampling.references, refldm_sampling.describe())
         return RefLdmRestorer(model, refldm_sampling, card, device)
     if kind == "CompositeContext":
-        sampling = _choose(COMPOSITE_PRESETS, preset, path)
+        sampling = choose_sampling(COMPOSITE_PRESETS, preset, path.name)
         config = read_config(path, description, CompositeContextConfig)
         assert config is not None
         network = on_meta(lambda: CompositeContext(config, Towers()))
@@ -67,13 +81,6 @@ def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:
     if not config.appearance or config.tower_source == "own":
         return Towers(identity)
     return Towers(identity, load_farl(weights.path("farl-b16"), config.tower).to(device))
-
-
-def _choose(presets: Mapping[str, Settings], preset: str | None, path: Path) -> Settings:
-    name = preset or next(iter(presets))
-    if name not in presets:
-        raise RefbenchError(f"{path} has no preset {name!r}; known: {', '.join(presets)}")
-    return presets[name]
 
 
 def _card(

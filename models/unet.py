@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .attention import Memory, OwnTokens
+from .scaled_dot_product import attend
 
 Layer = TypeVar("Layer", bound=nn.Module)
 GROUPS = 32
@@ -114,18 +115,23 @@ class UNet(nn.Module):
             context: (B, tokens, context_channels) for a U-Net with cross-attention.
 
         Returns:
-            (B, out_channels, h, w).
+            (B, out_channels, h, w), or several times the batch where the memory's answers are. The first and
+            the last convolution and the time embedding are float32 whatever the others are.
         """
         memory = memory or OwnTokens()
-        embedding = self.time_embed(timestep_embedding(timesteps, self.config.channels).to(x.dtype))
-        skipped = []
-        for stage in self.input_blocks:
+        first, *others = self.input_blocks
+        with torch.autocast(x.device.type, enabled=False):
+            embedding = self.time_embed(timestep_embedding(timesteps, self.config.channels))
+            x = first(x.float(), embedding, memory, context)
+        skipped = [x]
+        for stage in others:
             x = stage(x, embedding, memory, context)
             skipped.append(x)
         x = self.middle_block(x, embedding, memory, context)
         for stage in self.output_blocks:
-            x = stage(torch.cat([x, skipped.pop()], 1), embedding, memory, context)
-        out: Tensor = self.out(x)
+            x = stage(torch.cat([x, repeated(skipped.pop(), len(x))], 1), embedding, memory, context)
+        with torch.autocast(x.device.type, enabled=False):
+            out: Tensor = self.out(x.float())
         return out
 
 
@@ -163,7 +169,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Apply the block to (B, inner, h, w)."""
-        inside = self.in_layers(x) + self.emb_layers(embedding)[..., None, None]
+        inside = self.in_layers(x) + repeated(self.emb_layers(embedding), len(x))[..., None, None]
         out: Tensor = self.skip_connection(x) + self.out_layers(inside)
         return out
 
@@ -186,9 +192,9 @@ class AttentionBlock(nn.Module):
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         qkv = F.linear(tokens, self.qkv.weight[..., 0], self.qkv.bias)
         q, k, v = qkv.view(batch, -1, self.heads, 3, channels // self.heads).transpose(1, 2).unbind(3)
-        attended = memory.attend(self.layer, q, k, v).transpose(1, 2).reshape(batch, -1, channels)
+        attended = memory.attend(self.layer, q, k, v).transpose(1, 2).flatten(2)
         out = F.linear(attended, self.proj_out.weight[..., 0], self.proj_out.bias)
-        x = x + out.transpose(1, 2).view(batch, channels, height, width)
+        x = repeated(x, len(out)) + out.transpose(1, 2).view(-1, channels, height, width)
         if self.cross is not None and context is not None:
             x = self.cross(x, context)
         return x
@@ -210,7 +216,7 @@ class CrossAttention(nn.Module):
         batch, channels, height, width = x.shape
         q = self._heads(self.q(self.norm(x).flatten(2).transpose(1, 2)))
         k, v = map(self._heads, self.kv(context).chunk(2, -1))
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
+        attended = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
         out: Tensor = x + self.proj_out(attended).transpose(1, 2).reshape(batch, channels, height, width)
         return out
 
@@ -245,12 +251,29 @@ class Upsample(nn.Module):
         return out
 
 
+def round_weights(network: UNet) -> None:
+    """Make the weights bfloat16 that `UNet.forward` uses in bfloat16 under autocast.
+
+    To round them once instead of in every pass changes no result and saves the time.
+    """
+    exact = (network.time_embed, network.input_blocks[0], network.out)
+    kept = {id(layer) for part in exact for layer in part.modules()}
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv1d | nn.Linear) and id(layer) not in kept:
+            layer.to(torch.bfloat16)
+
+
 def timestep_embedding(timesteps: Tensor, channels: int) -> Tensor:
     """Cosines, then sines, of the timesteps at ``channels / 2`` frequencies from 1 to 1/10000: float32."""
     half = channels // 2
     steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
     angles = timesteps[:, None].float() * torch.exp(-math.log(10000) * steps / half)
     return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def repeated(x: Tensor, batch: int) -> Tensor:
+    """The batch as often as it takes to make it ``batch`` long."""
+    return x if len(x) == batch else x.repeat(batch // len(x), *[1] * (x.ndim - 1))
 
 
 def zeroed(layer: Layer) -> Layer:

@@ -1,0 +1,100 @@
+"""Restorers from weights that users bring: the released ReF-LDM, and files that say what they are.
+
+A file of ours carries its configuration. A bare ``state_dict`` has it in a YAML file of the same stem beside
+it: ``model`` (RefLdm or CompositeContext), ``config`` and, if known, ``name``, ``licence``,
+``training_data`` and ``paper``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .. import weights
+from ..errors import FaultyInput, RefbenchError
+from .checkpoints import load_refldm, read_tensors
+from .composite_restorer import CompositeContextRestorer
+from .refldm_restorer import PRESETS, RefLdmRestorer
+from .restorer import RestorerCard
+from .sampling import choose_sampling
+from .trained import restorer_of
+
+COMPOSITE_FILE = "composite-context.safetensors"
+
+
+def load_brought(
+    path: Path, preset: str | None = None, device: str = "cpu"
+) -> RefLdmRestorer | CompositeContextRestorer:
+    """Load a restorer from a safetensors or PyTorch file, strictly by name and shape.
+
+    Raises:
+        FaultyInput: no such file, unreadable, refers to code, or of an unknown model.
+        FaultList: names that are missing or unknown, or of another shape.
+        RefbenchError: an unknown preset or setting; weights of a frozen tower that are absent.
+    """
+    tensors, description = read_tensors(path)
+    description = description or read_beside(path)
+    if description:
+        return restorer_of(path, tensors, description, preset, device)
+    if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
+        return load_released_refldm(path, preset, device)
+    beside = path.with_suffix(".yaml").name
+    raise FaultyInput(
+        f"{path} does not say what it is; write beside it {beside} with `model: CompositeContext` "
+        "(or RefLdm) and `config:`, see docs/models.md"
+    )
+
+
+def load_released_refldm(path: Path, preset: str | None = None, device: str = "cpu") -> RefLdmRestorer:
+    """Load the released ReF-LDM checkpoint; raises as `load_brought` does."""
+    sampling = choose_sampling(PRESETS, preset, "refldm")
+    model = load_refldm(path)
+    card = RestorerCard(
+        model="ReF-LDM",
+        version="released",
+        references_used=sampling.references,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        licence=weights.TABLE["refldm"].licence,
+        training_data="FFHQ-Ref and FFHQ",
+        paper="https://arxiv.org/abs/2412.05043",
+        notes=sampling.describe(),
+    )
+    return RefLdmRestorer(model, sampling, card, device)
+
+
+def load_composite_context(preset: str | None = None, device: str = "cpu") -> CompositeContextRestorer:
+    """Load the composite-context weights that the user has put in place; raises as `load_brought` does."""
+    named = os.environ.get(weights.variable_of("composite-context"))
+    path = Path(named).expanduser() if named else weights.folder() / COMPOSITE_FILE
+    if not path.is_file():
+        raise RefbenchError(
+            f"{path}: no such file. No weights of the composite-context model are published: train them\n"
+            "    refbench train composite-context SET --out RUN --preset composite-context-paper\n"
+            f"and put RUN/weights.safetensors there, or name it in {weights.variable_of('composite-context')}"
+        )
+    restorer = load_brought(path, preset, device)
+    if not isinstance(restorer, CompositeContextRestorer):
+        raise FaultyInput(f"{path} holds a ReF-LDM; wanted a composite-context model")
+    return restorer
+
+
+def read_beside(path: Path) -> Mapping[str, Any]:
+    """What the YAML file beside ``path`` says of it; empty where there is none.
+
+    Raises:
+        FaultyInput: unreadable, or without ``model`` and ``config``.
+    """
+    beside = path.with_suffix(".yaml")
+    if not beside.is_file():
+        return {}
+    try:
+        said = yaml.safe_load(beside.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise FaultyInput(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(said, dict) or not {"model", "config"} <= said.keys():
+        raise FaultyInput(f"{beside} must hold `model` and `config`")
+    return said
