@@ -75,6 +75,7 @@ SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a refe
 def main() -> None:
     """Run the command line; every expected fault ends as one clear message and its exit code."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large tensors on large pages
     try:
         app()
     except RefbenchError as error:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .. import weights
 from ..errors import RefbenchError
@@ -38,12 +39,14 @@ def resize_clean(levels: Tensor) -> Tensor:
 
 def resize_tensorflow(levels: Tensor) -> Tensor:
     """Bilinear without antialiasing and without half-pixel offsets, as TensorFlow 1 did (torch-fidelity)."""
-    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
-
-    resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(
-        levels, size=(SIDE, SIDE), align_corners=False
-    )
-    return resized
+    for axis in (3, 2):
+        places = torch.arange(SIDE, dtype=torch.float32, device=levels.device) * (levels.shape[axis] / SIDE)
+        low = places.long()
+        high = (low + 1).clamp_max(levels.shape[axis] - 1)
+        share = (places - low).view([-1 if side == axis else 1 for side in range(4)])
+        first, second = (levels.index_select(axis, index) for index in (low, high))
+        levels = first + (second - first) * share
+    return levels
 
 
 def resize_antialiased(levels: Tensor) -> Tensor:
@@ -86,7 +89,17 @@ def load_inception(path: Path, device: torch.device) -> Any:
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RefbenchError(f"{path} is not the Inception-v3 of FID: {reason}") from None
-    return network.to(device, memory_format=torch.channels_last)
+    return fold_norms(network.to(memory_format=torch.channels_last)).to(device)
+
+
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Every batch norm folded into the convolution before it, in float64: the same function, faster."""
+    for layer in list(network.modules()):
+        norm, convolution = (getattr(layer, name, None) for name in ("bn", "conv"))
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+            folded = fuse_conv_bn_eval(convolution.double(), norm.double()).float()
+            layer.conv, layer.bn = folded, nn.Identity()
+    return network
 
 
 def inception_feature(name: str, resize: Resize) -> Feature:

@@ -67,15 +67,17 @@ def _layer_distance(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
     step = max(1, BLOCK // channels) if first.device.type == "cpu" else a.shape[1]
     total = torch.zeros(count, dtype=torch.float64, device=first.device)
     for start in range(0, a.shape[1], step):
-        gap = _unit(a[:, start : start + step]) - _unit(b[:, start : start + step])
-        total += (gap.square() @ weights[:, :, None]).sum(dim=(1, 2), dtype=torch.float64)
+        block = slice(start, start + step)
+        gap = _unit(a[:, block]).sub_(_unit(b[:, block])).square_()
+        total += (gap @ weights[:, :, None].float()).sum(dim=(1, 2), dtype=torch.float64)
     return total / a.shape[1]
 
 
 def _unit(features: Tensor) -> Tensor:
+    """The features with unit length, as new float32 tensors."""
     wide = features.float()
     length: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-    return wide / (length + 1e-10)
+    return wide / length.add_(1e-10)
 
 
 def load_lpips(net: str, device: torch.device) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import weights
@@ -16,13 +17,15 @@ PACKAGES = ("refbench", "torch", "torchvision", "lpips", "numpy", "opencv-python
 
 def versions() -> dict[str, str]:
     """Versions of the packages that move numbers."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {package: _version(package) for package in PACKAGES}
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def digests_of(metrics: Sequence[Metric]) -> dict[str, str]:
