@@ -18,6 +18,7 @@ from .builders.build import build_set
 from .builders.manifest import ReferenceSet, Target
 from .builders.options import BuildOptions
 from .builders.report import BuildReport
+from .degradations.lq import INFO
 from .degradations.named import load_recipe
 from .degradations.recipe import Recipe
 from .degradations.synthesise import LqInfo, synthesise
@@ -80,7 +81,7 @@ def verify_lq(
 
     Args:
         reference_set: folder of the set.
-        recipes: names of the LQ folders below ``SET/lq``.
+        recipes: names of the LQ folders below ``SET/lq``, or what `degrade` was given.
         split: whose targets; ``all`` for every image with references.
         workers: as many images at a time.
 
@@ -90,7 +91,8 @@ def verify_lq(
     """
     chosen = ReferenceSet.read(reference_set)
     images, sizes = _hq_of(chosen, split)
-    return [verify(images, chosen.lq_folder(name), sizes, workers) for name in recipes]
+    named = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
+    return [verify(images, chosen.lq_folder(name), sizes, workers) for name in named]
 
 
 def restore(
@@ -160,7 +162,7 @@ def restore(
             references_used=_fewest(int(mode) if mode.isdecimal() else None, facts.references_used),
             references=mode,
             training_data=facts.training_data,
-            hardware=place if record_times else "unknown",
+            hardware="unknown" if report.seconds_per_image is None else place,
             seconds_per_image=report.seconds_per_image,
             peak_memory_mib=report.peak_memory_mib,
             control=facts.control,
@@ -364,6 +366,11 @@ def _targets(chosen: ReferenceSet, split: str) -> tuple[Target, ...]:
             f"{chosen.root} has no target with references in split {split!r}; it has: {counts}"
         )
     return targets
+
+
+def _recipe_name(text: str) -> str:
+    """The name of a recipe that is given as a file, an object or an id; any other text is a name."""
+    return load_recipe(text).name if text.endswith((".yaml", ".yml")) or {":", "@"} & set(text) else text
 
 
 def _work_folder(store: Path) -> Path:

@@ -61,7 +61,10 @@ class Audit:
 
     def text(self, most: int = 20) -> str:
         """For people."""
-        lines = [f"{self.name}: {'; '.join(self.checked)}"]
+        checked = (
+            "; ".join(self.checked) or "one split and no other set, so reference lists alone were checked"
+        )
+        lines = [f"{self.name}: {checked}"]
         lines += [f"{count:>7}  {KINDS[kind]}" for kind, count in self.counts.items()]
         lines += [
             f"  - {KINDS[leak.kind]}: {leak.first} ({leak.first_side}), {leak.second} ({leak.second_side}), "

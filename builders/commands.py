@@ -217,7 +217,7 @@ def import_lq(
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
     """Name, outcome in words, and faults of every folder of LQ images of a set."""
-    from ..degradations.lq import read_rows
+    from ..degradations.lq import LqInfo, read_rows
     from ..degradations.verify import verify as verify_folder
     from ..errors import FaultList, RefbenchError
     from .manifest import ReferenceSet
@@ -226,6 +226,7 @@ def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[s
     outcomes: list[tuple[str, str, list[str]]] = []
     for folder in sorted((reference_set / "lq").glob("*/")):
         try:
+            LqInfo.read(folder)
             keys = [row.key for row in read_rows(folder)]
             done = verify_folder({key: found.hq_path(key) for key in keys}, folder, workers=workers)
             outcomes.append((folder.name, str(done), []))

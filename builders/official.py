@@ -129,7 +129,8 @@ def _row(cells: Mapping[str, str], is_whole: bool) -> Row | list[str]:
         return [str(error)]
     target = cells["gt_image"].strip()
     lq = cells.get("lq_image", target).strip()
-    faults = [fault for name in (target, lq, *references) if (fault := name_fault(name))]
+    names = dict.fromkeys((target, lq, *references))
+    faults = [fault for name in names if (fault := name_fault(name))]
     if len(set(references)) < len(references):
         faults.append("a reference stands twice in the list")
     if target in references:

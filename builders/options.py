@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,7 +122,18 @@ def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
     try:
         return BuildOptions.model_validate(values | dict(given))
     except ValidationError as error:
-        named = (((".".join(map(str, fault["loc"])) or "options"), fault) for fault in error.errors())
-        faults = [f"{name}: {fault['msg']}; got {fault['input']!r}" for name, fault in named]
+        faults = dict.fromkeys(
+            _told(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()
+        )
         listed = "\n  - ".join(["build options:", *faults])
         raise RefbenchError(f"{listed}\nthe options are: {', '.join(BuildOptions.model_fields)}") from None
+
+
+def _told(place: tuple[int | str, ...], kind: str, words: str, given: Any) -> str:
+    """A fault of pydantic's in our words; the branches of a union are no places."""
+    name = ".".join(str(part) for part in place if not str(part).startswith("constrained")) or "options"
+    if kind != "extra_forbidden":
+        return f"{name}: {words}; got {given!r}"
+    fields = (*BuildOptions.model_fields, *(f"gates.{gate}" for gate in Gates.model_fields))
+    close = get_close_matches(name, fields, n=1)
+    return f"{name}: no such option" + (f"; did you mean {close[0]!r}?" if close else "")

@@ -8,6 +8,7 @@ and one tile of products are held.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -29,7 +30,9 @@ Distances = npt.NDArray[np.float64]
 UNIT_TOLERANCE = 1e-3
 ROWS, COLUMNS = 1024, 2048
 SLACK = 3e-4
-LOOK = 256
+LOOK = 64  # rows at once: more would be fetched as fresh memory each time, seven times as slow
+MANY = 2048
+POOL = 200_000
 MOST_PAIRS = 50_000_000
 LONG = 200_000
 
@@ -104,12 +107,22 @@ def find_pairs(
 
 
 def exact_distances(vectors: Vectors, first: Indices, second: Indices) -> Distances:
-    """One minus the dot product of rows ``first`` and ``second``, in float64."""
+    """One minus the dot product of rows ``first`` and ``second``, in float64; many on torch's threads."""
     distance = np.empty(len(first))
-    for start in range(0, len(first), LOOK):
+
+    def look(start: int) -> None:
         part = slice(start, start + LOOK)
         left = vectors[first[part]].astype(np.float64)
         distance[part] = 1.0 - np.einsum("nd,nd->n", left, vectors[second[part]].astype(np.float64))
+
+    starts = range(0, len(first), LOOK)
+    if len(first) < MANY:
+        for start in starts:
+            look(start)
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for _ in pool.map(look, starts):
+                pass
     return distance
 
 
@@ -140,26 +153,36 @@ def _stripe(vectors: Vectors, coarse: Coarse, start: int, threshold: float, most
     """The pairs whose first row is one of a stripe."""
     stop = min(start + STRIPE, len(vectors))
     parts: list[Pairs] = []
+    likely: list[tuple[Indices, Indices]] = []
     whole = coarse.numbers.dtype == torch.int8
     products = torch.empty(ROWS * COLUMNS, dtype=torch.int32 if whole else torch.float32)
-    found = 0
+    found = waiting = 0
     for row in range(start, stop, ROWS):
         for column in range(row, len(vectors), COLUMNS):
             rows = slice(row, min(row + ROWS, stop))
             columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
             first, second = _near(coarse, rows, columns, threshold, products)
             upper = (first < second) & (second < len(vectors))
-            first, second = first[upper], second[upper]
-            distance = exact_distances(vectors, first, second)
-            wanted = distance < threshold
-            parts.append(Pairs(first[wanted], second[wanted], distance[wanted]))
-            found += len(parts[-1])
+            likely.append((first[upper], second[upper]))
+            waiting += len(likely[-1][0])
+            if waiting >= POOL or (columns.stop >= len(vectors) and rows.stop == stop):
+                parts.append(_sure(vectors, likely, threshold))
+                found += len(parts[-1])
+                likely, waiting = [], 0
             if found > most:
                 raise RefbenchError(
                     f"far too many pairs of images lie under the threshold {threshold:g}; "
                     "choose a stricter one (a smaller distance)"
                 )
     return Pairs.joined(parts)
+
+
+def _sure(vectors: Vectors, likely: list[tuple[Indices, Indices]], threshold: float) -> Pairs:
+    """Those of the likely pairs that are pairs in float64."""
+    first, second = (np.concatenate(side) for side in zip(*likely, strict=True))
+    distance = exact_distances(vectors, first, second)
+    wanted = distance < threshold
+    return Pairs(first[wanted], second[wanted], distance[wanted])
 
 
 def _near(

@@ -33,8 +33,10 @@ def recipes(
 @app.command()
 def preview(
     photos: Annotated[Path, typer.Argument(help="An HQ picture, a folder of them, or a reference set.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")] = "refldm-severe",
-    out: Annotated[Path, typer.Option(help="The contact sheet, a PNG.")] = Path("preview.png"),
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a YAML file.")
+    ] = "refldm-severe",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The contact sheet, a PNG.")] = Path("preview.png"),
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     samples: Annotated[int, typer.Option(help="Draws that the quantiles rest on.", min=1)] = 100,
     workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,

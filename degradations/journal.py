@@ -31,11 +31,11 @@ class Journal:
         """The journal of a folder, with what an earlier run of the same recipe and seed has done.
 
         Raises:
-            RefbenchError: the folder holds LQ images of something else.
+            RefbenchError: the folder holds LQ images of something else; a run that made none does not count.
         """
         header = {"recipe": recipe.id, "fingerprint": recipe.fingerprint, "seed": seed}
         before, rows = _what_is_there(folder)
-        if before not in (None, header):
+        if before not in (None, header) and rows:
             told = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
             wanted = f"{recipe.id}, seed {seed}"
             changed = "" if (before["recipe"], before["seed"]) != (recipe.id, seed) else ", with other steps"

@@ -103,6 +103,7 @@ class Recipe:
         faults += [f"the field {n!r} is missing" for n in ("name", "version", "steps") if n not in plain]
         steps = parse_steps(plain.get("steps", []), "steps", faults)
         if faults:
+            faults += faults_in(labelled(steps))
             raise FaultList(f"recipe {plain.get('name', 'without a name')!r}", faults)
         words = {name: str(plain.get(name, "")) for name in ("title", "source", "sweep")}
         return cls(plain["name"], plain["version"], steps, **words)

@@ -7,8 +7,10 @@ from typing import Any
 import yaml
 
 from ..errors import RefbenchError
-from .distributions import Distribution, Fixed, parse
+from .distributions import Choice, Distribution, Fixed, parse
 from .steps import Branch, Node, OneOf, Step
+
+UNREAD = Choice(())  # in place of what cannot be read, so that the rest is checked all the same
 
 
 class RecipeDumper(yaml.SafeDumper):
@@ -60,6 +62,7 @@ def _parse_step(entry: dict[str, Any], place: str, faults: list[str]) -> Step:
             parameters[str(name)] = Fixed(value) if name == "pipeline" else parse(value)
         except RefbenchError as error:
             faults.append(f"{place} {operation}.{name}: {error}")
+            parameters[str(name)] = UNREAD
     return Step(operation, parameters, probability)
 
 

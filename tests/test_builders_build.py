@@ -278,6 +278,17 @@ def test_values_out_of_range_are_refused_by_name(chosen: dict[str, object]) -> N
         read_options(None, chosen)
 
 
+def test_a_misspelt_option_is_told_with_the_nearest_and_a_union_as_one_fault() -> None:
+    with pytest.raises(RefbenchError) as told:
+        read_options(None, {"treshold": 0.1, "gates": {"max_yam": 3}, "order": "random"})
+    lines = str(told.value).splitlines()
+    assert "  - treshold: no such option; did you mean 'threshold'?" in lines
+    assert "  - gates.max_yam: no such option; did you mean 'gates.max_yaw'?" in lines
+    with pytest.raises(RefbenchError) as told:
+        read_options(None, {"val": -3})
+    assert str(told.value).count("val: ") == 1
+
+
 def test_options_come_from_a_file_that_may_name_the_overrides(tmp_path: Path) -> None:
     (tmp_path / "by_eye.yaml").write_text("drop: [a]\n")
     (tmp_path / "options.yaml").write_text("overrides: by_eye.yaml\ntest: 0.5\nseed: 3\n")

@@ -271,6 +271,9 @@ def test_the_commands_work_and_end_with_their_codes(built: Path, photos: Path, t
         done = CliRunner().invoke(app, [str(word) for word in words])
         return done.exit_code, done.output
 
+    code, text = run("verify", built)
+    assert code == 1
+    assert "blurred is not a whole LQ folder: it has no lq.json" in " ".join(text.split())
     code, text = run("inspect", out, "--page", tmp_path / "page.html", "--json")
     assert code == 0
     assert json.loads(text[text.index("{") :])["info"]["counts"]["images"] == 15

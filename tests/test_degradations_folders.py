@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 from refbench.degradations import synthesise as module
 from refbench.degradations.degrade import degrade
+from refbench.degradations.distributions import Fixed
 from refbench.degradations.lq import LqInfo, lq_hash, read_rows
 from refbench.degradations.named import load_recipe
 from refbench.degradations.official import import_lq
+from refbench.degradations.recipe import Recipe
+from refbench.degradations.steps import Step
 from refbench.degradations.synthesise import synthesise
 from refbench.degradations.verify import verify
 from refbench.errors import FaultList, FaultyInput, RefbenchError
@@ -115,6 +118,14 @@ def test_another_recipe_or_seed_is_refused(images: Images, tmp_path: Path) -> No
         with pytest.raises(RefbenchError, match=r"holds LQ images of refldm-moderate@1, seed 0"):
             synthesise(images, recipe, tmp_path / "lq", seed)
     assert content(tmp_path / "lq") == before
+
+
+def test_a_run_that_made_nothing_binds_nobody(images: Images, tmp_path: Path) -> None:
+    unfit = Recipe("phone", 1, (Step("downscale", {"by": Fixed(2)}),))
+    with pytest.raises(RefbenchError, match="end it with the operation full_size"):
+        synthesise(images, unfit, tmp_path / "lq", 0)
+    mended = Recipe("phone", 1, (*unfit.steps, Step("full_size")))
+    assert synthesise(images, mended, tmp_path / "lq", 0).images == len(images)
 
 
 def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path: Path) -> None:

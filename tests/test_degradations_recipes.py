@@ -122,6 +122,12 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(FaultList) as told:
         Recipe.from_dict({"name": "Bad Name", "version": 0, "steps": steps})
     assert len(told.value.faults) == 5
+    steps += [{"operation": "blur", "sigma_x": {"uniform": [3, 1]}}, {"operation": "bluur"}]
+    with pytest.raises(FaultList) as told:
+        Recipe.from_dict({"name": "bad", "version": 1, "steps": steps})
+    assert len(told.value.faults) == 5
+    assert "steps[3] blur.sigma_x: the range [3, 1] is reversed" in told.value.faults[0]
+    assert "did you mean 'blur'" in told.value.faults[-1]
     with pytest.raises(FaultList, match="unknown field 'nam'; did you mean 'name'"):
         Recipe.from_dict({"nam": "x", "version": 1, "steps": []})
     with pytest.raises(FaultList, match="steps: there are none"):
