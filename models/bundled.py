@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,37 @@ def _composite_context(preset: str | None, device: str) -> AnyRestorer:
     return load_composite_context(preset, device)
 
 
+MINIS = MappingProxyType(
+    {
+        "autoencoder": ("autoencoder-mini", "encodes and decodes the LQ image: what a mini cannot exceed"),
+        "ldm": ("ldm-mini", "a small LDM for 128 pixels, without references"),
+        "refldm": ("refldm-mini", "a small ReF-LDM for 128 pixels"),
+        "composite-context": ("composite-context-mini", "a small composite-context model for 128 pixels"),
+    }
+)
+MINI_FOLDER = Path(__file__).with_name("minis")
+
+
+def _minis() -> Iterator[Bundled]:
+    """The minis whose weights are in the package."""
+    for file, (name, summary) in MINIS.items():
+        if (MINI_FOLDER / f"{file}.safetensors").is_file():
+            yield _mini(file, name, summary)
+
+
+def _mini(file: str, name: str, summary: str) -> Bundled:
+    def load(preset: str | None, device: str) -> AnyRestorer:
+        from .minis import load_mini
+
+        return load_mini(file, preset, device)
+
+    guided = {"fast": "20 steps of DPM-Solver++", "demo": "50 trailing steps", "null": "without references"}
+    composite = {"single": "the first reference", "multi": "up to five references", "null": "none"}
+    presets = {"autoencoder": {}, "ldm": {"fast": guided["fast"], "demo": guided["demo"]}, "refldm": guided}
+    needed = ("mobilefacenet",) if file == "composite-context" else ()
+    return Bundled(name, summary, load, MappingProxyType(presets.get(file, composite)), needed)
+
+
 BUNDLED: Mapping[str, Bundled] = MappingProxyType(
     {
         declared.name: declared
@@ -89,6 +120,7 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
                 ),
                 ("webface-r50", "farl-b16"),
             ),
+            *_minis(),
         )
     }
 )

@@ -45,6 +45,18 @@ def convert(
     typer.echo(f"{out}: {count / 1e6:.2f} M parameters; restore with --model {out}")
 
 
+@app.command()
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of a -mini preset.")],
+    licence: Annotated[str, typer.Option(help="Of the weights, for their card.")] = "research use",
+) -> None:
+    """Put the weights of a run into the package, as float16; the autoencoder first, for all share it."""
+    from . import minis
+
+    path = minis.pack(run, {"licence": licence})
+    typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB; restore with --model {path.stem}-mini")
+
+
 def train(
     kind: Annotated[str, typer.Argument(help="autoencoder, ldm, refldm, composite-context or identity.")],
     reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],

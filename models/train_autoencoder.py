@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .autoencoder import Autoencoder, Codebook
+from ..errors import RefbenchError
+from .autoencoder import Autoencoder, AutoencoderConfig, Codebook
+from .checkpoints import load_autoencoder
 from .discriminator import PatchDiscriminator
 from .losses import adversarial_loss, codebook_loss, discriminator_loss, reconstruction_loss
 from .train_config import AutoencoderRun
@@ -25,7 +28,13 @@ class AutoencoderTask(Task):
 
     def __init__(self, run: AutoencoderRun, device: torch.device) -> None:
         self.run, self.config, self.image_size, self.device = run, run.model, run.image_size, device
-        self.autoencoder = Autoencoder(run.model).to(device)
+        self.autoencoder = Autoencoder(run.model)
+        if run.start is not None:
+            self.autoencoder.load_state_dict(_started(run.start, run.model).state_dict())
+        self.autoencoder.to(device)
+        if run.decoder_only:
+            for part in (self.autoencoder.encoder, self.autoencoder.quant_conv, self.autoencoder.quantize):
+                part.requires_grad_(False)
         self.network = self.autoencoder
         self.adversary = PatchDiscriminator().to(device) if run.adversarial_from <= run.steps else None
         self.perceptual = _perceptual_loss(run.perceptual, device)
@@ -35,7 +44,7 @@ class AutoencoderTask(Task):
         run, target = self.run, batch.hq * 2 - 1
         latents = self.autoencoder.encode(target)
         codebook = self.autoencoder.quantize
-        if step == 1 and isinstance(codebook, Codebook):
+        if step == 1 and isinstance(codebook, Codebook) and run.start is None:
             self._begin_codebook(codebook, latents.detach().float())
         quantised = self.autoencoder.quantize(latents)
         taken = latents + (quantised - latents).detach() if run.model.codebook_size else latents
@@ -73,7 +82,7 @@ class AutoencoderTask(Task):
 
     def exported(self, batch: Batch) -> nn.Module:
         """Without codebook, latents of mean 0 and deviation 1 in each channel."""
-        if self.run.model.codebook_size:
+        if self.run.model.codebook_size or self.run.decoder_only:
             return self.network
         handed_on = copy.deepcopy(self.autoencoder)
         with torch.inference_mode():
@@ -98,6 +107,13 @@ class AutoencoderTask(Task):
         with torch.no_grad():
             spread = tokens.std() / 10 * torch.randn(vectors.shape, generator=generator).to(tokens)
             vectors.copy_(tokens[chosen.to(tokens.device)] + spread)
+
+
+def _started(path: Path, config: AutoencoderConfig) -> Autoencoder:
+    begun = load_autoencoder(path, config)
+    if begun.config != config:
+        raise RefbenchError(f"{path} is an autoencoder of other sizes than model")
+    return begun
 
 
 def _perceptual_loss(trunk: str, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:

@@ -130,7 +130,9 @@ class AutoencoderRun(RunSettings):
     """Trains an autoencoder: reconstruction, LPIPS, codebook, and a discriminator once it is good enough.
 
     ``latent_noise`` is added before decoding, as a share of the latents' deviation: for an autoencoder
-    without codebook, so that what is near in the latents is near in the image.
+    without codebook, so that what is near in the latents is near in the image. ``start`` are weights to
+    begin from; with ``decoder_only`` the encoder stays as they have it, and so do the latents that a
+    diffusion model was trained in.
     """
 
     kind: Literal["autoencoder"] = "autoencoder"
@@ -140,8 +142,16 @@ class AutoencoderRun(RunSettings):
     perceptual_weight: float = 1.0
     codebook_weight: float = 1.0
     latent_noise: float = Field(default=0.0, ge=0)
+    start: Path | None = None
+    decoder_only: bool = False
     adversarial_weight: float = 0.8
     adversarial_from: int = 30_001
+
+    @model_validator(mode="after")
+    def _decoder_has_an_encoder(self) -> AutoencoderRun:
+        if self.decoder_only and self.start is None:
+            raise ValueError("decoder_only needs start: the weights whose encoder is kept")
+        return self
 
 
 class DiffusionRun(RunSettings):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,16 +18,23 @@ import torch
 import yaml
 from refbench.builders.manifest import ReferenceSet, SetInfo, Target, content_hash
 from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.faces.align import ARCFACE_112
+from refbench.faces.recognise import load_recogniser
 from refbench.files import sha256_file
 from refbench.images import write_png
-from refbench.models.checkpoints import load_autoencoder, load_refldm, read_tensors
+from refbench.models import minis, train_log
+from refbench.models.autoencoder import Autoencoder, AutoencoderConfig
+from refbench.models.checkpoints import load_autoencoder, load_refldm, read_tensors, save_weights
+from refbench.models.diffusion import DiffusionConfig, Schedule
 from refbench.models.ema import Ema
+from refbench.models.identity_network import angular_margin_logits
 from refbench.models.train import rate_at, train
 from refbench.models.train_config import OptimiserSettings
 from refbench.models.train_data import Batches
 from refbench.models.train_presets import PRESETS, preset
 from refbench.models.train_settings import make_config, parse_assignments, read_settings
 from refbench.models.trained import load_trained
+from refbench.models.validation import Validation
 from refbench.models.workers import Workers
 from torch import Tensor
 
@@ -123,9 +132,12 @@ def settings(people: Path, kind: str, **more: Any) -> dict[str, Any]:
             "image_size": SIZE,
         },
     }
+    models["identity"] = {"channels": (16, 32), "embedding": 16}
     models["refldm"] = models["ldm"] | {"reference_encoding": "separate"}
     extra: dict[str, Any] = {"model": models[kind]}
-    if kind == "autoencoder":
+    if kind == "identity":
+        extra |= {"image_size": SIZE}
+    elif kind == "autoencoder":
         extra |= {"image_size": SIZE, "perceptual": "none"}
     else:
         extra |= {"identity": {"weight": 0.0}}
@@ -374,3 +386,179 @@ def test_batches_depend_on_seed_and_step_alone(people: Path) -> None:
     assert not torch.equal(whole[0].lq[:1], whole[2].lq[:1])
     halves = [Batches(data, 1, SIZE, 1, Workers(rank, 3)).since(0) for rank in range(3)]
     assert [next(half).keys[0] for half in halves] == list(whole[0].keys)
+
+
+LIGHT = AutoencoderConfig(
+    channels=32,
+    multipliers=(1, 2),
+    residual_blocks=1,
+    latent_channels=4,
+    codebook_channels=4,
+    codebook_size=0,
+    patch=2,
+)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def light(people: Path, **more: Any) -> dict[str, Any]:
+    return settings(people, "autoencoder", model=LIGHT.model_dump(), latent_noise=0.1, **more)
+
+
+def test_standardised_latents_give_the_same_images() -> None:
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(LIGHT).requires_grad_(False)
+    images = torch.rand(4, 3, 16, 16) * 2 - 1
+    latents = autoencoder.encode(images)
+    before = autoencoder.decode(latents)
+    flat = latents.transpose(0, 1).flatten(1)
+    autoencoder.standardise(flat.mean(1), flat.std(1))
+    latents = autoencoder.encode(images)
+    flat = latents.transpose(0, 1).flatten(1)
+    assert latents.shape == (4, 4, 4, 4)
+    assert torch.allclose(flat.mean(1), torch.zeros(4), atol=1e-5)
+    assert torch.allclose(flat.std(1), torch.ones(4), atol=1e-5)
+    assert torch.allclose(autoencoder.decode(latents), before, atol=1e-5)
+
+
+def test_light_autoencoder_learns_and_its_decoder_learns_on(people: Path, tmp_path: Path) -> None:
+    report = train(make_config(light(people, steps=40)), tmp_path / "whole")
+    losses = [float(row["loss"]) for row in rows(tmp_path / "whole" / "log.csv")]
+    assert losses[-1] < 0.4 * losses[0]
+    begun, _ = read_tensors(report.weights)
+    given = light(people, steps=5, start=str(report.weights), decoder_only=True)
+    train(make_config(given), tmp_path / "decoder")
+    further, _ = read_tensors(tmp_path / "decoder" / "weights.safetensors")
+    moved = {name.partition(".")[0] for name in begun if not torch.equal(begun[name], further[name])}
+    assert moved == {"decoder", "post_quant_conv"}
+    with pytest.raises(FaultList, match="decoder_only needs start"):
+        make_config(light(people, steps=5, decoder_only=True))
+    with pytest.raises(RefbenchError, match="other sizes"):
+        train(make_config(given, {"model": {"channels": 64}}), tmp_path / "other")
+
+
+def test_recogniser_learns_and_serves_by_its_file(people: Path, tmp_path: Path) -> None:
+    given = settings(people, "identity", steps=40, lq_share=0.0)
+    train(make_config(given), tmp_path)
+    log = rows(tmp_path / "log.csv")
+    assert float(log[-1]["loss"]) < 0.3 * float(log[0]["loss"])
+    assert np.mean([float(row["right"]) for row in log[-5:]]) > 0.9
+    recogniser = load_recogniser(str(tmp_path / "recogniser.pt"))
+    crops = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    vectors = recogniser.embed(list(crops), np.repeat(ARCFACE_112[None], 3, 0))
+    assert vectors.shape == (3, 16)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    tensors, description = read_tensors(tmp_path / "weights.safetensors")
+    assert description["model"] == "IdentityNetwork"
+    assert not any("centres" in name for name in tensors)
+
+
+def test_margin_makes_the_right_angle_wider() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(5, 8, dtype=torch.float64), dim=1)
+    centres, who = torch.randn(3, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    plain = angular_margin_logits(vectors, centres, who, 0.0, 1.0)
+    wide = angular_margin_logits(vectors, centres, who, 0.3, 2.0) / 2
+    right = torch.nn.functional.one_hot(who, 3).bool()
+    assert torch.allclose(wide[~right], plain[~right])
+    assert torch.allclose(wide[right].acos(), (plain[right].acos() + 0.3).clamp(max=torch.pi))
+
+
+@pytest.mark.parametrize("kind", ["refldm", "composite-context"])
+def test_forgetting_changes_nothing(kind: str, people: Path, tmp_path: Path, autoencoder: Path) -> None:
+    given = settings(people, kind, steps=2, autoencoder=str(autoencoder), batch=2)
+    for name, forget in (("kept", False), ("forgotten", True)):
+        train(make_config(given, {"checkpointing": forget}), tmp_path / name)
+    kept, forgotten = (
+        read_tensors(tmp_path / name / "weights.safetensors")[0] for name in ("kept", "forgotten")
+    )
+    assert all(torch.equal(kept[name], forgotten[name]) for name in kept)
+
+
+def test_validation_is_logged_and_taken_up(tmp_path: Path, need_weights: Callable[..., None]) -> None:
+    need_weights("lpips-alexnet", "dlib-resnet", "dlib-resnet-manifest")
+    people = make_set(tmp_path / "set", ["train", "test"], size=64)
+    given = light(people, steps=4, batch=2, validation={"every": 2, "images": 2, "split": "test"})
+    given["image_size"] = 64
+    train(make_config(given), tmp_path / "whole")
+    train(make_config(given), tmp_path / "stopped", stop_at=3)
+    train(make_config(given), tmp_path / "stopped")
+    found = rows(tmp_path / "whole" / "validation.csv")
+    assert [row["step"] for row in found] == ["2", "4"]
+    assert found == rows(tmp_path / "stopped" / "validation.csv")
+    assert 0 < float(found[1]["psnr"]) < 60
+    assert -1 <= float(found[1]["ids"]) <= 1
+    assert float(found[0]["lpips"]) > 0
+    loss = settings(people, "refldm", steps=1, autoencoder="a", validation={"every": 1})
+    loss["identity"] = {"weight": 0.1, "recogniser": "dlib-resnet"}
+    with pytest.raises(RefbenchError, match="is the one in the loss"):
+        Validation(make_config(loss), 24, True, "cpu")  # type: ignore[arg-type]
+
+
+def test_tensorboard_beside_csv_or_a_word(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    given = light(people, steps=2, batch=2) | {"tensorboard": True}
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    train(make_config(given), tmp_path / "without")
+    assert f"it is not installed ({train_log.INSTALL})" in capsys.readouterr().err
+    monkeypatch.undo()
+    pytest.importorskip("tensorboard")
+    train(make_config(given), tmp_path / "with")
+    assert list((tmp_path / "with" / "tensorboard").glob("events*"))
+    said = capsys.readouterr().err
+    assert "autoencoder step 2 of 2: loss" in said
+    assert "0:00 h left" in said
+
+
+def test_velocity_tells_the_noise() -> None:
+    schedule = Schedule.from_config(DiffusionConfig(prediction="velocity"))
+    x0, noise = torch.randn(2, 4, 8, 4, 4, dtype=torch.float64)
+    t = torch.tensor([0, 300, 700, 999])
+    x_t = schedule.add_noise(x0, noise, t)
+    signal, spread = schedule.scales(t, x0)
+    found = schedule.noise_of((signal * noise - spread * x0).double(), x_t, t)
+    assert torch.allclose(found.double(), noise, atol=1e-5)
+    assert schedule.noise_of(x0, x_t, t) is not x0
+    assert Schedule.from_config(DiffusionConfig()).noise_of(x0, x_t, t) is x0
+
+
+def test_minis_are_packed_without_what_they_share(people: Path, tmp_path: Path) -> None:
+    given = light(people, steps=2, batch=2)
+    begun = train(make_config(given), tmp_path / "autoencoder")
+    model = {"autoencoder": LIGHT.model_dump(), "diffusion": {"prediction": "velocity"}}
+    ldm = settings(people, "ldm", steps=1, batch=2, autoencoder=str(begun.weights))
+    train(make_config(ldm, {"model": model}), tmp_path / "ldm")
+    folder = tmp_path / "minis"
+    minis.pack(tmp_path / "autoencoder", {"licence": "research use"}, folder)
+    path = minis.pack(tmp_path / "ldm", None, folder)
+    names = read_tensors(path)[0]
+    assert names
+    assert not any(name.startswith("autoencoder.") for name in names)
+    lq = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), (256, 256), mode="bilinear")
+    generator = torch.Generator().manual_seed(0)
+    loaded = minis.load_mini("ldm", "fast", folder=folder)
+    assert loaded.card.model == "ldm-mini"
+    restored = loaded.restore(lq, [torch.empty(0, 3, 256, 256)], [generator])
+    assert restored.shape == lq.shape
+    back = minis.load_mini("autoencoder", folder=folder)
+    wanted = load_autoencoder(begun.weights)
+    small = torch.nn.functional.avg_pool2d(lq, 2)
+    with torch.inference_mode():
+        direct = (wanted.decode(wanted.encode(small * 2 - 1)) / 2 + 0.5).clamp(0, 1)
+    assert torch.allclose(back.restore(small, [], []), direct, atol=0.02)
+    other = Autoencoder(LIGHT)
+    save_weights(other, LIGHT, folder / "autoencoder.safetensors", torch.float16)
+    with pytest.raises(RefbenchError, match="another autoencoder"):
+        minis.pack(tmp_path / "ldm", None, folder)
+
+
+def test_first_images_do_not_depend_on_what_was_read(people: Path) -> None:
+    data = make_config(settings(people, "ldm", steps=1, autoencoder="a")).data
+    batches = Batches(data, 2, 24, 0)
+    before = batches.first(3)
+    next(batches.since(5))
+    after = batches.first(3)
+    assert torch.equal(before.lq, after.lq)

@@ -1,0 +1,184 @@
+"""What the ablations share: variants of a mini are trained alike for some steps, scored, and compared.
+
+Each variant sees the same batches, noise and starting weights. Scores are of people of the val split, by a
+recogniser that no variant was trained with, with 95 % intervals by identity. Beside our table stands what the
+paper found; a direction counts as reproduced only if the interval of the paired difference excludes zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from refbench.builders.manifest import ReferenceSet
+from refbench.faces.recognise import load_recogniser
+from refbench.leaderboard.statistics import means_with_intervals, paired_difference
+from refbench.metrics.perceptual import load_lpips
+from refbench.models.ema import Ema
+from refbench.models.identity import aligned_embedder
+from refbench.models.train_config import AnyRun
+from refbench.models.train_data import Batch, Batches
+from refbench.models.train_presets import preset
+from refbench.models.train_settings import make_config
+from refbench.models.train_task import Task
+from refbench.models.train_tasks import make_task
+from refbench.progress import progress, say
+from torch import Tensor
+
+Restore = Callable[[Task, Batch], Tensor]
+Scores = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: what differs in training, how images are drawn, and which networks.
+
+    Attributes:
+        name: of the row.
+        settings: laid over the preset's; equal settings are trained once.
+        restore: how images are drawn from the trained task; None for as in training.
+        make: the task of a configuration, where it is not one of the package's.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    restore: Restore | None = None
+    make: Callable[[AnyRun], Task] = make_task
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What the paper found: the first variant is better than the second by a measure."""
+
+    better: str
+    worse: str
+    measure: str = "ids"
+
+
+def run_study(
+    title: str, preset_name: str, variants: Sequence[Variant], published: Sequence[Direction], finding: str
+) -> None:
+    """Train, score and print, with the options of the command line."""
+    given = _options(title)
+    base = {
+        "data": {"reference_set": given.set, "workers": 0},
+        "autoencoder": given.autoencoder,
+        "start": given.start,
+        "steps": given.steps,
+        "batch": given.batch,
+        "seed": given.seed,
+        "tensorboard": False,
+        "optimiser": {"warmup": min(50, given.steps // 4)},
+    }
+    shared = make_config(preset(preset_name), base)
+    val = shared.data.model_copy(update={"split": "val", "references": given.references, "workers": 0})
+    batch = Batches(val, 1, 128, given.seed).first(given.images)
+    place = ReferenceSet.read(given.set)
+    people = np.array([place[key].identity for key in batch.keys])
+    trained: dict[str, Task] = {}
+    scores: dict[str, Scores] = {}
+    for variant in variants:
+        run = make_config(preset(preset_name), base, variant.settings)
+        name = f"{run.model_dump_json()} {variant.make}"
+        if name not in trained:
+            trained.clear()
+            trained[name] = _trained(variant, run)
+        restore = variant.restore or (lambda task, images: task.restored(images))
+        torch.manual_seed(given.seed)
+        scores[variant.name] = score(restore(trained[name], batch), batch.hq)
+    print_tables(title, scores, people, published, finding, given)
+
+
+def score(restored: Tensor, hq: Tensor) -> Scores:
+    """Identity similarity (dlib-resnet) and LPIPS (AlexNet) of each image."""
+    embed, lpips = aligned_embedder(load_recogniser("dlib-resnet")), load_lpips("alex", torch.device("cpu"))
+    with torch.inference_mode():
+        pairs = list(zip(restored.clamp(0, 1), hq, strict=True))
+        ids = [float((embed(a[None]) * embed(b[None])).sum()) for a, b in pairs]
+        distances = [float(lpips(a[None], b[None], normalize=True)) for a, b in pairs]
+    return {"ids": np.array(ids), "lpips": np.array(distances)}
+
+
+def print_tables(
+    title: str,
+    scores: Mapping[str, Scores],
+    people: np.ndarray,
+    published: Sequence[Direction],
+    finding: str,
+    given: argparse.Namespace,
+) -> None:
+    """Our table, and whether the published directions are seen in it."""
+    count = len(people)
+    print(
+        f"{title}: {given.steps} steps of {given.batch} images, {count} images of {len(set(people))} people\n"
+    )
+    print("| variant | identity similarity | LPIPS |\n| --- | --- | --- |")
+    for name, found in scores.items():
+        columns = np.stack([found["ids"], found["lpips"]], 1)
+        means = means_with_intervals(columns, people)
+        half = means.high - means.mean
+        cells = (f"{m:.4f} ± {h:.4f}" for m, h in zip(means.mean, half, strict=True))
+        print(f"| {name} | {' | '.join(cells)} |")
+    print(f"\nPublished: {finding}\n")
+    print("| published direction | by | our difference | seen here |\n| --- | --- | --- | --- |")
+    for direction in published:
+        sign = -1 if direction.measure == "lpips" else 1
+        better, worse = (sign * scores[n][direction.measure] for n in (direction.better, direction.worse))
+        gap = paired_difference(better, worse, people)
+        seen = "reproduced" if gap.low > 0 else "the other way round" if gap.high < 0 else "not reproduced"
+        shown = f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+        print(f"| {direction.better} beats {direction.worse} | {direction.measure} | {shown} | {seen} |")
+
+
+def _trained(variant: Variant, run: AnyRun) -> Task:
+    """The task after its steps, with averaged weights."""
+    task = variant.make(run)
+    weights = {name: p for name, p in task.network.named_parameters() if p.requires_grad}
+    task.network.train()
+    settings = run.optimiser
+    optimiser = torch.optim.AdamW(weights.values(), settings.rate, settings.betas, weight_decay=0.0)
+    ema = Ema(weights, 0.99)
+    batches = Batches(run.data, run.batch, task.image_size, run.seed, None, task.needs_references)
+    stream = batches.since(0)
+    with progress(variant.name, run.steps) as advance:
+        for step in range(1, run.steps + 1):
+            optimiser.param_groups[0]["lr"] = settings.rate * min(1.0, step / max(1, settings.warmup))
+            with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bfloat16"):
+                loss = task.losses(next(stream), step).network
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+            optimiser.step()
+            ema.update(weights)
+            advance(1)
+    with torch.no_grad():
+        for name, average in ema.averages.items():
+            weights[name].copy_(average)
+    task.network.eval()
+    return task
+
+
+def _options(title: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("set", type=Path, help="reference set of 128-pixel images")
+    parser.add_argument("--autoencoder", type=Path, required=True, help="weights of an autoencoder-mini run")
+    parser.add_argument("--start", type=Path, help="weights that all variants begin from, of an ldm-mini run")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--references", type=int, default=3, help="at most, at sampling time")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    if given.start is None:
+        say(
+            "no --start: every variant begins from nothing, and few steps will show little",
+        )
+    if given.images < 2:
+        sys.exit("intervals need two images or more")
+    return given
