@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ..metrics.modes import ALL
 from .board import Board, Table
 from .pictures import Album, PictureOptions, Source
 from .rendering import Page, page_script
@@ -38,8 +39,12 @@ class Hero:
 
 
 def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> Hero | None:
-    """LQ against the best model with pictures of its own, on the last (hardest) benchmark, if any."""
-    for table in reversed(board.tables):
+    """LQ against the best model with pictures of its own, on the last (hardest) benchmark, if any.
+
+    Benchmarks with all references come before those of other evaluation modes.
+    """
+    whole_first = sorted(board.tables, key=lambda table: table.benchmark.references == ALL)
+    for table in reversed(whole_first):
         album = albums.get(table.slug)
         if album is None or not album.keys:
             continue

@@ -167,7 +167,8 @@ def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
     counts = sorted(int(mode) for mode in by_mode if mode.isdecimal())
     order = [WRONG, *map(str, counts), ALL]
     places = {mode: float(place) for place, mode in enumerate(mode for mode in order if mode in by_mode)}
-    column = _identity(next(iter(by_mode.values())))
+    first = next(iter(by_mode.values()))
+    column = _identity(first) or _quality(first)
     if column is None:
         return None
     curves: dict[str, list[tuple[float, float, float, float]]] = {}

@@ -39,7 +39,7 @@ def board_page(
 ) -> Page:
     """The front page: one table per benchmark; ``sliced`` and ``albums`` are by the tables' slugs."""
     models = {row.card.model for table in board.tables for row in table.rows if not row.card.control}
-    sets = {table.benchmark.set_hash: table for table in board.tables}
+    sets = {(table.benchmark.name, table.keys): table for table in board.tables}
     images = sum(table.benchmark.images for table in sets.values())
     people = sum(table.identities for table in sets.values())
     protocols = {column.id for table in board.tables for column in table.columns}

@@ -110,6 +110,10 @@ def test_the_site_shows_modes_with_their_pictures_and_a_curve(
     page = (tmp_path / "site" / "index.html").read_text("utf-8")
     assert "Severe, references of another person" in page
     assert "Severe, 1 reference" in page
+    assert "by references given" in page
+    assert ">8</dd>" in page, "eight images, however many modes they were scored under"
+    hero = page[: page.index('<nav class="tabs"')]
+    assert "references-wrong" not in hero
     wrong = next((tmp_path / "site" / "compare").glob("*references-wrong*.html"))
     assert "pictures/" in wrong.read_text("utf-8")
 
