@@ -1,7 +1,7 @@
 """How fast full-size ReF-LDM restores one 512x512 face on this processor, beside a plain implementation.
 
     python benchmarks/refldm.py                  # 4 references, guidance 1.5, 50 steps, random weights
-    python benchmarks/refldm.py --quick          # 256x256, 2 references, under a minute
+    python benchmarks/refldm.py --quick          # 128x128, 2 references, under a minute
     python benchmarks/refldm.py --compile        # what torch.compile makes of a guided step
     python benchmarks/refldm.py --memory         # peak memory for 1, 2 and 4 references
 
@@ -97,7 +97,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--check-steps", type=int, default=6, help="steps of the image that is compared")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="256x256, 2 references, 1 repeat")
+    parser.add_argument("--quick", action="store_true", help="128x128, 2 references, 1 repeat")
     parser.add_argument("--skip-plain", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--memory", action="store_true")
@@ -105,7 +105,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--peak-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
-        options.size, options.references, options.repeats, options.check_steps = 256, 2, 1, 4
+        options.size, options.references, options.repeats, options.check_steps = 128, 2, 1, 2
     return options
 
 
@@ -178,14 +178,15 @@ def measure(
         return result
 
     def caches() -> tuple[CacheKV, CacheKV]:
-        latents = model.encode_references(given["references"])
+        with bfloat16(lower_parts):
+            latents = model.encode_references(given["references"]).float()
         references = model.cache_references(latents)
         if plain:
             return references, model.cache_references(torch.zeros_like(latents))
         return references, model.cache_null((latents.shape[-2], latents.shape[-1]), latents.shape[1])
 
     lq = timed("encode LQ", lambda: model.encode(given["lq"]), options.repeats)
-    with bfloat16(lower_parts):
+    with bfloat16(lower_steps):
         references, null = timed("encode and cache references", caches, 1)
     eps = (
         plain_guided_eps(model, lq, references, null)

@@ -16,6 +16,7 @@ import yaml
 
 from .. import weights
 from ..errors import FaultyInput, RefbenchError
+from ..files import sha256_file
 from .checkpoints import load_refldm, read_tensors
 from .composite_restorer import CompositeContextRestorer
 from .refldm_restorer import PRESETS, RefLdmRestorer
@@ -53,12 +54,13 @@ def load_released_refldm(path: Path, preset: str | None = None, device: str = "c
     """Load the released ReF-LDM checkpoint; raises as `load_brought` does."""
     sampling = choose_sampling(PRESETS, preset, "refldm")
     model = load_refldm(path)
+    entry, digest = weights.TABLE["refldm"], sha256_file(path)
     card = RestorerCard(
         model="ReF-LDM",
-        version="released",
+        version="released" if digest == entry.sha256 else f"sha256 {digest[:12]}",
         references_used=sampling.references,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        licence=weights.TABLE["refldm"].licence,
+        licence=entry.licence,
         training_data="FFHQ-Ref and FFHQ",
         paper="https://arxiv.org/abs/2412.05043",
         notes=sampling.describe(),

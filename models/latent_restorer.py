@@ -82,8 +82,7 @@ class LatentRestorer(ABC, Generic[Model]):
         if self.sampling.references and any(len(own) == 0 for own in references):
             raise FaultyInput("the model needs at least one reference, and the image has none")
         restored = torch.empty_like(lq)
-        lower = self.sampling.precision != "float32"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+        with torch.inference_mode():
             for members in self._groups([min(len(own), self.sampling.references) for own in references]):
                 group = [references[index][: self.sampling.references] for index in members]
                 drawn = self._draw(lq[members], group, [generators[index] for index in members])
@@ -107,16 +106,18 @@ class LatentRestorer(ABC, Generic[Model]):
     def _draw(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        with torch.autocast(self.device.type, enabled=False):
-            lq_latents = torch.cat([self.model.encode(image[None].to(self.device)) for image in lq])
-        denoise = self._denoiser(lq_latents, references)
+        lq_latents = torch.cat([self.model.encode(image[None].to(self.device)) for image in lq])
         noise = torch.stack([self._noise(lq_latents.shape[1:], generator) for generator in generators])
         steps = spaced_timesteps(self.sampling.steps, self.sampling.spacing, len(self.model.schedule))
         solve = ddim if self.sampling.solver == "ddim" else dpm_solver
-        lower = self.sampling.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+        with self._bfloat16(self.sampling.precision == "bfloat16"):
+            denoise = self._denoiser(lq_latents, references)
             latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
-        return torch.cat([self._decode(latent[None]) for latent in latents]).clamp(0, 1)
+        with self._bfloat16(self.sampling.precision != "float32"):
+            return torch.cat([self._decode(latent[None]) for latent in latents]).float().clamp(0, 1)
+
+    def _bfloat16(self, wanted: bool) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
 
     def _decode(self, latents: Tensor) -> Tensor:
         tile = self.sampling.decoder_tile

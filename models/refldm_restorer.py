@@ -72,8 +72,9 @@ class RefLdmRestorer(LatentRestorer[RefLdm]):
 
     def _cache_together(self, references: Tensor) -> CacheKV:
         def compute() -> CacheKV:
-            latents = self.model.encode_references(references[None].to(self.device))
-            return self.model.cache_references(latents)
+            with self._bfloat16(self.sampling.precision != "float32"):
+                latents = self.model.encode_references(references[None].to(self.device))
+            return self.model.cache_references(latents.float())
 
         return self.caches.get(references, compute)
 

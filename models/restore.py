@@ -18,6 +18,7 @@ from ..errors import FaultyInput, RefbenchError
 from ..images import RGB, read_rgb, to_uint8, write_png
 from ..progress import progress
 from .ledger import close_ledger, open_ledger
+from .outside import FolderRestorer
 from .restorer import AnyRestorer, FileRestorer, Job
 
 RANGE_SLACK = 0.5
@@ -31,9 +32,9 @@ class RestoreReport:
         restored: keys restored by this run.
         kept: keys that an earlier run had restored.
         failures: why a key has no image, by key.
-        seconds_per_image: mean time in the restorer, without reading and writing; None unless recorded.
-        peak_memory_mib: largest memory of the process, or of the GPU where one is used; None unless
-            recorded.
+        seconds_per_image: mean time in the restorer, without reading and writing; None unless recorded,
+            and for a folder of finished images, whose model ran elsewhere.
+        peak_memory_mib: largest memory of the process, or of the GPU where one is used; None likewise.
     """
 
     restored: tuple[str, ...]
@@ -90,7 +91,7 @@ def restore_images(
                     restored.append(key)
             advance(len(batch))
     close_ledger(ledger, failures, out)
-    if not record_times or not restored:
+    if not record_times or not restored or isinstance(restorer, FolderRestorer):
         return RestoreReport(tuple(restored), kept, failures)
     return RestoreReport(tuple(restored), kept, failures, seconds / len(restored), peak_memory_mib())
 
@@ -134,7 +135,7 @@ def _restore_batch(
         start = time.perf_counter()
         try:
             images = _run(restorer, group, seed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if isinstance(error, RefbenchError) and not isinstance(error, FaultyInput):
                 raise
             if len(group) > 1:
@@ -210,7 +211,7 @@ def _to_rgb(image: Tensor | RGB) -> RGB:
     return to_uint8(image.permute(1, 2, 0).to(torch.float32).numpy())
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     said = text[0] if text else ""
     return said if isinstance(error, FaultyInput) else f"{type(error).__name__}: {said}"

@@ -27,7 +27,7 @@ class Sampling(BaseModel):
             the noise of one seed, as the evaluation of ReF-LDM does.
         precision: of the network's arithmetic. ``bfloat16`` keeps float32 where an error weighs most: in the
             encoding of the LQ image, the U-Net's first and last convolution, the solver and the codebook.
-            ``mixed`` uses bfloat16 for the references and the decoder only, and leaves the codes as they are.
+            ``mixed`` encodes references and decodes in bfloat16, and leaves nearly all codes as they are.
         decoder_tile: decode in tiles of so many latent pixels a side, to save memory at a small change of
             the image; 0 decodes the whole.
     """

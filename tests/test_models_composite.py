@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from pydantic import ValidationError
 from refbench.errors import FaultList, FaultyInput, RefbenchError
 from refbench.models.autoencoder import AutoencoderConfig
+from refbench.models.bundled import load_restorer
 from refbench.models.checkpoints import save_weights
 from refbench.models.composite_context import CompositeContext, CompositeContextConfig, Towers
 from refbench.models.composite_restorer import PRESETS, CompositeContextRestorer, CompositeSampling
@@ -281,6 +283,28 @@ class TestTrainedFiles:
         assert torch.allclose(run(loaded, lq, references), run(restorer(model, references=5), lq, references))
         with pytest.raises(RefbenchError, match="no preset 'x'; known: single, multi, null"):
             load_trained(path, "x")
+
+    def test_a_bare_file_says_beside_it_what_it_is(
+        self, model: CompositeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "refbench.models.trained.load_towers", lambda config, device: Towers(identity=embed)
+        )
+        path = tmp_path / "mine.pth"
+        torch.save(model.state_dict(), path)
+        with pytest.raises(FaultyInput, match=r"write beside it mine\.yaml"):
+            load_restorer(str(path))
+        said = {"model": "CompositeContext", "name": "Mine", "config": model.config.model_dump(mode="json")}
+        path.with_suffix(".yaml").write_text(yaml.safe_dump(said))
+        monkeypatch.setenv("REFBENCH_WEIGHT_COMPOSITE_CONTEXT", str(path))
+        loaded = load_restorer("composite-context", "multi,steps=3")
+        assert loaded.card.model == "Mine"
+        lq, references = drawn(1, 3, SIZE, SIZE), [drawn(2, 3, SIZE, SIZE, seed=3)]
+        assert isinstance(loaded, CompositeContextRestorer)
+        assert torch.allclose(run(loaded, lq, references), run(restorer(model, references=5), lq, references))
+        monkeypatch.setenv("REFBENCH_WEIGHT_COMPOSITE_CONTEXT", str(tmp_path / "absent.pth"))
+        with pytest.raises(RefbenchError, match="No weights of the composite-context model are published"):
+            load_restorer("composite-context")
 
     def test_refldm_and_others(self, model: CompositeContext, tmp_path: Path) -> None:
         unet = TINY.unet.model_copy(update={"context_channels": None})

@@ -18,6 +18,8 @@ from refbench.models.latent_restorer import KeptByContent
 from refbench.models.refldm import RefLdm, RefLdmConfig
 from refbench.models.refldm_restorer import PRESETS, RefLdmRestorer, RefLdmSampling
 from refbench.models.restorer import RestorerCard
+from refbench.models.sampling import choose_sampling
+from refbench.models.scaled_dot_product import by_blocks
 from refbench.models.tiles import decode_in_tiles
 from refbench.models.unet import UNet, UNetConfig
 from torch import Tensor, nn
@@ -286,6 +288,46 @@ def test_decoding_in_tiles_is_near_the_whole(model: RefLdm) -> None:
     assert 0 < float((whole - tiled).abs().mean()) < 0.3 * float(whole.std())
     with pytest.raises(ValueError, match="larger than the overlap"):
         decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), 8, 4)
+
+
+def test_lower_precisions_are_near_and_leave_the_model_alone(model: RefLdm) -> None:
+    lq, references = drawn(1, 3, SIZE, SIZE), [drawn(2, 3, SIZE, SIZE, seed=3)]
+    exact = run(restorer(model), lq, references, [1])
+    for precision in ("mixed", "bfloat16"):
+        lower = run(restorer(model, precision=precision), lq, references, [1])
+        assert 0 < float((lower - exact).abs().mean()) < 0.2 * float(exact.std())
+    assert torch.equal(run(restorer(model), lq, references, [1]), exact)
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+@torch.inference_mode()
+def test_codes_do_not_depend_on_precision(model: RefLdm) -> None:
+    latents = drawn(1, 4, 16, 16) * 4 - 2
+    exact = model.autoencoder.quantize.nearest(latents)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model.autoencoder.quantize.nearest(latents), exact)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@torch.inference_mode()
+def test_attention_by_blocks_is_attention(biased: bool) -> None:
+    q, k, v = drawn(2, 3, 300, 8), drawn(2, 3, 7, 8, seed=2), drawn(2, 3, 7, 8, seed=3)
+    bias = drawn(1, 1, 1, 7, seed=4) if biased else None
+    wanted = nn.functional.scaled_dot_product_attention(q, k, v, bias)
+    assert torch.allclose(by_blocks(q, k, v, bias), wanted, atol=1e-5)
+
+
+def test_settings_change_a_preset() -> None:
+    chosen = choose_sampling(PRESETS, "demo,steps=7,solver=dpm++", "refldm")
+    assert chosen == PRESETS["demo"].model_copy(update={"steps": 7, "solver": "dpm++"})
+    assert choose_sampling(PRESETS, "steps=3", "refldm").noise == "shared"
+    for preset, reason in (
+        ("demo,paper", "no preset"),
+        ("steps=0", "steps"),
+        ("stps=3", "settings of refldm are"),
+    ):
+        with pytest.raises(RefbenchError, match=reason):
+            choose_sampling(PRESETS, preset, "refldm")
 
 
 def test_a_size_that_does_not_fit_is_named(model: RefLdm) -> None:

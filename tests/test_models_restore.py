@@ -54,6 +54,8 @@ class Noisy:
             return restored
         if self.fault == "crash":
             raise ValueError("something broke inside")
+        if self.fault == "exit":
+            raise SystemExit(7)
         if self.fault == "nan":
             restored[marked[0], 0, 3, 3] = float("nan")
         if self.fault == "range":
@@ -98,6 +100,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(jobs: list[Job], tmp_pa
     [
         ("nan", "NaN"),
         ("crash", "ValueError: something broke inside"),
+        ("exit", "SystemExit: 7"),
         ("size", "(1, 3, 64, 64); wanted (1, 3, 32, 32)"),
         ("few", "(0, 3, 32, 32); wanted (1, 3, 32, 32)"),
         ("range", "wanted [0, 1]"),
@@ -240,8 +243,9 @@ def test_folder_of_finished_images(jobs: list[Job], tmp_path: Path) -> None:
     for job in jobs[:2]:
         write_png(finished / f"{job.key}.png", 255 - read_rgb(job.lq))
     write_png(finished / "k2.png", np.zeros((8, 8, 3), np.uint8))
-    report = restore_images(jobs[:4], load_restorer(str(finished)), tmp_path / "out")
+    report = restore_images(jobs[:4], load_restorer(str(finished)), tmp_path / "out", record_times=True)
     assert report.restored == ("k0", "k1")
+    assert report.seconds_per_image is None
     assert "the result is (8, 8, 3)" in report.failures["k2"]
     assert "should hold one image named k3; it holds none" in report.failures["k3"]
 
