@@ -32,11 +32,13 @@ class Overrides(BaseModel):
     def read(cls, path: Path) -> Overrides:
         """Read a YAML file with the lists ``merge``, ``split`` (lists of lists of keys) and ``drop``.
 
+        Every key is taken as text: ``001_2``, which YAML calls the number 12, needs no quotes.
+
         Raises:
             RefbenchError: not readable, not YAML, or of another shape.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+            return cls.model_validate(yaml.load(path.read_text("utf-8"), yaml.BaseLoader) or {})
         except OSError as error:
             raise RefbenchError(f"{path}: cannot be read: {error.strerror}") from None
         except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:

@@ -102,6 +102,12 @@ def test_splits_come_before_merges() -> None:
     assert len({applied["a"], applied["b"], applied["c"]}) == 3
 
 
+def test_keys_that_yaml_takes_for_numbers_or_words_stay_keys(tmp_path: Path) -> None:
+    (tmp_path / "by_eye.yaml").write_text("merge: [[001_1, 0x12]]\ndrop: [yes, 1e3]\n")
+    found = Overrides.read(tmp_path / "by_eye.yaml")
+    assert (found.merge, found.drop) == ((("001_1", "0x12"),), ("yes", "1e3"))
+
+
 def test_a_file_of_overrides_names_every_fault_at_once(tmp_path: Path) -> None:
     path = tmp_path / "by_eye.yaml"
     path.write_text("merge: [[a, nobody]]\nsplit: [[a], [a, b]]\ndrop: [gone]\n")
