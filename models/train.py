@@ -99,7 +99,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
                     _say_where(run, state, stop, pace)
                 if state.step % run.save_every == 0 or state.step == stop:
                     state.save(out, facts, batches)
-                if state.step % run.sheet_every == 0 or state.step == stop:
+                if state.step % run.sheet_every == 0 or state.step == run.steps:
                     state.write_sheet(out, batches)
                 if validate is not None and state.step % run.validation.every == 0:
                     scores = state.validated(validate)

@@ -139,7 +139,13 @@ def _check(
     chosen: ReferenceSet, targets: tuple[Target, ...], settings: DataSettings, image_size: int
 ) -> None:
     if not targets:
-        raise FaultyInput(f"{chosen.root}: no image with references in the split {settings.split!r}")
+        some = any(target.split == settings.split for target in chosen.targets)
+        mend = (
+            "build it from people with two photos or more, or train what needs none (autoencoder, ldm)"
+            if some
+            else f"its splits are {', '.join(sorted({target.split for target in chosen.targets}))}"
+        )
+        raise FaultyInput(f"{chosen.root}: no image with references in the split {settings.split!r}; {mend}")
     sizes = {(target.width, target.height) for target in targets} - {(image_size, image_size)}
     if sizes:
         width, height = min(sizes)
