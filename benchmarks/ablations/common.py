@@ -8,7 +8,6 @@ paper found; a direction counts as reproduced only if the interval of the paired
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,8 @@ from torch import Tensor
 
 Restore = Callable[[Task, Batch], Tensor]
 Scores = Mapping[str, np.ndarray]
+
+FEWEST_PEOPLE = 10
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ def print_tables(
         better, worse = (sign * scores[n][direction.measure] for n in (direction.better, direction.worse))
         gap = paired_difference(better, worse, people)
         seen = "reproduced" if gap.low > 0 else "the other way round" if gap.high < 0 else "not reproduced"
+        if gap.identities < FEWEST_PEOPLE:
+            seen = f"nothing can be said of {gap.identities} people"
         shown = f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
         print(f"| {direction.better} beats {direction.worse} | {direction.measure} | {shown} | {seen} |")
 
@@ -180,5 +183,5 @@ def _options(title: str) -> argparse.Namespace:
             "no --start: every variant begins from nothing, and few steps will show little",
         )
     if given.images < 2:
-        sys.exit("intervals need two images or more")
+        parser.error("intervals need two images or more")
     return given
