@@ -2,13 +2,14 @@
 
 A pair whose 8-bit product lies under the wanted similarity by more than the bound of `coarse` cannot be
 wanted; all others are looked at in float64. Cost grows as N squared; beside the vectors, at most N D bytes
-and one tile of products are held.
+and one tile of products per thread are held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -31,7 +32,6 @@ UNIT_TOLERANCE = 1e-3
 ROWS, COLUMNS = 1024, 2048
 SLACK = 3e-4
 LOOK = 64  # rows at once: more would be fetched as fresh memory each time, seven times as slow
-MANY = 2048
 POOL = 200_000
 MOST_PAIRS = 50_000_000
 LONG = 200_000
@@ -107,22 +107,12 @@ def find_pairs(
 
 
 def exact_distances(vectors: Vectors, first: Indices, second: Indices) -> Distances:
-    """One minus the dot product of rows ``first`` and ``second``, in float64; many on torch's threads."""
+    """One minus the dot product of rows ``first`` and ``second``, in float64."""
     distance = np.empty(len(first))
-
-    def look(start: int) -> None:
+    for start in range(0, len(first), LOOK):
         part = slice(start, start + LOOK)
         left = vectors[first[part]].astype(np.float64)
         distance[part] = 1.0 - np.einsum("nd,nd->n", left, vectors[second[part]].astype(np.float64))
-
-    starts = range(0, len(first), LOOK)
-    if len(first) < MANY:
-        for start in starts:
-            look(start)
-    else:
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for _ in pool.map(look, starts):
-                pass
     return distance
 
 
@@ -150,31 +140,61 @@ def fingerprint(vectors: Vectors) -> str:
 
 
 def _stripe(vectors: Vectors, coarse: Coarse, start: int, threshold: float, most: int) -> Pairs:
-    """The pairs whose first row is one of a stripe."""
+    """The pairs whose first row is one of a stripe, a block of rows to each of torch's threads."""
     stop = min(start + STRIPE, len(vectors))
+    parts: list[Pairs] = []
+    found = 0
+
+    def block(row: int) -> Pairs:
+        return _block(vectors, coarse, slice(row, min(row + ROWS, stop)), threshold, most)
+
+    with _threads() as pool:
+        for part in pool.map(block, range(start, stop, ROWS)):
+            parts.append(part)
+            found += len(part)
+            _require_few(found, most, threshold)
+    return Pairs.joined(parts)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch has, each with torch on one: none waits for another within a product."""
+    count = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(count)
+
+
+def _block(vectors: Vectors, coarse: Coarse, rows: slice, threshold: float, most: int) -> Pairs:
+    """The pairs whose first row is one of a block."""
     parts: list[Pairs] = []
     likely: list[tuple[Indices, Indices]] = []
     whole = coarse.numbers.dtype == torch.int8
     products = torch.empty(ROWS * COLUMNS, dtype=torch.int32 if whole else torch.float32)
     found = waiting = 0
-    for row in range(start, stop, ROWS):
-        for column in range(row, len(vectors), COLUMNS):
-            rows = slice(row, min(row + ROWS, stop))
-            columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
-            first, second = _near(coarse, rows, columns, threshold, products)
-            upper = (first < second) & (second < len(vectors))
-            likely.append((first[upper], second[upper]))
-            waiting += len(likely[-1][0])
-            if waiting >= POOL or (columns.stop >= len(vectors) and rows.stop == stop):
-                parts.append(_sure(vectors, likely, threshold))
-                found += len(parts[-1])
-                likely, waiting = [], 0
-            if found > most:
-                raise RefbenchError(
-                    f"far too many pairs of images lie under the threshold {threshold:g}; "
-                    "choose a stricter one (a smaller distance)"
-                )
+    for column in range(rows.start, len(vectors), COLUMNS):
+        columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
+        first, second = _near(coarse, rows, columns, threshold, products)
+        upper = (first < second) & (second < len(vectors))
+        likely.append((first[upper], second[upper]))
+        waiting += len(likely[-1][0])
+        if waiting >= POOL or columns.stop >= len(vectors):
+            parts.append(_sure(vectors, likely, threshold))
+            found += len(parts[-1])
+            _require_few(found, most, threshold)
+            likely, waiting = [], 0
     return Pairs.joined(parts)
+
+
+def _require_few(found: int, most: int, threshold: float) -> None:
+    if found > most:
+        raise RefbenchError(
+            f"far too many pairs of images lie under the threshold {threshold:g}; "
+            "choose a stricter one (a smaller distance)"
+        )
 
 
 def _sure(vectors: Vectors, likely: list[tuple[Indices, Indices]], threshold: float) -> Pairs:
