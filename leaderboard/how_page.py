@@ -7,7 +7,7 @@ from typing import Any
 
 from .board import Board, Column, Table
 from .rendering import Page
-from .statistics import DRAWS
+from .statistics import DRAWS, FEW
 from .store import safe_name
 from .views import COMPOSITE_TITLE, composite_definition, plural, table_title
 
@@ -20,6 +20,7 @@ def how_page(board: Board) -> Page:
         "tables": [_benchmark(board, table) for table in board.tables],
         "protocols": [_protocol(board, column) for column in columns.values()],
         "draws": DRAWS,
+        "few": FEW,
         "composite": f"{COMPOSITE_TITLE} points: " + " Elsewhere: ".join(composites)
         if composites
         else "This board has none.",

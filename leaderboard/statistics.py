@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[Any] | Sequence[Any]
@@ -19,6 +20,7 @@ Labels = npt.NDArray[Any] | Sequence[Any]
 DRAWS = 9_999
 MAX_DRAWS = 199_999
 EXACT_IDENTITIES = 14
+FEW = 8
 BLOCK = 2_048
 TIE = 1e-9
 
@@ -70,8 +72,9 @@ def means_with_intervals(
 
     Identities are drawn with replacement; each drawn mean is compared with the mean in units of its own
     cluster-robust standard error, and the ``level`` quantile of that ratio's size gives the half-width
-    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than two identities
-    there is no interval.
+    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than `FEW` identities too
+    few different draws exist, and Student's t with one degree of freedom less than identities takes the
+    quantile's place; with fewer than two there is no interval.
     """
     sums = sum_by_identity(values, identities)
     images = sums.counts.sum(axis=0)
@@ -101,7 +104,14 @@ def _half_widths(sums: Sums, mean: Floats, images: Floats, seed: int, draws: int
         block = np.where(usable, np.abs(shift) / np.where(usable, drawn_error, 1.0), np.nan)
         ratios[start : start + len(weights)] = block
     half = np.full_like(mean, np.nan)
-    for column in np.flatnonzero((count > 0).sum(axis=0) > 1):
+    present = (count > 0).sum(axis=0)
+    for column in np.flatnonzero(present > 1):
+        people = int(present[column])
+        if people < FEW:
+            half[column] = (
+                stdtrit(people - 1, (1 + level) / 2) * error[column] * np.sqrt(people / (people - 1))
+            )
+            continue
         found = ratios[np.isfinite(ratios[:, column]), column]
         if len(found):
             half[column] = np.quantile(found, level) * error[column]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.leaderboard.statistics import (
+    FEW,
     draws_for,
     holm,
     holm_pairs,
@@ -20,6 +21,7 @@ from refbench.leaderboard.statistics import (
     sum_by_identity,
     swap_test,
 )
+from scipy import stats
 
 
 def people(generator: np.random.Generator, groups: int) -> np.ndarray:
@@ -44,6 +46,14 @@ def test_one_identity_gives_no_interval_and_equal_values_give_an_empty_one() -> 
     assert np.isnan(lonely_slice.low[0])
     same = means_with_intervals(np.ones((4, 1)), ["a", "b", "c", "d"], draws=99)
     assert (same.low[0], same.high[0]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("people", [2, 5, FEW - 1])
+def test_with_few_people_the_interval_is_student_s(people: int) -> None:
+    values = np.random.default_rng(people).normal(3.0, 1.0, (people, 1))
+    found = means_with_intervals(values, np.arange(people))
+    low, high = stats.t.interval(0.95, people - 1, values.mean(), stats.sem(values[:, 0]))
+    np.testing.assert_allclose([found.low[0], found.high[0]], [low, high], rtol=1e-12)
 
 
 def test_intervals_do_not_depend_on_the_order_of_images_and_follow_the_seed() -> None:
