@@ -6,6 +6,10 @@ whole or not at all.
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,23 @@ class Step:
     finished: tuple[str, ...]
 
 
+@contextmanager
+def _interruptions_wait() -> Iterator[None]:
+    """Ctrl-C while onnx loads its compiled part would crash the interpreter; here it is heard afterwards."""
+    former = signal.getsignal(signal.SIGINT)
+    if former is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if heard:
+        signal.raise_signal(signal.SIGINT)
+
+
 class OnnxNetwork(nn.Module):
     """An imported graph with one input and one output, (B, C, H, W) → (B, ...).
 
@@ -44,8 +65,9 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        import onnx
-        from onnx import numpy_helper
+        with _interruptions_wait():
+            import onnx
+            from onnx import numpy_helper
 
         try:
             model = onnx.load(str(path))
