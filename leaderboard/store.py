@@ -16,14 +16,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import FaultyInput, RefbenchError
 from ..files import sha256_bytes, write_json
 from ..metrics.protocol import Protocol
-from ..metrics.record import SCORE_COLUMNS, Card, Record
+from ..metrics.record import SCORE_COLUMNS, Card, Record, SetScore
 from .flags import FLAGS_NAME, read_flags
 from .records import SUPERSEDED, Problem, keep_flags, problems, read_record, record_folders
+
+SAME = 1e-5
+"""Scores of the same images that differ by no more, relatively, are the same: the last digits of a network's
+sums depend on the number of threads and on the device."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Store:
     root: Path
 
     def add(self, record: Record) -> Path:
-        """Add a record; returns its folder. Adding an identical one again changes nothing.
+        """Add a record; returns its folder. Adding the same one again (see ``SAME``) changes nothing.
 
         Raises:
             FaultyInput: another record has this model and version on this benchmark.
@@ -67,9 +72,9 @@ class Store:
         mine, theirs = (found.info.card for found in (record, held))
         if (mine.model, mine.version) != (theirs.model, theirs.version):
             raise FaultyInput(f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name")
-        if held.info == record.info and _same_scores(held.scores, record.scores):
-            return
         difference = _first_difference(held, record)
+        if not difference:
+            return
         raise FaultyInput(
             f"{folder} already holds another record of {label(record.info.card)}: {difference}; "
             "a published record is never overwritten: give the new one another version "
@@ -213,16 +218,29 @@ def _same_scores(a: pd.DataFrame, b: pd.DataFrame) -> bool:
         return False
     left, right = _ordered(a), _ordered(b)
     texts = all((left[c].astype(str) == right[c].astype(str)).all() for c in SCORE_COLUMNS if c != "value")
-    values = left["value"].astype(float), right["value"].astype(float)
-    return bool(texts and ((values[0] == values[1]) | (values[0].isna() & values[1].isna())).all())
+    return bool(texts) and _agree(left["value"].tolist(), right["value"].tolist())
+
+
+def _agree(a: list[float | None], b: list[float | None]) -> bool:
+    left, right = (np.array(values, dtype=np.float64) for values in (a, b))
+    return bool(np.allclose(left, right, rtol=SAME, atol=SAME / 10, equal_nan=True))
+
+
+def _same_set_scores(a: Mapping[str, SetScore], b: Mapping[str, SetScore]) -> bool:
+    def words(scores: Mapping[str, SetScore]) -> dict[str, SetScore]:
+        return {name: score.model_copy(update={"value": None}) for name, score in scores.items()}
+
+    return words(a) == words(b) and all(_agree([a[name].value], [b[name].value]) for name in a)
 
 
 def _first_difference(held: Record, new: Record) -> str:
-    before, after = held.info.model_dump(), new.info.model_dump()
+    """What sets two records apart, in words; empty if they are the same."""
+    before, after = (record.info.model_dump(exclude={"set_scores"}) for record in (held, new))
     for name in before:
         if before[name] != after[name]:
             return f"its {name.replace('_', ' ')} differ ({_inner(before[name], after[name])})"
-    return "its scores differ"
+    same = _same_scores(held.scores, new.scores)
+    return "" if same and _same_set_scores(held.info.set_scores, new.info.set_scores) else "its scores differ"
 
 
 def _inner(before: Any, after: Any) -> str:

@@ -98,6 +98,28 @@ def test_another_record_of_that_name_is_refused_and_a_new_version_is_not(store: 
     assert len(store.stored()) == 4
 
 
+def nearly(record: Record, by: float) -> Record:
+    def edit(scores: pd.DataFrame) -> None:
+        scores["value"] *= 1 + by
+
+    set_scores = {
+        name: score.model_copy(update={"value": None if score.value is None else score.value * (1 + by)})
+        for name, score in record.info.set_scores.items()
+    }
+    return replace(with_scores(record, edit), info=record.info.model_copy(update={"set_scores": set_scores}))
+
+
+def test_last_digits_that_threads_or_a_device_change_are_the_same_record(store: Store) -> None:
+    before, record = snapshot(store.root), some_records()[0]
+    store.add(nearly(record, 3e-6))
+    assert snapshot(store.root) == before
+    with pytest.raises(FaultyInput, match="its scores differ"):
+        store.add(nearly(record, 3e-5))
+    only_set = replace(record, info=nearly(record, 3e-5).info)
+    with pytest.raises(FaultyInput, match="its scores differ"):
+        store.add(only_set)
+
+
 def test_names_that_would_share_a_folder_are_refused(store: Store) -> None:
     with pytest.raises(FaultyInput, match="another name"):
         store.add(changed(some_records()[0], model="Model-A"))
