@@ -144,7 +144,7 @@ def restore(
         Job(
             target.key,
             chosen.lq_path(recipe, target.key),
-            tuple(chosen.hq_path(key) for key in seen[target.key].references),
+            seen.reference_paths(target.key),
         )
         for target in targets
     ]

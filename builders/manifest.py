@@ -115,6 +115,10 @@ class ReferenceSet:
         """Where the aligned HQ image of ``key`` is."""
         return self.root / self[key].hq
 
+    def reference_paths(self, key: str) -> tuple[Path, ...]:
+        """Where the references of ``key`` are, in the order of its list."""
+        return tuple(self.hq_path(reference) for reference in self[key].references)
+
     def lq_folder(self, recipe: str) -> Path:
         """Where the LQ images of a recipe (by its name) are: PNGs named by key beside ``lq.json``."""
         return self.root / "lq" / recipe

@@ -77,8 +77,7 @@ class Batches:
         _check(chosen, targets, settings, image_size)
         hq = {target.key: chosen.hq_path(target.key) for target in targets}
         references = {
-            target.key: [chosen.hq_path(key) for key in target.references] if with_references else []
-            for target in targets
+            target.key: chosen.reference_paths(target.key) if with_references else () for target in targets
         }
         recipe = load_recipe(settings.recipe)
         self.pairs, self._first_pass = (

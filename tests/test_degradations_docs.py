@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from refbench.builders.manifest import ReferenceSet, SetInfo, Target, content_hash
 from refbench.degradations.degrade import degrade
 from refbench.degradations.named import load_recipe
 from refbench.degradations.operations import OPERATIONS
@@ -16,6 +18,7 @@ from refbench.degradations.page import renewed
 from refbench.degradations.synthesise import synthesise
 from refbench.degradations.verify import verify
 from refbench.errors import FaultList
+from refbench.files import sha256_file
 from refbench.images import write_png
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -66,7 +69,7 @@ def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
 
 
 def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    definition, use, pipelines = examples("python")
+    definition, use, pipelines, _, _ = examples("python")
     (tmp_path / "my_recipes.py").write_text(definition)
     monkeypatch.chdir(tmp_path)
     film = load_recipe("my_recipes:FILM")
@@ -77,3 +80,33 @@ def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert load_recipe(tmp_path / "out.yaml").id == "blurred-jpeg@1"
     dark = degrade(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, "a").pixels
     assert dark[:8, :8].mean() < dark[28:36, 28:36].mean() - 5
+
+
+def test_the_training_examples(photo: Path, tmp_path: Path) -> None:
+    person: dict[str, Any] = {
+        "identity": "p0",
+        "split": "train",
+        "hq": photo.name,
+        "hq_sha256": sha256_file(photo),
+    }
+    shape: dict[str, Any] = {
+        "width": 128,
+        "height": 128,
+        "landmarks": ((1.0, 1.0),) * 5,
+        "reference_distances": (0.1, 0.1),
+    }
+    others = {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
+    targets = tuple(Target(key=key, references=of, **person, **shape) for key, of in others.items())
+    info = SetInfo(
+        name="toy", content_hash=content_hash(targets), image_size=128, settings={}, versions={}, counts={}
+    )
+    ReferenceSet(tmp_path, info, targets).write()
+    *_, loading, batched = examples("python")
+    names: dict[str, Any] = {"SET": tmp_path}
+    exec(loading, names)
+    batch = names["batch"]
+    assert batch["key"] == ["a", "b", "c"]
+    assert batch["references"].shape == (3, 5, 3, 128, 128)
+    exec(batched, names)
+    assert names["lq"].shape == batch["hq"].shape
+    assert (names["lq"] - batch["hq"]).abs().mean() > 0.01
