@@ -29,6 +29,7 @@ Vectors = npt.NDArray[np.float32]
 
 RUN = 64
 STRIPE = 16_384
+BLOCK = 1024
 LEVELS = 127
 SPREAD = 5.5
 REST = 4e-6
@@ -64,15 +65,15 @@ def coarsen(vectors: Vectors, threshold: float) -> Coarse:
     shape = (-(-count // RUN) * RUN, -(-length // PADDING) * PADDING)
     numbers = torch.zeros(shape, dtype=torch.int8 if _int8_is_faster() else torch.float32)
     lost = np.empty(count)
-    for start in range(0, count, STRIPE):
-        whole = torch.from_numpy(vectors[start : start + STRIPE])
+    for start in range(0, count, BLOCK):
+        whole = torch.from_numpy(vectors[start : start + BLOCK])
         short = whole @ to_short
         if length < depth:
             rest = (whole.square().sum(1) - short.square().sum(1)).clamp_(min=0.0).add_(REST)
             short.addr_(rest.sqrt_(), turn[-1])
         rounded = (short / step).round_().clamp_(-LEVELS, LEVELS)
         numbers[start : start + len(whole), :length] = rounded
-        lost[start : start + STRIPE] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
+        lost[start : start + BLOCK] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
     return Coarse(numbers, step, lost)
 
 
@@ -87,7 +88,7 @@ def shortening(vectors: Vectors, threshold: float) -> Tensor:
     sample = torch.from_numpy(vectors[:: count // SAMPLE])
     seen, unseen = sample[0::2], sample[1::2]
     basis: Tensor = torch.linalg.eigh(seen.T @ seen)[1].flip(1)
-    left, right = unseen[0::4] @ basis, unseen[1::2] @ basis
+    left, right = unseen[0::8] @ basis, unseen[1::2] @ basis
     products = torch.zeros(len(left), len(right))
     best, least = depth, float("inf")
     for short in (*range(STEP, depth, STEP), depth):

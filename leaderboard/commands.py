@@ -93,6 +93,19 @@ def kit(
     typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split, show_targets)))
 
 
+@submission.command("container")
+def container(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder.")],
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "My model",
+) -> None:
+    """Write a Dockerfile, a script to fill in, and how to run the image with no network and read-only inputs."""
+    from .kit import write_container
+
+    made = write_container(folder, model)
+    steps = [f"docker build -t my-model {made}", f"sh {made / 'run.sh'} my-model KIT OUT"]
+    typer.echo("\n".join([f"{made}: write your model into {made / 'restore_all.py'}, then:", *steps]))
+
+
 @submission.command("challenge")
 def challenge(
     reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],

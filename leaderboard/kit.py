@@ -11,8 +11,10 @@ from ..files import canonical_json, write_bytes
 from ..metrics.record import Card
 from ..progress import say
 from .cards import CARD_NAME, card_text
+from .rendering import asset
 
 LISTED = "references.json"
+CONTAINER = ("Dockerfile", "requirements.txt", "restore_all.py", "run.sh")
 
 
 def kit_targets(
@@ -79,4 +81,20 @@ def write_kit(
     targets = kit_targets(reference_set, recipe, split, show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
         write_bytes(out / address, content)
+    return out
+
+
+def write_container(out: Path, model: str) -> Path:
+    """Write what makes an image of a model into the new or empty folder ``out``, and what runs it walled in.
+
+    ``restore_all.py`` reads a kit and works as it stands: it gives back the LQ images.
+
+    Raises:
+        FaultyInput: ``out`` holds files.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FaultyInput(f"{out} holds files; a container's files go into a new or empty folder")
+    for name in CONTAINER:
+        write_bytes(out / name, asset(f"container_{name}"))
+    write_bytes(out / CARD_NAME, card_text(Card(model=model), explained=True).encode())
     return out
