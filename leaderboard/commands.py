@@ -98,7 +98,7 @@ def container(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder.")],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "My model",
 ) -> None:
-    """Write a Dockerfile, a script to fill in, and how to run the image with no network and read-only inputs."""
+    """Write a Dockerfile, a script to fill in, and what runs the image with no network, inputs read-only."""
     from .kit import write_container
 
     made = write_container(folder, model)

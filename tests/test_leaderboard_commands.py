@@ -164,6 +164,25 @@ def test_a_kit_shows_lq_and_references_and_no_hq_that_is_scored(scene: Path, tmp
     assert "holds files" in str(fault_of("submission", "kit", made, "--out", out, "--recipe", "x"))
 
 
+def test_a_container_restores_a_kit_and_is_run_walled_in(scene: Path, tmp_path: Path) -> None:
+    box, kit, out, engine = (tmp_path / name for name in ("box", "kit", "out", "engine"))
+    assert "docker build" in run("submission", "container", box, "--model", "Boxed").stdout
+    assert "holds files" in str(fault_of("submission", "container", box))
+    words = ("--out", kit, "--recipe", "refldm-severe", "--show-targets")
+    assert run("submission", "kit", scene / "set", *words).exit_code == 0
+    engine.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    engine.chmod(0o700)
+    asked = {"env": {"PATH": "/usr/bin:/bin", "ENGINE": str(engine)}, "capture_output": True, "text": True}
+    done = subprocess.run(["sh", box / "run.sh", "boxed", kit, out, "--gpus", "all"], **asked)
+    given = done.stdout.splitlines()
+    assert given[:5] == ["run", "--rm", "--network", "none", "--read-only"]
+    assert {f"{kit}:/kit:ro", f"{out}:/out", "no-new-privileges"} <= set(given)
+    assert given[-3:] == ["--gpus", "all", "boxed"]
+    assert subprocess.run(["sh", box / "run.sh", "boxed"], **asked).returncode == 2
+    subprocess.run([sys.executable, box / "restore_all.py", kit, out], check=True)
+    assert run("submission", "check", out, "--set", scene / "set").exit_code == 0
+
+
 def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run("records", "import", store, scene / "store")
