@@ -8,6 +8,7 @@ person or on another machine; what is done already is kept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -361,9 +362,11 @@ def _fewest(*limits: int | None) -> int | None:
 def _targets(chosen: ReferenceSet, split: str) -> tuple[Target, ...]:
     targets = chosen.select(split)
     if not targets:
-        counts = ", ".join(f"{name} {count}" for name, count in sorted(chosen.info.counts.items()))
+        counts = Counter(target.split for target in chosen.select())
+        has = ", ".join(f"{count} in {name}" for name, count in sorted(counts.items())) or "none at all"
         raise RefbenchError(
-            f"{chosen.root} has no target with references in split {split!r}; it has: {counts}"
+            f"{chosen.root} has no target with references in split {split!r}, but {has}; "
+            "choose with --split (all for every one), or build the set with another --val and --test"
         )
     return targets
 
