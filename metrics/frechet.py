@@ -54,8 +54,7 @@ class MomentStream:
         rows = np.asarray(features, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self._sum):
             raise RefbenchError(f"features of shape {rows.shape}; wanted (N, {len(self._sum)})")
-        if not np.isfinite(rows).all():
-            raise RefbenchError("NaN or infinity among the features; score the images one by one to find it")
+        _require_finite(rows)
         if len(rows) == 0:
             return
         if self._origin is None:
@@ -80,26 +79,26 @@ class MomentStream:
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """Features (N, D) of fewer images than dimensions: they say all that their covariance does, in less."""
+    """Moments of fewer images than dimensions: the mean (D,), and A (N, D) with A^T A = the covariance."""
 
-    features: Array
+    mean: Array
+    factor: Array
 
-    @property
-    def mean(self) -> Array:
-        """Mean, (D,)."""
-        return np.asarray(self.features.mean(axis=0))
-
-    @property
-    def factor(self) -> Array:
-        """A (N, D) with A^T A = the covariance.
+    @classmethod
+    def of(cls, features: Array) -> Few:
+        """Moments of (N, D) features, which are used up.
 
         Raises:
-            RefbenchError: fewer than two vectors have no covariance.
+            RefbenchError: fewer than two vectors have no covariance; NaN or infinity among them.
         """
-        count = len(self.features)
+        _require_finite(features)
+        count = len(features)
         if count < 2:
             raise RefbenchError(f"a covariance needs two images or more; got {count}")
-        return np.asarray((self.features - self.mean) / np.sqrt(count - 1))
+        mean = features.mean(axis=0)
+        features -= mean
+        features /= np.sqrt(count - 1)
+        return cls(mean, features)
 
 
 def frechet_distance(first: Moments | Few, second: Moments | Few) -> float:
@@ -120,9 +119,14 @@ def frechet_distance(first: Moments | Few, second: Moments | Few) -> float:
     return max(float(distance), 0.0)
 
 
+def _require_finite(features: Array) -> None:
+    if not np.isfinite(features).all():
+        raise RefbenchError("NaN or infinity among the features; score the images one by one to find it")
+
+
 def _variance(side: Moments | Few) -> float:
     if isinstance(side, Few):
-        return float(np.square(side.factor).sum())
+        return float(np.vdot(side.factor, side.factor))
     return float(np.trace(side.covariance))
 
 
@@ -142,10 +146,10 @@ def _root_trace(first: Moments | Few, second: Moments | Few) -> float:
 
 def gather(vectors: Vectors, dimensions: int) -> Moments | Few:
     """What is needed of a stream of (n, D) batches: themselves while there are fewer than D, else moments."""
-    waiting: list[Array] = []
+    waiting: list[npt.NDArray[np.floating]] = []
     stream: MomentStream | None = None
     for batch in vectors:
-        waiting.append(np.asarray(batch, dtype=np.float64))
+        waiting.append(batch)
         if stream is None and sum(map(len, waiting)) >= dimensions:
             stream = MomentStream(dimensions)
         if stream is not None:
@@ -154,7 +158,7 @@ def gather(vectors: Vectors, dimensions: int) -> Moments | Few:
             waiting = []
     if stream is not None:
         return stream.moments()
-    return Few(np.concatenate(waiting) if waiting else np.zeros((0, dimensions)))
+    return Few.of(np.concatenate([np.zeros((0, dimensions)), *waiting], dtype=np.float64))
 
 
 def frechet_between(dimensions: int) -> Callable[[Vectors, Vectors], float]:
