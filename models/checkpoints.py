@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from ..errors import FaultList, FaultyInput, RefbenchError
+from ..errors import FaultList, FaultyInput
 from ..files import canonical_json, replacing
 from .autoencoder import Autoencoder, AutoencoderConfig
 from .refldm import RefLdm, RefLdmConfig
@@ -42,6 +42,16 @@ NOT_WEIGHTS = (
 )
 
 
+class UnusableWeights(FaultyInput):
+    """A file of weights that cannot be used. Nothing can go on without it: exit code 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnfitWeights(FaultList, UnusableWeights):
+    """Weights of another network than the one to be filled, with every name and shape that does not fit."""
+
+
 class Inert:
     """Stands for an object of a training framework in a checkpoint; does nothing."""
 
@@ -56,10 +66,10 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
     The second result is what one of our files says of itself (see `save_weights`), or nothing.
 
     Raises:
-        FaultyInput: no such file, damaged, without tensors, or it refers to code.
+        UnusableWeights: no such file, damaged, without tensors, or it refers to code.
     """
     if not path.is_file():
-        raise FaultyInput(f"{path}: no such file")
+        raise UnusableWeights(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
             from safetensors import safe_open
@@ -69,14 +79,14 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
                 description = json.loads((opened.metadata() or {}).get(DESCRIPTION, "{}"))
                 return {name: opened.get_tensor(name) for name in names}, description
         content = _read_pickle(path)
-    except RefbenchError:
+    except UnusableWeights:
         raise
     except Exception as error:
-        raise FaultyInput(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
+        raise UnusableWeights(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise FaultyInput(f"{path} holds no tensors by name; a state_dict was expected")
+        raise UnusableWeights(f"{path} holds no tensors by name; a state_dict was expected")
     return tensors, {}
 
 
@@ -87,10 +97,20 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
     raw weights of a released checkpoint; sampling uses the averaged ones.
 
     Raises:
-        FaultyInput: see `read_tensors`.
-        FaultList: names that are missing or unknown, or of another shape.
+        UnusableWeights: see `read_tensors`.
+        UnfitWeights: names that are missing or unknown, or of another shape.
     """
-    tensors, description = read_tensors(path)
+    return refldm_of(path, *read_tensors(path), config, choose)
+
+
+def refldm_of(
+    path: Path,
+    tensors: Tensors,
+    description: Mapping[str, Any],
+    config: RefLdmConfig | None = None,
+    choose: Choice = "ema",
+) -> RefLdm:
+    """ReF-LDM of what `read_tensors` read from ``path``; see `load_refldm`."""
     config = read_config(path, description, RefLdmConfig) or config or RefLdmConfig()
     model = on_meta(lambda: RefLdm(config))
     if "config" in description:
@@ -105,10 +125,16 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
     """Load an autoencoder from the released ``vqgan.ckpt`` or from a file of ours.
 
     Raises:
-        FaultyInput: see `read_tensors`.
-        FaultList: names that are missing or unknown, or of another shape.
+        UnusableWeights: see `read_tensors`.
+        UnfitWeights: names that are missing or unknown, or of another shape.
     """
-    tensors, description = read_tensors(path)
+    return autoencoder_of(path, *read_tensors(path), config)
+
+
+def autoencoder_of(
+    path: Path, tensors: Tensors, description: Mapping[str, Any], config: AutoencoderConfig | None = None
+) -> Autoencoder:
+    """The autoencoder of what `read_tensors` read from ``path``; see `load_autoencoder`."""
     config = read_config(path, description, AutoencoderConfig) or config or AutoencoderConfig()
     return fill_strictly(on_meta(lambda: Autoencoder(config)), path, tensors)
 
@@ -117,7 +143,7 @@ def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) 
     """The configuration inside one of our files; None for a file that is not ours.
 
     Raises:
-        FaultyInput: it is that of another model.
+        UnusableWeights: it is that of another model.
     """
     if "config" not in description:
         return None
@@ -125,7 +151,7 @@ def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) 
         return kind.model_validate(description["config"])
     except (ValueError, ValidationError):
         found = description.get("model", "another model")
-        raise FaultyInput(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
+        raise UnusableWeights(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
 
 
 def on_meta(build: Callable[[], Network]) -> Network:
@@ -151,7 +177,7 @@ def fill_strictly(
         others: a regular expression of names that may be in the file besides.
 
     Raises:
-        FaultList: names that are missing or unknown, or of another shape, grouped.
+        UnfitWeights: names that are missing or unknown, or of another shape, grouped.
     """
     wanted = {name: rename(name) for name in model.state_dict()}
     expected = set(wanted.values())
@@ -164,7 +190,7 @@ def fill_strictly(
             faults.append(f"{wanted[ours]} is {tuple(found.shape)}; wanted {tuple(value.shape)}")
     if faults:
         mend = f"The file does not fit {type(model).__name__}: is it another model, or another release?"
-        raise FaultList(str(path), faults, mend)
+        raise UnfitWeights(str(path), faults, mend)
     model.load_state_dict({ours: tensors[theirs].float() for ours, theirs in wanted.items()}, assign=True)
     return model.eval().requires_grad_(False)
 
@@ -181,31 +207,22 @@ def save_weights(
     Its kind, its configuration and ``facts`` go into the file's metadata, as one entry: several would be
     written in any order.
     """
-    from safetensors.torch import save_file
-
     state = model.state_dict()
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in state.items()}
     settings = config.model_dump(mode="json")
     description = canonical_json({**(facts or {}), "model": type(model).__name__, "config": settings})
+    write_tensors(path, tensors, description)
+
+
+def write_tensors(path: Path, tensors: Tensors, description: str) -> None:
+    """Write safetensors and what they say of themselves, atomically, as readable as any other new file."""
+    from safetensors.torch import save_file
+
     with replacing(path) as partial:
+        partial.touch()
+        mode = partial.stat().st_mode
         save_file(tensors, partial, {DESCRIPTION: description})
-
-
-def convert_refldm(
-    source: Path,
-    out: Path,
-    choose: Choice = "ema",
-    dtype: torch.dtype = torch.float32,
-    config: RefLdmConfig | None = None,
-) -> RefLdm:
-    """Turn a released checkpoint into safetensors that hold one copy of the weights and their configuration.
-
-    Raises:
-        FaultyInput, FaultList: see `load_refldm`.
-    """
-    model = load_refldm(source, config, choose)
-    save_weights(model, model.config, out, dtype)
-    return model
+        partial.chmod(mode)
 
 
 def _read_pickle(path: Path) -> Any:
@@ -215,7 +232,7 @@ def _read_pickle(path: Path) -> Any:
         mend = (
             "get the file from its publisher again, or save its state_dict alone on a machine you can spare"
         )
-        raise FaultyInput(f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {mend}")
+        raise UnusableWeights(f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {mend}")
     with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
         return torch.load(path, map_location="cpu", weights_only=True)
 

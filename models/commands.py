@@ -26,23 +26,28 @@ def list_models() -> None:
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="The released refldm.ckpt, or a bare state_dict of it.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="The released refldm.ckpt or vqgan.ckpt, or a bare state_dict of one.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The safetensors file to write.")],
     weights: Annotated[str, typer.Option(help="ema (averaged, for sampling) or raw.")] = "ema",
     half: Annotated[bool, typer.Option("--half", help="Write float16: half the size.")] = False,
 ) -> None:
-    """Turn a released ReF-LDM checkpoint into safetensors: one copy of the weights and their settings."""
+    """Turn a released checkpoint into safetensors: one copy of the weights, their settings and licence."""
     import torch
 
     from ..errors import RefbenchError
-    from .checkpoints import Choice, convert_refldm
+    from .brought import convert_release
+    from .checkpoints import Choice
+    from .refldm import RefLdm
 
     if weights not in ("ema", "raw"):
         raise RefbenchError(f"weights are 'ema' or 'raw'; got {weights!r}")
     choose: Choice = "ema" if weights == "ema" else "raw"
-    model = convert_refldm(checkpoint, out, choose, torch.float16 if half else torch.float32)
+    model = convert_release(checkpoint, out, choose, torch.float16 if half else torch.float32)
     count = sum(parameter.numel() for parameter in model.parameters())
-    typer.echo(f"{out}: {count / 1e6:.2f} M parameters; restore with --model {out}")
+    use = f"restore with --model {out}" if isinstance(model, RefLdm) else f"train with autoencoder={out}"
+    typer.echo(f"{out}: {count / 1e6:.2f} M parameters; {use}")
 
 
 @app.command()

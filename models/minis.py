@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import FaultyInput
-from ..files import canonical_json, replacing, sha256_file
+from ..files import canonical_json, sha256_file
 from .autoencoder import Autoencoder
-from .checkpoints import DESCRIPTION, load_autoencoder, read_tensors
+from .checkpoints import load_autoencoder, read_tensors, write_tensors
 from .composite_restorer import CompositeContextRestorer
 from .refldm_restorer import RefLdmRestorer
 from .restorer import RestorerCard
@@ -108,8 +108,6 @@ def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDE
     Raises:
         FaultyInput: it was trained on another autoencoder, or the file would be above 20 MB.
     """
-    from safetensors.torch import save_file
-
     tensors, description = read_tensors(run / "weights.safetensors")
     name = str(description["name"])
     own = {key: value for key, value in tensors.items() if not key.startswith(f"{SHARED}.")}
@@ -124,8 +122,7 @@ def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDE
         raise FaultyInput(f"{run}: {size / 1e6:.1f} MB; a mini has at most {LIMIT / 1e6:.0f} MB")
     described: dict[str, Any] = {**description, "name": f"{name}-mini", **(facts or {})}
     path = folder / f"{name}.safetensors"
-    with replacing(path) as partial:
-        save_file(halves, partial, {DESCRIPTION: canonical_json(described)})
+    write_tensors(path, halves, canonical_json(described))
     return path
 
 

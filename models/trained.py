@@ -9,10 +9,9 @@ from typing import Any
 from torch import nn
 
 from .. import weights
-from ..errors import FaultyInput
 from ..faces.recognise import load_recogniser
 from ..files import sha256_file
-from .checkpoints import Tensors, fill_strictly, on_meta, read_config, read_tensors
+from .checkpoints import Tensors, UnusableWeights, fill_strictly, on_meta, read_config, read_tensors
 from .composite_context import CompositeContext, CompositeContextConfig, Towers
 from .composite_restorer import PRESETS as COMPOSITE_PRESETS
 from .composite_restorer import CompositeContextRestorer
@@ -34,7 +33,7 @@ def load_trained(
     """Load a restorer from a file that `checkpoints.save_weights` wrote.
 
     Raises:
-        FaultyInput: not such a file, or one of another network.
+        UnusableWeights: not such a file, or one of another network.
         RefbenchError: an unknown preset; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
@@ -47,7 +46,7 @@ def restorer_of(
     """The restorer of tensors that were read already; ``path`` is where from, for faults and the card.
 
     Raises:
-        FaultyInput, RefbenchError: see `load_trained`.
+        UnusableWeights, RefbenchError: see `load_trained`.
     """
     kind = description.get("model", "no model")
     if kind == "RefLdm":
@@ -68,7 +67,7 @@ def restorer_of(
         network.towers = load_towers(config.context, device)
         card = _card(path, description, network, sampling.references, sampling.describe())
         return CompositeContextRestorer(network, sampling, card, device)
-    raise FaultyInput(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
+    raise UnusableWeights(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
 
 
 def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:

@@ -108,8 +108,8 @@ def load_farl(path: Path, config: VisionTowerConfig | None = None) -> VisionTowe
     """Load the visual tower of a published FaRL or CLIP checkpoint; its text tower is passed over.
 
     Raises:
-        FaultyInput: not a readable checkpoint.
-        FaultList: names that are missing or unknown, or of another shape.
+        UnusableWeights: not a readable checkpoint.
+        UnfitWeights: names that are missing or unknown, or of another shape.
     """
     tensors, _ = read_tensors(path)
     with torch.device("meta"):

@@ -11,8 +11,8 @@ import pytest
 import torch
 from refbench.errors import FaultList, FaultyInput
 from refbench.models.autoencoder import Autoencoder, AutoencoderConfig
+from refbench.models.brought import convert_release, load_brought
 from refbench.models.checkpoints import (
-    convert_refldm,
     load_autoencoder,
     load_refldm,
     read_tensors,
@@ -120,6 +120,7 @@ def test_faults_are_listed_and_grouped(released: dict[str, Tensor], tmp_path: Pa
     assert "encoder.conv_in.weight is (2, 2); wanted (32, 3, 3, 3)" in text
     assert "under first_stage_model.decoder.mid, such as first_stage_model.decoder.mid.block_1" in text
     assert len(raised.value.faults) < 12
+    assert raised.value.exit_code == 2
 
 
 class Attack:
@@ -189,11 +190,15 @@ def test_our_own_files_carry_their_configuration(released: dict[str, Tensor], tm
 
 def test_conversion_keeps_the_chosen_weights(released: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(released, tmp_path / "refldm.ckpt")
-    convert_refldm(tmp_path / "refldm.ckpt", tmp_path / "ema.safetensors", config=TINY)
+    convert_release(tmp_path / "refldm.ckpt", tmp_path / "ema.safetensors", config=TINY)
     converted = load_refldm(tmp_path / "ema.safetensors")
     assert torch.equal(
         converted.state_dict()["unet.out.2.bias"], released["model_ema.diffusion_modelout2bias"]
     )
+    card = load_brought(tmp_path / "ema.safetensors").card
+    assert (card.model, card.licence) == ("ReF-LDM", "non-commercial research only")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "ema.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_autoencoder_alone(tmp_path: Path) -> None:
@@ -202,3 +207,9 @@ def test_autoencoder_alone(tmp_path: Path) -> None:
     torch.save({"state_dict": state}, tmp_path / "vqgan.ckpt")
     loaded = load_autoencoder(tmp_path / "vqgan.ckpt", TINY.autoencoder)
     assert torch.equal(loaded.quantize.embedding.weight, autoencoder.quantize.embedding.weight)
+    convert_release(tmp_path / "vqgan.ckpt", tmp_path / "vqgan.safetensors", config=TINY)
+    converted = load_autoencoder(tmp_path / "vqgan.safetensors")
+    assert converted.config == TINY.autoencoder
+    assert torch.equal(converted.decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
+    with pytest.raises(FaultyInput, match="holds an autoencoder alone"):
+        load_brought(tmp_path / "vqgan.ckpt")
