@@ -183,6 +183,11 @@ def load_peers(inception_file: Path) -> dict[str, Any]:
     }
 
 
+def load_peers_only(inception_file: Path) -> None:
+    """Load the peers in their process, while ours warms up in this one."""
+    load_peers(inception_file)
+
+
 def tensor(photos: Sequence[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2).copy()).float() / 255.0
 
@@ -235,7 +240,7 @@ def run_peer(name: str, inception_file: Path, reference_set: ReferenceSet, folde
 def measure(reference_set: ReferenceSet, folders: Sequence[Path], rounds: int) -> dict[str, Any]:
     with ProcessPoolExecutor(1, get_context("spawn")) as peers:
         with patch.dict(os.environ, {LARGE_PAGES: "0"}):
-            peers.submit(os.getpid).result()
+            peers.submit(load_peers_only, weights.path("inception-fid"))
         return compare(reference_set, folders, rounds, peers)
 
 
@@ -244,7 +249,8 @@ def compare(
 ) -> dict[str, Any]:
     one = folders[:1]
     inside = Stopwatch()
-    small = replace(reference_set, targets=(replace(reference_set.targets[0], references=()),))
+    first, second = reference_set.targets[:2]
+    small = replace(reference_set, targets=(first, replace(second, references=())))
 
     def peer(name: str, chosen: ReferenceSet) -> float:
         wanted = (name, weights.path("inception-fid"), chosen, one[0])
@@ -261,9 +267,10 @@ def compare(
     wall = dict.fromkeys(runs, float("inf"))
     cpu = dict.fromkeys(runs, float("inf"))
     share = 1.0
-    for name in "AB":
-        peer(name, small)
     ours(small, one)
+    ours(small, one, precision="bfloat16")
+    for name in "AB":
+        peer(name, replace(small, targets=(first,)))
     for _ in range(rounds):
         for name, run in runs.items():
             with inside.counting(name == "ours"):
