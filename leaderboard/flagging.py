@@ -9,9 +9,10 @@ from pathlib import Path
 from ..builders.manifest import ReferenceSet
 from ..errors import FaultyInput
 from ..files import sha256_file
+from .copies import find_copies
 from .flags import Flag
-from .integrity import find_copies, find_overlap
 from .modes import as_seen
+from .overlap import find_overlap
 from .records import keep_flags
 from .store import Store, Stored
 from .submission import Submission, submission_hash

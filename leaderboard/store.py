@@ -2,7 +2,7 @@
 
 ``STORE/BENCHMARK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `metrics.record.Record`
 writes them. What is learnt later is added beside them, never changed in them: ``flags.json`` (see
-`leaderboard.integrity`) and ``superseded.json``.
+`leaderboard.copies`, `leaderboard.overlap`) and ``superseded.json``.
 """
 
 from __future__ import annotations

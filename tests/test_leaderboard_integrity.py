@@ -11,8 +11,10 @@ import pytest
 from refbench.builders.manifest import ReferenceSet
 from refbench.errors import FaultyInput
 from refbench.images import read_rgb, write_png
+from refbench.leaderboard.copies import find_copies
 from refbench.leaderboard.example import write_example
-from refbench.leaderboard.integrity import find_copies, find_overlap
+from refbench.leaderboard.likeness import likeness
+from refbench.leaderboard.overlap import find_overlap
 from refbench.leaderboard.submission import Submission
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.metrics.record import Card
@@ -89,11 +91,52 @@ def test_a_copy_of_lq_is_one_with_noise_of_a_level_or_shifted_and_a_mild_restora
     assert kinds(chosen, tmp_path / "mild", mild) == set()
 
 
+def again(pixels: np.ndarray, how: str) -> np.ndarray:
+    if how == "jpeg":
+        held = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+        return np.asarray(cv2.imdecode(held, cv2.IMREAD_COLOR))
+    if how == "resized":
+        small = cv2.resize(pixels, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(small, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC))
+    if how == "noisy":
+        noise = np.random.default_rng(0).normal(0, 3, pixels.shape)
+        return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    return np.asarray(np.roll(cv2.GaussianBlur(pixels, (0, 0), 0.8), 1, 1))
+
+
+@pytest.mark.parametrize("how", ["jpeg", "resized", "noisy", "blurred and shifted"])
+def test_what_is_stored_again_is_still_a_copy(chosen: ReferenceSet, tmp_path: Path, how: str) -> None:
+    sources = {
+        "copy of LQ": lambda key: read_rgb(chosen.lq_path(RECIPE, key)),
+        "copy of HQ": lambda key: hq(chosen, key),
+    }
+    for kind, source in sources.items():
+        found = kinds(chosen, tmp_path / kind[-2:], lambda t, source=source: again(source(t.key), how))
+        assert found == {kind}
+
+
+def test_sharpening_and_denoising_are_no_copies_of_lq(tmp_path: Path) -> None:
+    soft = cv2.GaussianBlur(np.random.default_rng(0).normal(128, 200, (128, 128)), (0, 0), 6)
+    truth = np.clip(soft + 12 * (np.indices((128, 128))[1] % 16 < 8), 0, 255).astype(np.float32)
+    blurred = np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.5))
+    sharp = blurred + 0.5 * (blurred - cv2.GaussianBlur(blurred, (0, 0), 2))
+    assert likeness(sharp, blurred).sharpening > 1.05
+    noise = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 12, truth.shape), (0, 0), 1)
+    noisy = np.asarray(truth + noise, dtype=np.float32)
+    copied = likeness(
+        np.asarray(noisy + np.random.default_rng(2).normal(0, 3, truth.shape), np.float32), noisy, truth
+    )
+    assert copied.decibel > 45
+    assert abs(copied.brought) < 0.03
+    cleaned = likeness(np.asarray(truth + 0.6 * noise, np.float32), noisy, truth)
+    assert cleaned.brought == pytest.approx(0.4, abs=0.05)
+
+
 def test_an_honest_restoration_is_not_accused(chosen: ReferenceSet, tmp_path: Path) -> None:
     def honest(target: object) -> np.ndarray:
         key = target.key  # type: ignore[attr-defined]
         lq = read_rgb(chosen.lq_path(RECIPE, key))
-        mixed = cv2.addWeighted(hq(chosen, key), 0.8, lq, 0.2, 0)
+        mixed = cv2.addWeighted(hq(chosen, key), 0.7, lq, 0.3, 0)
         return np.asarray(cv2.GaussianBlur(mixed, (0, 0), 0.8))
 
     assert kinds(chosen, tmp_path, honest) == set()
@@ -110,6 +153,9 @@ def test_the_same_outputs_under_two_names_are_flagged_on_both(chosen: ReferenceS
     assert [flag.images for flag in found["one"]] == [len(two)]
     assert "copy of another submission: two" in found["one"][0].text
     assert "copy of another submission: one" in found["two"][0].text
+    stored = images(chosen, tmp_path / "three", lambda target: again(mixed(target), "jpeg"))
+    told = find_copies(chosen, RECIPE, {"one": one, "three": stored})
+    assert [[flag.images for flag in told[name]] for name in ("one", "three")] == [[len(one)]] * 2
 
 
 def test_a_damaged_output_is_passed_over(chosen: ReferenceSet, tmp_path: Path) -> None:

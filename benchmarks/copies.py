@@ -1,0 +1,182 @@
+"""Are copies found that were stored again, and are honest restorations left alone?
+
+    python benchmarks/copies.py SET [--recipe refldm-severe] [--images 24] [--quick] [--json]
+
+Outputs are made of the set's own images: LQ, HQ, the first reference and a restoration (half of what is
+missing is brought) are stored again in eighteen ways, and each must be told as a copy of what it is;
+restorations must not. The share of outputs that are told is printed; from a quarter on, a submission is
+flagged. Light filters that bring nothing are told where they change next to nothing, too: they have no goal.
+Exit code 1 when a goal falls short: a quarter of the copies, at most an eighth of the restorations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from refbench.builders.manifest import ReferenceSet
+from refbench.images import RGB, read_rgb, write_png
+from refbench.leaderboard.copies import MANY, find_copies
+from refbench.models.baselines import Classical
+
+Change = Callable[[RGB], RGB]
+FOUND = MANY
+ACCUSED = MANY / 2
+
+
+def stored(kind: str, quality: int) -> Change:
+    """Through a lossy format."""
+
+    def change(pixels: RGB) -> RGB:
+        held = io.BytesIO()
+        Image.fromarray(pixels).save(held, kind, quality=quality)
+        return np.array(Image.open(held).convert("RGB"))
+
+    return change
+
+
+def resized(factor: float) -> Change:
+    """Made smaller and large again."""
+
+    def change(pixels: RGB) -> RGB:
+        height, width = pixels.shape[:2]
+        small = cv2.resize(
+            pixels, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA
+        )
+        return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+
+    return change
+
+
+def blurred(sigma: float) -> Change:
+    """Blurred by a Gaussian."""
+    return lambda pixels: np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma))
+
+
+def noisy(sigma: float) -> Change:
+    """With white noise."""
+    return lambda pixels: level(pixels + np.random.default_rng(0).normal(0, sigma, pixels.shape))
+
+
+def level(values: np.ndarray) -> RGB:
+    """Rounded to 8 bits."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def sharpened(amount: float, sigma: float) -> Change:
+    """Unsharp masking."""
+    return lambda p: level(p + amount * (p.astype(np.float32) - cv2.GaussianBlur(p, (0, 0), sigma)))
+
+
+AGAIN: Mapping[str, Change] = {
+    "JPEG 95": stored("JPEG", 95),
+    "JPEG 85": stored("JPEG", 85),
+    "JPEG 75": stored("JPEG", 75),
+    "JPEG 50": stored("JPEG", 50),
+    "WebP 95": stored("WEBP", 95),
+    "WebP 80": stored("WEBP", 80),
+    "WebP 60": stored("WEBP", 60),
+    "resized by 0.9 and back": resized(0.9),
+    "resized by 0.75 and back": resized(0.75),
+    "resized by 0.5 and back": resized(0.5),
+    "blurred, 0.5 pixels": blurred(0.5),
+    "blurred, 1.2 pixels": blurred(1.2),
+    "noise of 1 level": noisy(1),
+    "noise of 4 levels": noisy(4),
+    "contrast 4 % up": lambda pixels: level(pixels * 1.04 + 3.0),
+    "gamma 0.95": lambda pixels: level(255 * (pixels / 255) ** 0.95),
+    "shifted by a pixel": lambda pixels: np.roll(pixels, 1, 1),
+    "blur, noise, JPEG 85": lambda pixels: stored("JPEG", 85)(noisy(1.5)(blurred(0.6)(pixels))),
+}
+HONEST: Mapping[str, Callable[[RGB, RGB], RGB]] = {
+    "Classical": lambda lq, hq: level(255 * Classical().restore_pixels(lq)),
+    "unsharp mask": lambda lq, hq: sharpened(1.0, 4)(lq),
+    "8 % of what is missing": lambda lq, hq: cv2.addWeighted(hq, 0.08, lq, 0.92, 0),
+    "half of what is missing": lambda lq, hq: cv2.addWeighted(hq, 0.5, lq, 0.5, 0),
+    "70 % of what is missing": lambda lq, hq: cv2.addWeighted(hq, 0.7, lq, 0.3, 0),
+}
+FILTERS: Mapping[str, Callable[[RGB, RGB], RGB]] = {
+    "median 5x5": lambda lq, hq: cv2.medianBlur(lq, 5),
+    "bilateral": lambda lq, hq: cv2.bilateralFilter(lq, 7, 25, 5),
+    "non-local means, 3": lambda lq, hq: cv2.fastNlMeansDenoisingColored(lq, None, 3, 3, 5, 13),
+    "unsharp mask, faint": lambda lq, hq: sharpened(0.5, 2)(lq),
+}
+
+
+def outputs(chosen: ReferenceSet, recipe: str, keys: list[str], out: Path) -> dict[str, dict[str, Path]]:
+    """Submissions by "what: how", each with images by key."""
+    targets = {target.key: target for target in chosen.targets}
+    made: dict[str, dict[str, Path]] = {}
+
+    def keep(name: str, key: str, pixels: RGB) -> None:
+        path = out / name.replace(" ", "-").replace("/", "-") / f"{key}.png"
+        write_png(path, np.ascontiguousarray(pixels))
+        made.setdefault(name, {})[key] = path
+
+    for key in keys:
+        hq, lq = read_rgb(chosen.hq_path(key)), read_rgb(chosen.lq_path(recipe, key))
+        reference = read_rgb(chosen.hq_path(targets[key].references[0]))
+        restored = cv2.addWeighted(hq, 0.5, lq, 0.5, 0)
+        for how, again in AGAIN.items():
+            for what, source in (("LQ", lq), ("HQ", hq), ("a reference", reference), ("another", restored)):
+                keep(f"{what}: {how}", key, again(source))
+        for how, restore in {**HONEST, **FILTERS}.items():
+            keep(f"honest: {how}", key, restore(lq, hq))
+    return made
+
+
+def shares(chosen: ReferenceSet, recipe: str, made: Mapping[str, dict[str, Path]]) -> dict[str, float]:
+    """Share of each submission's outputs that are told; each is looked at alone, or with its source."""
+    wanted = {"LQ": "copy of LQ", "HQ": "copy of HQ", "a reference": "copy of a reference"}
+    rows = {}
+    for name, images in made.items():
+        what = name.partition(":")[0]
+        beside = {"source": made["honest: half of what is missing"]} if what == "another" else {}
+        found = find_copies(chosen, recipe, {"one": images, **beside}, least=0.0)["one"]
+        told = [flag for flag in found if flag.kind == wanted.get(what, flag.kind)]
+        rows[name] = sum(flag.images for flag in told) / len(images)
+    return rows
+
+
+def main() -> int:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.add_argument("set", type=Path)
+    parser.add_argument("--recipe", default="refldm-severe")
+    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--quick", action="store_true", help="four images")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args()
+    chosen = ReferenceSet.read(given.set)
+    every = [t.key for t in chosen.select("test") if chosen.lq_path(given.recipe, t.key).is_file()]
+    count = 4 if given.quick else given.images
+    keys = every[:: max(1, len(every) // count)][:count]
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = shares(chosen, given.recipe, outputs(chosen, given.recipe, keys, Path(scratch)))
+    short = [f"{name}: {rows[name]:.0%}" for name in rows if "honest" not in name and rows[name] < FOUND]
+    short += [f"{how}: {rows[f'honest: {how}']:.0%}" for how in HONEST if rows[f"honest: {how}"] > ACCUSED]
+    if given.json:
+        print(json.dumps({"images": len(keys), "told": rows, "short": short}, indent=2))
+        return int(bool(short))
+    whats = ("LQ", "HQ", "a reference", "another")
+    print(f"{len(keys)} images of {chosen.info.name}, {given.recipe}; outputs that are told, in percent\n")
+    print("| stored again | copy of " + " | copy of ".join(whats) + " |\n" + "|---" * 5 + "|")
+    for how in AGAIN:
+        print(f"| {how} | " + " | ".join(f"{100 * rows[f'{what}: {how}']:.0f}" for what in whats) + " |")
+    print("\n| restoration | told as a copy |\n|---|---|")
+    for how in {**HONEST, **FILTERS}:
+        print(f"| {how} | {100 * rows[f'honest: {how}']:.0f} |")
+    print("\n" + ("\n".join(["falls short:", *short]) if short else "every goal is reached"))
+    return int(bool(short))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
