@@ -76,6 +76,10 @@ class CommandRestorer:
     def __post_init__(self) -> None:
         if "{lq}" not in self.command or "{out}" not in self.command:
             raise RefbenchError(f"the command must hold {{lq}} and {{out}}; got: {self.command}")
+        try:
+            shlex.split(self.command)
+        except ValueError as error:
+            raise RefbenchError(f"the command cannot be taken apart: {error}; got: {self.command}") from None
 
     @property
     def card(self) -> RestorerCard:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import RefbenchError
 from ..files import canonical_json
 from .ddim import Spacing
+from .tiles import OVERLAP
 
 Precision = Literal["float32", "mixed", "bfloat16"]
 Settings = TypeVar("Settings", bound="Sampling")
@@ -28,8 +29,8 @@ class Sampling(BaseModel):
         precision: of the network's arithmetic. ``bfloat16`` keeps float32 where an error weighs most: in the
             encoding of the LQ image, the U-Net's first and last convolution, the solver and the codebook.
             ``mixed`` encodes references and decodes in bfloat16, and leaves nearly all codes as they are.
-        decoder_tile: decode in tiles of so many latent pixels a side, to save memory at a small change of
-            the image; 0 decodes the whole.
+        decoder_tile: decode in tiles of so many latent pixels a side, more than 8, to save memory at a
+            small change of the image; 0 decodes the whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,13 @@ class Sampling(BaseModel):
     noise: Literal["image", "shared"] = "image"
     precision: Precision = "float32"
     decoder_tile: int = Field(default=0, ge=0)
+
+    @field_validator("decoder_tile")
+    @classmethod
+    def _beyond_overlap(cls, tile: int) -> int:
+        if 0 < tile <= OVERLAP:
+            raise ValueError(f"a tile must be larger than the overlap of {OVERLAP}; 0 decodes the whole")
+        return tile
 
     def describe(self) -> str:
         """All settings in one line, for a card."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+OVERLAP = 8
+
 
 def decode_in_tiles(
-    decode: Callable[[Tensor], Tensor], latents: Tensor, tile: int, factor: int, overlap: int = 8
+    decode: Callable[[Tensor], Tensor], latents: Tensor, tile: int, factor: int, overlap: int = OVERLAP
 ) -> Tensor:
     """Decode latents (B, C, h, w) tile by tile; overlaps are blended linearly.
 

@@ -37,6 +37,11 @@ def golden_dirs(pytestconfig: pytest.Config) -> list[Path]:
     absent = [str(folder) for folder in named if not folder.is_dir()]
     if absent:
         pytest.exit(f"--golden: no such folder: {', '.join(absent)}", returncode=2)
+    held = {folder: [*folder.glob("*/config.json"), *folder.glob("degradation.npz")] for folder in named}
+    empty = [str(folder) for folder, cases in held.items() if not cases]
+    if empty:
+        wanted = "*/config.json or degradation.npz, as in tests/golden"
+        pytest.exit(f"--golden: no cases ({wanted}) in {', '.join(empty)}", returncode=2)
     return [ROOT / "tests" / "golden", *named]
 
 

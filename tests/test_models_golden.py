@@ -43,6 +43,7 @@ def load_case(folder: Path) -> Case:
             channels=unet["model_channels"],
             multipliers=unet["channel_mult"],
             residual_blocks=unet["num_res_blocks"],
+            attention_at=unet.get("attention_resolutions", UNetConfig().attention_at),
             head_channels=unet["num_head_channels"],
         ),
         autoencoder=AutoencoderConfig(

@@ -324,6 +324,7 @@ def test_settings_change_a_preset() -> None:
     for preset, reason in (
         ("demo,paper", "no preset"),
         ("steps=0", "steps"),
+        ("decoder_tile=8", "larger than the overlap"),
         ("stps=3", "settings of refldm are"),
     ):
         with pytest.raises(RefbenchError, match=reason):

@@ -236,6 +236,8 @@ def test_command_restores_from_files(jobs: list[Job], tmp_path: Path) -> None:
         restore_images(jobs, load_restorer("no-such-program {lq} {out}"), tmp_path / "none")
     with pytest.raises(RefbenchError, match=r"must hold \{lq\} and \{out\}"):
         load_restorer("program {lq}")
+    with pytest.raises(RefbenchError, match="No closing quotation"):
+        load_restorer("program {lq} {out} 'open")
 
 
 def test_folder_of_finished_images(jobs: list[Job], tmp_path: Path) -> None:
