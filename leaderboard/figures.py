@@ -12,9 +12,10 @@ from .plots import Axis, Line, Point, lines, scatter
 from .rendering import safe
 from .settings import BoardSettings
 from .slices import Sliced
-from .views import table_title
+from .views import plural, table_title
 
 CURVES = ("references", "downscale-by", "jpeg-quality", "sharpness")
+LEAST_BEHIND = 8
 Figure = dict[str, Any]
 
 
@@ -26,7 +27,8 @@ def table_figures(table: Table, settings: BoardSettings, sliced: Sequence[Sliced
         figures.append(_time_figure(table, quality))
     figures.append(_reference_figure(table))
     by_name = {found.slicing.name: found for found in sliced}
-    curves = [_curve_figure(table, by_name[name]) for name in CURVES if name in by_name]
+    found = [_curve_figure(table, by_name[name]) for name in CURVES if name in by_name]
+    curves = [figure for figure in found if figure is not None]
     return [figure for figure in [*figures, *curves[:2]] if figure is not None]
 
 
@@ -106,19 +108,25 @@ def _curve_figure(table: Table, sliced: Sliced) -> Figure | None:
     column = _identity(table) if slicing.name == "references" else _quality(table)
     if not slicing.places or column is None or column.id not in sliced.mean:
         return None
+    kept = [i for i, images in enumerate(sliced.images) if images >= LEAST_BEHIND]
     rows = [i for i, row in enumerate(table.rows) if not row.holes]
+    if len(kept) < 2 or not rows:
+        return None
+    places = tuple(slicing.places[i] for i in kept)
     curves = []
     for i in rows:
         values = [
-            tuple(float(v) for v in part[column.id][:, i]) for part in (sliced.mean, sliced.low, sliced.high)
+            tuple(float(part[column.id][slot, i]) for slot in kept)
+            for part in (sliced.mean, sliced.low, sliced.high)
         ]
         row = table.rows[i]
-        curves.append(Line(row.label, f"models/{row.name}.html", slicing.places, *values))
-    if not curves:
-        return None
+        curves.append(Line(row.label, f"models/{row.name}.html", places, *values))
     title = f"{column.title} by {slicing.title}"
-    labels = dict(zip(slicing.places, slicing.labels, strict=True))
-    caption = f"{title}: means over images with 95 % intervals. {sliced_caption(sliced)}"
+    labels = {slicing.places[i]: slicing.labels[i] for i in kept}
+    counts = ", ".join(f"{sliced.images[i]:,}" for i in kept)
+    left = sum(sliced.images) - sum(sliced.images[i] for i in kept)
+    rest = f" {plural(left, 'image')} in smaller groups left out." if left else ""
+    caption = f"{title}: means over images with 95 % intervals. Images per point: {counts}.{rest}"
     svg = lines(curves, Axis(slicing.heading, None), _axis(column), title, labels)
     return {"svg": safe(svg), "caption": caption}
 
@@ -194,12 +202,6 @@ def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
     )
     svg = lines(drawn, Axis("References given", None), _axis(column), title, labels)
     return {"svg": safe(svg), "caption": caption}
-
-
-def sliced_caption(sliced: Sliced) -> str:
-    """How many images stand behind each point."""
-    counts = ", ".join(f"{count:,}" for count in sliced.images)
-    return f"Images per point: {counts}."
 
 
 def sweep_figures(board: Board) -> list[Figure]:

@@ -42,6 +42,7 @@ def _card_lines(card: Mapping[str, Any]) -> Lines:
         "parameters": "{:,}".format,
         "seconds_per_image": seconds,
         "peak_memory_mib": "{:,.0f} MiB".format,
+        "control": lambda is_control: "yes, never ranked" if is_control else "no",
     }
     lines = []
     for name, value in card.items():

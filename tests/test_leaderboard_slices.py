@@ -27,7 +27,7 @@ Scene = tuple[Table, ReferenceSet, Store]
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    store, chosen, _ = write_example(tmp_path, DECLARED, models=2, identities=9, size=24)
+    store, chosen, _ = write_example(tmp_path, DECLARED, models=2, identities=12, size=24)
     table = make_board(store.stored(), PROTOCOLS, BoardSettings()).tables[-1]
     draws = pd.DataFrame({"key": sorted(table.keys), "downscale.by": np.linspace(8, 32, len(table.keys))})
     write_table(chosen.lq_folder(table.recipe) / "draws.parquet", draws)
@@ -63,7 +63,7 @@ def test_thirds_rise_with_the_value(scene: Scene) -> None:
     ends = [(sharp[m].min(), sharp[m].max()) for m in found["sharpness"].members]
     assert ends[0][1] < ends[1][0] <= ends[1][1] < ends[2][0]
     drawn = found["downscale-by"]
-    assert [int(members.sum()) for members in drawn.members] == [6, 6, 6]
+    assert [int(members.sum()) for members in drawn.members] == [8, 8, 8]
     assert drawn.members[0][table.keys.index(min(table.keys))]
     assert drawn.labels[0].startswith("8.0 to")
 
