@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..files import write_text
 from . import page
 from .identities import groups, relabel
 from .manifest import ReferenceSet, Target
-from .pairs import Pairs, Vectors, find_pairs
+from .pairs import Distances, Pairs, Vectors, find_pairs
 from .sides import person_threshold, side_of
 
 MOST_EDGES = 60
@@ -27,7 +27,8 @@ BEYOND = 1.3
 def write_review(root: Path, path: Path, most_edges: int = MOST_EDGES) -> None:
     """Write one HTML file that shows the identities of a set and the decisions most likely to be wrong.
 
-    - *Joined, but far apart*: images of one identity with the greatest distance to their nearest companion.
+    - *Joined, but far apart*: the longest links of the tree that holds an identity together; where two people
+      became one, the link between them is among these.
     - *Parted, but near*: pairs of different identities under, or a little above, the threshold.
     - *One photo, one person*: two faces of one photo that were taken for one person.
     - *Identities*: the faces of each, the least coherent first.
@@ -75,19 +76,26 @@ def _near(vectors: Vectors, threshold: float) -> Pairs:
 
 
 def loosest(vectors: Vectors, labels: np.ndarray) -> list[Edge]:
-    """Every image with its nearest companion of the same identity, the farthest first."""
-    edges = []
+    """The links of each identity's shortest spanning tree, the longest of all first."""
+    edges: list[Edge] = []
     for rows in groups(labels):
-        if len(rows) < 2:
-            continue
-        distance = 1.0 - vectors[rows].astype(np.float64) @ vectors[rows].T.astype(np.float64)
-        np.fill_diagonal(distance, np.inf)
-        nearest = distance.argmin(axis=1)
-        edges += [
-            (int(min(row, rows[other])), int(max(row, rows[other])), float(distance[place, other]))
-            for place, (row, other) in enumerate(zip(rows, nearest, strict=True))
-        ]
-    return sorted(set(edges), key=lambda edge: (-edge[2], edge[0], edge[1]))
+        members = vectors[rows].astype(np.float64)
+        for one, other, distance in _spanning_tree(1.0 - members @ members.T):
+            first, second = sorted((int(rows[one]), int(rows[other])))
+            edges.append((first, second, distance))
+    return sorted(edges, key=lambda edge: (-edge[2], edge[0], edge[1]))
+
+
+def _spanning_tree(distance: Distances) -> Iterator[tuple[int, int, float]]:
+    """The links of the shortest tree over all points of a symmetric (N, N) matrix, by Prim's algorithm."""
+    nearest, to = distance[0].copy(), np.zeros(len(distance), dtype=np.int64)
+    nearest[0], to[0] = np.inf, -1
+    for _ in range(len(distance) - 1):
+        new = int(nearest.argmin())
+        yield int(to[new]), new, float(nearest[new])
+        closer = (distance[new] < nearest) & (to >= 0)
+        nearest[closer], to[closer] = distance[new][closer], new
+        nearest[new], to[new] = np.inf, -1
 
 
 def parted(near: Pairs, labels: np.ndarray) -> list[Edge]:
