@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +23,6 @@ from .feature import Batch, Bundle, Extractor, Feature, Landmarks
 from .metric import LoneMetric, Metric, PerImage, ReferenceMetric, SetMetric
 
 Precision = Literal["float32", "bfloat16"]
-M_ARENA_MAX = -8
-"""glibc's number of ``mallopt`` for the most arenas."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +146,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-@cache
-def _share_arenas() -> None:
-    """Let threads share two arenas of glibc: what one has freed another uses, so memory does not creep."""
+def give_back_memory() -> None:
+    """Give freed memory back to the system where glibc keeps it; else what a run holds creeps upwards."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
@@ -174,7 +171,6 @@ def steady(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     for owner, name, value in switches:
         setattr(owner, name, value)
     cv2.setNumThreads(1)
-    _share_arenas()
     try:
         with ThreadPoolExecutor(workers or cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool

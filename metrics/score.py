@@ -17,7 +17,7 @@ from ..files import sha256_json
 from ..progress import progress, say
 from .catalogue import OFFLINE, select
 from .chunks import Chunk, Part, chunks
-from .engine import Engine, Precision, load, steady
+from .engine import Engine, Precision, give_back_memory, load, steady
 from .harness import Opened, open_chunk, score_chunk
 from .metric import GainMetric, Metric
 from .modes import ALL, with_references
@@ -203,6 +203,7 @@ def _score_parts(
         def finish(opened: Opened, names: Sequence[Path]) -> None:
             for name, part in zip(names, score_chunk(reference_set, opened, engine), strict=True):
                 part.write(name)
+            give_back_memory()
             advance(len(opened.chunk.targets) * len(opened.restored))
 
         for number, chunk in enumerate(cut):
