@@ -82,7 +82,8 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
     except UnusableWeights:
         raise
     except Exception as error:
-        raise UnusableWeights(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
+        raise UnusableWeights(f"{path} is not a readable checkpoint: {reason}") from None
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
