@@ -44,6 +44,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         lq: Mapping[str, Path] | None = None,
         augmentation: Augmentation | None = None,
         mirror_probability: float = 0.5,
+        own_share: float = 0.0,
     ) -> None:
         """Describe the entries; nothing is read yet.
 
@@ -56,6 +57,8 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             lq: fixed LQ files by key, instead of the recipe's draws.
             augmentation: of the references; ReF-LDM's where None.
             mirror_probability: of mirroring a whole entry.
+            own_share: probability that the target itself, augmented, takes a reference's place. No paper does
+                it; a model that is trained briefly learns to look at references by it.
 
         Raises:
             FaultList: keys without references or without LQ, all at once.
@@ -72,7 +75,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         self.hq, self.references, self.lq = dict(hq), dict(references), lq
         self.recipe, self.seed, self.count = recipe, seed, count
         self.augmentation = augmentation or Augmentation()
-        self.mirror_probability = mirror_probability
+        self.mirror_probability, self.own_share = mirror_probability, own_share
         self._epoch = Value("q", 0)
 
     def __len__(self) -> int:
@@ -84,7 +87,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         draw = Draw(STREAM, self.seed, epoch_key)
         hq = read_opaque(self.hq[key])[0].pixels
         lq = read_rgb(self.lq[key]) if self.lq else degrade(hq, self.recipe, self.seed, epoch_key).pixels
-        chosen = self._chosen(self.references[key], draw)
+        chosen = self._chosen(key, draw)
         references = [self._augmented(path, number, draw) for number, path in enumerate(chosen)]
         if draw.unit("mirror") < self.mirror_probability:
             hq, lq, references = mirrored(hq), mirrored(lq), [mirrored(reference) for reference in references]
@@ -101,9 +104,16 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         """Draw anew from now on, in running `DataLoader` workers too."""
         self._epoch.value = epoch
 
-    def _chosen(self, paths: Sequence[Path], draw: Draw) -> list[Path]:
+    def _chosen(self, key: str, draw: Draw) -> list[Path]:
+        paths = self.references[key]
+        if not paths:
+            return []
         shuffled = sorted(range(len(paths)), key=lambda number: draw.unit(f"place {number}"))
-        return [paths[shuffled[number % len(paths)]] for number in range(self.count)] if paths else []
+        others = [paths[shuffled[number % len(paths)]] for number in range(self.count)]
+        return [
+            self.hq[key] if draw.unit(f"own {number}") < self.own_share else path
+            for number, path in enumerate(others)
+        ]
 
     def _augmented(self, path: Path, number: int, draw: Draw) -> RGB:
         own = Draw(draw.stream, draw.seed, f"{draw.key}/{number}")

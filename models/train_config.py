@@ -28,6 +28,7 @@ class DataSettings(Settings):
         split: whose images.
         recipe: of the LQ images: a bundled name or a YAML file.
         references: per image; fewer are repeated in turn.
+        own_share: probability that the target itself, augmented, takes a reference's place.
         workers: processes that read and degrade; 0 reads in the training process.
         shared_identities: allow people that are also in another split.
     """
@@ -36,6 +37,7 @@ class DataSettings(Settings):
     split: str = "train"
     recipe: str = "refldm-train"
     references: int = Field(default=5, ge=1)
+    own_share: float = Field(default=0.0, ge=0, le=1)
     workers: int = Field(default=1, ge=0)
     shared_identities: bool = False
 

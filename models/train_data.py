@@ -81,7 +81,10 @@ class Batches:
         }
         recipe = load_recipe(settings.recipe)
         self.pairs, self._first_pass = (
-            TrainingPairs(hq, references, recipe, seed=seed, count=settings.references) for _ in range(2)
+            TrainingPairs(
+                hq, references, recipe, seed=seed, count=settings.references, own_share=settings.own_share
+            )
+            for _ in range(2)
         )
 
     @property

@@ -71,6 +71,22 @@ def test_lq_belongs_to_hq_and_both_are_mirrored_together(
     assert 0 < mirrored_entries < 12
 
 
+def test_the_target_itself_takes_a_share_of_the_references_places(
+    hq: dict[str, Path], references: dict[str, list[Path]]
+) -> None:
+    def own(share: float) -> list[bool]:
+        pairs = TrainingPairs(
+            hq, references, RECIPE, augmentation=STILL, mirror_probability=0, count=40, own_share=share
+        )
+        entry = pairs[0]
+        return [bool(torch.equal(reference, entry["hq"])) for reference in entry["references"]]
+
+    assert not any(own(0.0))
+    assert all(own(1.0))
+    assert 5 < sum(own(0.3)) < 20
+    assert len(TrainingPairs(hq, references, RECIPE, own_share=1.0)[2]["references"]) == 0
+
+
 def test_references_are_shuffled_and_repeated_in_turn(hq: dict[str, Path]) -> None:
     paths = [hq["p1"], hq["p2"], hq["p3"]]
     pairs = TrainingPairs({"p0": hq["p0"]}, {"p0": paths}, RECIPE, augmentation=STILL, mirror_probability=0)
