@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..images import RGB
 from .colours import ORDERS, jitter
@@ -18,8 +18,7 @@ from .operation import Size
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Augmentation:
+class Augmentation(BaseModel):
     """What may be done to a reference; the defaults are those of ReF-LDM's code.
 
     Attributes:
@@ -33,14 +32,16 @@ class Augmentation:
         mirror_probability: of a horizontal flip.
     """
 
-    colour: float = 0.2
-    hue: float = 0.02
-    degrees: float = 2.0
-    shift: float = 0.05
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    colour: float = Field(default=0.2, ge=0, le=1)
+    hue: float = Field(default=0.02, ge=0, le=0.5)
+    degrees: float = Field(default=2.0, ge=0)
+    shift: float = Field(default=0.05, ge=0, le=1)
     scale: tuple[float, float] = (0.95, 1.05)
-    distortion: float = 0.2
-    perspective_probability: float = 1.0
-    mirror_probability: float = 0.5
+    distortion: float = Field(default=0.2, ge=0, lt=1)
+    perspective_probability: float = Field(default=1.0, ge=0, le=1)
+    mirror_probability: float = Field(default=0.5, ge=0, le=1)
 
     def apply(self, pixels: RGB, draw: Draw) -> RGB:
         """The augmented picture, RGB uint8 of the same size; what comes into view is black."""

@@ -71,9 +71,13 @@ def _mini(file: str, name: str, summary: str) -> Bundled:
 
         return load_mini(file, preset, device)
 
-    guided = {"fast": "20 steps of DPM-Solver++", "demo": "50 trailing steps", "null": "without references"}
-    composite = {"single": "the first reference", "multi": "up to five references", "null": "none"}
-    presets = {"autoencoder": {}, "ldm": {"fast": guided["fast"], "demo": guided["demo"]}, "refldm": guided}
+    guided = {
+        "mini": "4 steps, up to five references",
+        "null": "4 steps, none",
+        "demo": "50 steps, up to five",
+    }
+    composite = {"single": "4 steps, the first reference", "multi": "up to five references", "null": "none"}
+    presets = {"autoencoder": {}, "ldm": {"mini": "4 steps", "demo": "50 steps"}, "refldm": guided}
     needed = ("mobilefacenet",) if file == "composite-context" else ()
     return Bundled(name, summary, load, MappingProxyType(presets.get(file, composite)), needed)
 

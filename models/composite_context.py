@@ -40,6 +40,11 @@ class CompositeContextConfig(BaseModel):
                 f"the U-Net looks at a context {self.unet.context_channels} wide, "
                 f"but the context is {self.context.channels} wide"
             )
+        if self.unet.context_grid**2 > self.context.tokens:
+            raise ValueError(
+                f"context_grid {self.unet.context_grid} wants {self.unet.context_grid**2} tokens, "
+                f"but the context has {self.context.tokens}"
+            )
         return self
 
 

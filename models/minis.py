@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,14 +19,29 @@ from ..errors import FaultyInput
 from ..files import canonical_json, sha256_file
 from .autoencoder import Autoencoder
 from .checkpoints import load_autoencoder, read_tensors, write_tensors
-from .composite_restorer import CompositeContextRestorer
-from .refldm_restorer import RefLdmRestorer
+from .composite_restorer import CompositeContextRestorer, CompositeSampling
+from .refldm_restorer import RefLdmRestorer, RefLdmSampling
 from .restorer import RestorerCard
 from .trained import restorer_of
 
 FOLDER = Path(__file__).with_name("minis")
 SIZE = 128
 SHARED = "autoencoder"
+STEPS = 4
+REFLDM_PRESETS: Mapping[str, RefLdmSampling] = MappingProxyType(
+    {
+        "mini": RefLdmSampling(steps=STEPS),
+        "null": RefLdmSampling(steps=STEPS, references=0),
+        "demo": RefLdmSampling(),
+    }
+)
+COMPOSITE_PRESETS: Mapping[str, CompositeSampling] = MappingProxyType(
+    {
+        "single": CompositeSampling(steps=STEPS),
+        "multi": CompositeSampling(steps=STEPS, references=5),
+        "null": CompositeSampling(steps=STEPS, references=0),
+    }
+)
 LIMIT = 20_000_000
 
 
@@ -91,9 +107,8 @@ def load_mini(name: str, preset: str | None = None, device: str = "cpu", folder:
     shared, _ = read_tensors(folder / f"{SHARED}.safetensors")
     own, description = read_tensors(path)
     tensors = {**{f"{SHARED}.{key}": value for key, value in shared.items()}, **own}
-    if preset is None and description["model"] == "RefLdm":
-        preset = "fast"
-    return AtSize(restorer_of(path, tensors, description, preset, device))
+    restorer = restorer_of(path, tensors, description, preset, device, REFLDM_PRESETS, COMPOSITE_PRESETS)
+    return AtSize(restorer)
 
 
 def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDER) -> Path:

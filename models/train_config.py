@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..degradations.augment import Augmentation
 from .autoencoder import AutoencoderConfig
 from .composite_context import CompositeContextConfig
 from .identity_network import IdentityNetworkConfig
@@ -28,6 +29,7 @@ class DataSettings(Settings):
         split: whose images.
         recipe: of the LQ images: a bundled name or a YAML file.
         references: per image; fewer are repeated in turn.
+        augmentation: of the references; ReF-LDM's.
         own_share: probability that the target itself, augmented, takes a reference's place.
         workers: processes that read and degrade; 0 reads in the training process.
         shared_identities: allow people that are also in another split.
@@ -37,6 +39,7 @@ class DataSettings(Settings):
     split: str = "train"
     recipe: str = "refldm-train"
     references: int = Field(default=5, ge=1)
+    augmentation: Augmentation = Augmentation()
     own_share: float = Field(default=0.0, ge=0, le=1)
     workers: int = Field(default=1, ge=0)
     shared_identities: bool = False

@@ -82,7 +82,13 @@ class Batches:
         recipe = load_recipe(settings.recipe)
         self.pairs, self._first_pass = (
             TrainingPairs(
-                hq, references, recipe, seed=seed, count=settings.references, own_share=settings.own_share
+                hq,
+                references,
+                recipe,
+                seed=seed,
+                count=settings.references,
+                augmentation=settings.augmentation,
+                own_share=settings.own_share,
             )
             for _ in range(2)
         )

@@ -41,6 +41,7 @@ MINI_UNET: Settings = {
     "multipliers": [1, 2, 2],
     "residual_blocks": 1,
     "attention_at": [1, 2],
+    "positions": True,
 }
 MINI_MODEL: Settings = {
     "autoencoder": MINI_AUTOENCODER,
@@ -112,7 +113,7 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
             "data": {"recipe": "refldm-train-128", "references": 1},
             "model": {
                 **MINI_MODEL,
-                "unet": {**MINI_UNET, "context_channels": 192},
+                "unet": {**MINI_UNET, "context_channels": 192, "context_grid": 8},
                 "context": MINI_CONTEXT,
             },
             "identity": {**MINI_IDENTITY, "reference_share": 0.5},

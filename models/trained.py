@@ -14,12 +14,12 @@ from ..files import sha256_file
 from .checkpoints import Tensors, UnusableWeights, fill_strictly, on_meta, read_config, read_tensors
 from .composite_context import CompositeContext, CompositeContextConfig, Towers
 from .composite_restorer import PRESETS as COMPOSITE_PRESETS
-from .composite_restorer import CompositeContextRestorer
+from .composite_restorer import CompositeContextRestorer, CompositeSampling
 from .context import ContextConfig
 from .identity import aligned_embedder
 from .refldm import RefLdm, RefLdmConfig
 from .refldm_restorer import PRESETS as REFLDM_PRESETS
-from .refldm_restorer import RefLdmRestorer
+from .refldm_restorer import RefLdmRestorer, RefLdmSampling
 from .restorer import RestorerCard
 from .sampling import choose_sampling
 from .vision_tower import load_farl
@@ -41,16 +41,24 @@ def load_trained(
 
 
 def restorer_of(
-    path: Path, tensors: Tensors, description: Mapping[str, Any], preset: str | None, device: str
+    path: Path,
+    tensors: Tensors,
+    description: Mapping[str, Any],
+    preset: str | None,
+    device: str,
+    refldm_presets: Mapping[str, RefLdmSampling] = REFLDM_PRESETS,
+    composite_presets: Mapping[str, CompositeSampling] = COMPOSITE_PRESETS,
 ) -> RefLdmRestorer | CompositeContextRestorer:
     """The restorer of tensors that were read already; ``path`` is where from, for faults and the card.
+
+    A preset is one of those of the model's kind, the first by default.
 
     Raises:
         UnusableWeights, RefbenchError: see `load_trained`.
     """
     kind = description.get("model", "no model")
     if kind == "RefLdm":
-        refldm_sampling = choose_sampling(REFLDM_PRESETS, preset, path.name)
+        refldm_sampling = choose_sampling(refldm_presets, preset, path.name)
         refldm_config = read_config(path, description, RefLdmConfig)
         assert refldm_config is not None
         model = fill_strictly(on_meta(lambda: RefLdm(refldm_config)), path, tensors)
@@ -59,7 +67,7 @@ def restorer_of(
         card = _card(path, description, model, refldm_sampling.references, refldm_sampling.describe())
         return RefLdmRestorer(model, refldm_sampling, card, device)
     if kind == "CompositeContext":
-        sampling = choose_sampling(COMPOSITE_PRESETS, preset, path.name)
+        sampling = choose_sampling(composite_presets, preset, path.name)
         config = read_config(path, description, CompositeContextConfig)
         assert config is not None
         network = on_meta(lambda: CompositeContext(config, Towers()))

@@ -26,7 +26,10 @@ class UNetConfig(BaseModel):
     """Sizes of a U-Net; the defaults are ReF-LDM's (117.76 M parameters).
 
     ``attention_at`` are the downsampling factors with self-attention (the middle block always has it);
-    ``context_channels`` adds cross-attention to a context of that width.
+    ``context_channels`` adds cross-attention to a context of that width. ``positions`` lets heads of the
+    self-attention begin by looking at their own place, in the image and in references, and those of the
+    cross-attention at theirs in the last ``context_grid`` x ``context_grid`` tokens: aligned faces are
+    compared place by place without a long training. It is for the minis, no paper has it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +43,8 @@ class UNetConfig(BaseModel):
     head_channels: int = 32
     dropout: float = 0.0
     context_channels: int | None = None
+    context_grid: int = 0
+    positions: bool = False
 
     @property
     def downsampling(self) -> int:
@@ -60,7 +65,7 @@ class UNet(nn.Module):
         def attention(channels: int) -> AttentionBlock:
             nonlocal layers
             layers += 1
-            return AttentionBlock(channels, config.head_channels, layers - 1, config.context_channels)
+            return AttentionBlock(channels, layers - 1, config)
 
         def residual(inner: int, outer: int) -> ResidualBlock:
             return ResidualBlock(inner, outer, width, config.dropout)
@@ -177,14 +182,15 @@ class ResidualBlock(nn.Module):
 class AttentionBlock(nn.Module):
     """Self-attention over the pixels, through the memory of the pass; then, if any, cross-attention."""
 
-    def __init__(self, channels: int, head_channels: int, layer: int, context_channels: int | None) -> None:
+    def __init__(self, channels: int, layer: int, config: UNetConfig) -> None:
         super().__init__()
         self.layer = layer
-        self.heads = channels // head_channels
+        self.heads = channels // config.head_channels
+        self.nearness = begin_near(self.heads) if config.positions else None
         self.norm = nn.GroupNorm(GROUPS, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
-        self.cross = CrossAttention(channels, head_channels, context_channels) if context_channels else None
+        self.cross = CrossAttention(channels, config) if config.context_channels else None
 
     def forward(self, x: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
         """Apply the block to (B, channels, h, w)."""
@@ -192,6 +198,9 @@ class AttentionBlock(nn.Module):
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         qkv = F.linear(tokens, self.qkv.weight[..., 0], self.qkv.bias)
         q, k, v = qkv.view(batch, -1, self.heads, 3, channels // self.heads).transpose(1, 2).unbind(3)
+        if self.nearness is not None:
+            places = self.nearness[:, None, None] * grid_positions(q.shape[-1], height, width).to(x)
+            q, k = q + places.to(q), k + places.to(k)
         attended = memory.attend(self.layer, q, k, v).transpose(1, 2).flatten(2)
         out = F.linear(attended, self.proj_out.weight[..., 0], self.proj_out.bias)
         x = repeated(x, len(out)) + out.transpose(1, 2).view(-1, channels, height, width)
@@ -203,12 +212,14 @@ class AttentionBlock(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of the pixels to the tokens of a context."""
 
-    def __init__(self, channels: int, head_channels: int, context_channels: int) -> None:
+    def __init__(self, channels: int, config: UNetConfig) -> None:
         super().__init__()
-        self.heads = channels // head_channels
+        self.heads = channels // config.head_channels
+        self.grid = config.context_grid
+        self.nearness = begin_near(self.heads) if config.positions and self.grid else None
         self.norm = nn.GroupNorm(GROUPS, channels)
         self.q = nn.Linear(channels, channels)
-        self.kv = nn.Linear(context_channels, 2 * channels)
+        self.kv = nn.Linear(config.context_channels or 0, 2 * channels)
         self.proj_out = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
@@ -216,6 +227,11 @@ class CrossAttention(nn.Module):
         batch, channels, height, width = x.shape
         q = self._heads(self.q(self.norm(x).flatten(2).transpose(1, 2)))
         k, v = map(self._heads, self.kv(context).chunk(2, -1))
+        if self.nearness is not None:
+            nearness, grid = self.nearness[:, None, None], self.grid
+            places = nearness * grid_positions(q.shape[-1], grid, grid).to(x)
+            q = q + (nearness * grid_positions(q.shape[-1], height, width, grid / width).to(x)).to(q)
+            k = k + F.pad(places, (0, 0, k.shape[2] - grid**2, 0)).to(k)
         attended = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
         out: Tensor = x + self.proj_out(attended).transpose(1, 2).reshape(batch, channels, height, width)
         return out
@@ -269,6 +285,25 @@ def timestep_embedding(timesteps: Tensor, channels: int) -> Tensor:
     steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
     angles = timesteps[:, None].float() * torch.exp(-math.log(10000) * steps / half)
     return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def begin_near(heads: int) -> nn.Parameter:
+    """How strongly each head looks at its own place: from not at all to nearly nowhere else."""
+    return nn.Parameter(torch.linspace(0, 2.5, heads))
+
+
+def grid_positions(channels: int, height: int, width: int, spacing: float = 1.0) -> Tensor:
+    """Sines and cosines of the row, then of the column, of every pixel: (height width, channels) float32.
+
+    A quarter of the channels each; the wavelengths go from 4 to 64, where pixels are ``spacing`` apart.
+    """
+    waves = torch.pi / 2 * 16 ** -torch.linspace(0, 1, channels // 4, device="cpu")
+    row, column = (
+        (torch.arange(side, device="cpu")[:, None] + 0.5) * spacing * waves for side in (height, width)
+    )
+    rows = torch.cat([row.sin(), row.cos()], 1)[:, None].expand(-1, width, -1)
+    columns = torch.cat([column.sin(), column.cos()], 1)[None].expand(height, -1, -1)
+    return torch.cat([rows, columns], 2).flatten(0, 1)
 
 
 def repeated(x: Tensor, batch: int) -> Tensor:

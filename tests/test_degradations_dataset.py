@@ -20,7 +20,16 @@ from torch.utils.data import DataLoader
 
 RGB = npt.NDArray[np.uint8]
 RECIPE = load_recipe("refldm-train")
-STILL = Augmentation(0, 0, 0, 0, (1, 1), 0, 0, 0)
+STILL = Augmentation(
+    colour=0,
+    hue=0,
+    degrees=0,
+    shift=0,
+    scale=(1, 1),
+    distortion=0,
+    perspective_probability=0,
+    mirror_probability=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +167,13 @@ def test_augmentation_stays_within_its_bounds(astronaut: RGB) -> None:
 
 
 def test_augmentation_changes_place_and_colour(astronaut: RGB) -> None:
-    colour_only = Augmentation(0.2, 0.02, 0, 0, (1, 1), 0, 0, 0)
+    colour_only = STILL.model_copy(update={"colour": 0.2, "hue": 0.02})
     coloured = colour_only.apply(astronaut, Draw("t", 0, "a"))
     assert 1 < np.abs(coloured.astype(int) - astronaut).mean() < 60
     whole = Augmentation().apply(astronaut, Draw("t", 0, "a"))
     assert whole.shape == astronaut.shape
     assert (whole == 0).all(axis=2).mean() > (astronaut == 0).all(axis=2).mean()
-    mirror = Augmentation(0, 0, 0, 0, (1, 1), 0, 0, 1)
+    mirror = STILL.model_copy(update={"mirror_probability": 1})
     np.testing.assert_array_equal(mirror.apply(astronaut, Draw("t", 0, "a")), astronaut[:, ::-1])
 
 

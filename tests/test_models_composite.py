@@ -18,7 +18,7 @@ from refbench.models.context import ContextConfig, ContextEncoder, sinusoidal_po
 from refbench.models.refldm import RefLdm, RefLdmConfig
 from refbench.models.restorer import RestorerCard
 from refbench.models.trained import load_trained
-from refbench.models.unet import UNetConfig
+from refbench.models.unet import CrossAttention, UNetConfig
 from refbench.models.vision_tower import VisionTower, VisionTowerConfig, load_farl
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -215,6 +215,27 @@ def test_contexts_that_make_no_sense_are_refused() -> None:
         ContextConfig(layers=(3, 2))
     with pytest.raises(ValidationError, match="64 wide"):
         CompositeContextConfig(unet=UNetConfig(context_channels=64))
+    with pytest.raises(ValidationError, match="context_grid 3 wants 9 tokens, but the context has 6"):
+        TINY.model_validate(TINY.model_dump() | {"unet": {**TINY.unet.model_dump(), "context_grid": 3}})
+
+
+def test_cross_attention_with_positions_begins_near_its_own_place() -> None:
+    heads, channels = 4, 64
+    given = UNetConfig(channels=64, head_channels=16, context_channels=24, context_grid=4, positions=True)
+    torch.manual_seed(0)
+    cross = CrossAttention(channels, given)
+    torch.nn.init.eye_(cross.proj_out.weight)
+    torch.nn.init.zeros_(cross.q.weight)
+    context = torch.zeros(1, 2 + 16, 24)
+    context[0, 2 + 4 * 1 + 3] = 1.0
+    with torch.no_grad():
+        shown = cross(torch.zeros(1, channels, 8, 8), context) - cross(
+            torch.zeros(1, channels, 8, 8), context * 0
+        )
+    strength = shown.view(heads, -1, 8, 8).abs().sum(1)
+    near, far = strength[:, 2:4, 6:8].mean((1, 2)), strength[:, 6:8, 0:2].mean((1, 2))
+    assert near[0] == pytest.approx(float(far[0]), rel=0.2)
+    assert near[-1] > 5 * far[-1]
 
 
 def test_gradients_reach_every_part_that_is_trained() -> None:

@@ -21,7 +21,7 @@ from refbench.models.restorer import RestorerCard
 from refbench.models.sampling import choose_sampling
 from refbench.models.scaled_dot_product import by_blocks
 from refbench.models.tiles import decode_in_tiles
-from refbench.models.unet import UNet, UNetConfig
+from refbench.models.unet import UNet, UNetConfig, grid_positions
 from torch import Tensor, nn
 
 SIZE = 32
@@ -83,6 +83,42 @@ def test_parameter_counts_of_the_release() -> None:
 
 
 @torch.inference_mode()
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([32, 64, 128]), st.integers(2, 32), st.integers(2, 32))
+def test_every_position_is_nearest_to_itself(channels: int, height: int, width: int) -> None:
+    table = grid_positions(channels, height, width)
+    near = table @ table.T
+    assert table.shape == (height * width, channels)
+    assert torch.allclose(near.diagonal(), torch.full((height * width,), channels / 2))
+    assert near.fill_diagonal_(0).max() < channels / 2 - 1e-3
+
+
+def test_positions_tell_attention_where_a_token_lies() -> None:
+    tokens, order = drawn(1, TINY.unet.channels * 2, 4, 4), [2, 0, 3, 1]
+    for positions in (False, True):
+        unet = randomised(UNet(TINY.unet.model_copy(update={"positions": positions})))
+        attention = unet.middle_block[1]
+        before = attention(tokens, OwnTokens(), None)[..., order]
+        after = attention(tokens[..., order], OwnTokens(), None)
+        assert torch.allclose(before, after, atol=1e-5) != positions
+
+
+def test_attention_with_positions_begins_near_its_own_place() -> None:
+    own_places: list[Tensor] = []
+
+    class Looking:
+        def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
+            own_places.append(weights.diagonal(dim1=-2, dim2=-1).mean((0, 2)) * q.shape[2])
+            return weights @ v
+
+    torch.manual_seed(0)
+    unet = UNet(TINY.unet.model_copy(update={"positions": True}))
+    unet(drawn(1, 8, 16, 16), torch.zeros(1, dtype=torch.long), Looking())
+    assert own_places[0][0] < 2
+    assert own_places[0][-1] > 20
+
+
 def test_order_of_separate_references_does_not_matter(model: RefLdm) -> None:
     references = drawn(1, 3, 3, SIZE, SIZE)
     x_t, lq, t = drawn(1, 4, 8, 8, seed=2), drawn(1, 4, 8, 8, seed=3), torch.tensor([700])

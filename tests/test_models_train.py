@@ -17,6 +17,7 @@ import pytest
 import torch
 import yaml
 from refbench.builders.manifest import ReferenceSet, SetInfo, Target, content_hash
+from refbench.degradations.augment import Augmentation
 from refbench.errors import FaultList, FaultyInput, RefbenchError
 from refbench.faces.align import ARCFACE_112
 from refbench.faces.recognise import load_recogniser
@@ -315,12 +316,14 @@ class TestSettings:
     def test_layers_of_settings(self, tmp_path: Path) -> None:
         (tmp_path / "run.yaml").write_text("batch: 16\noptimiser: {warmup: 7}\n")
         words = ["optimiser.rate=1e-3", "data.reference_set=here", "autoencoder=a.safetensors", "steps=9"]
+        words += ["data.augmentation.mirror_probability=0"]
         run = make_config(
             preset("refldm-paper"), read_settings(tmp_path / "run.yaml"), parse_assignments(words)
         )
         assert run.kind == "refldm"
         assert (run.batch, run.steps) == (16, 9)
         assert (run.optimiser.rate, run.optimiser.warmup) == (1e-3, 7)
+        assert (run.data.augmentation.mirror_probability, run.data.augmentation.colour) == (0, 0.2)
         assert make_config(yaml.safe_load(yaml.safe_dump(run.model_dump(mode="json")))) == run
 
     def test_faults_are_all_listed(self) -> None:
@@ -328,6 +331,8 @@ class TestSettings:
             make_config({"kind": "ldm", "steps": 0, "typo": 1, "optimiser": {"rate": -1}})
         text = str(raised.value)
         assert all(name in text for name in ("steps", "typo", "optimiser.rate", "autoencoder", "data"))
+        with pytest.raises(FaultList, match=r"data\.augmentation\.mirror: "):
+            make_config({"kind": "ldm", "data": {"augmentation": {"mirror": 0}}})
         with pytest.raises(RefbenchError, match="name=value"):
             parse_assignments(["steps"])
         with pytest.raises(RefbenchError, match="known: autoencoder-paper"):
@@ -386,6 +391,15 @@ def test_batches_depend_on_seed_and_step_alone(people: Path) -> None:
     assert not torch.equal(whole[0].lq[:1], whole[2].lq[:1])
     halves = [Batches(data, 1, SIZE, 1, Workers(rank, 3)).since(0) for rank in range(3)]
     assert [next(half).keys[0] for half in halves] == list(whole[0].keys)
+
+
+def test_references_are_augmented_as_the_settings_say(people: Path) -> None:
+    still = dict.fromkeys(("colour", "hue", "degrees", "shift", "distortion", "mirror_probability"), 0)
+    data = make_config(settings(people, "autoencoder", steps=1)).data
+    left = data.model_copy(update={"augmentation": Augmentation(**still, scale=(1, 1)), "own_share": 1.0})
+    for given, same in ((left, True), (left.model_copy(update={"augmentation": Augmentation()}), False)):
+        batch = next(Batches(given, 3, SIZE, 1).since(0))
+        assert torch.equal(batch.references[:, 0], batch.hq) == same
 
 
 LIGHT = AutoencoderConfig(
@@ -539,8 +553,9 @@ def test_minis_are_packed_without_what_they_share(people: Path, tmp_path: Path) 
     assert not any(name.startswith("autoencoder.") for name in names)
     lq = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), (256, 256), mode="bilinear")
     generator = torch.Generator().manual_seed(0)
-    loaded = minis.load_mini("ldm", "fast", folder=folder)
+    loaded = minis.load_mini("ldm", folder=folder)
     assert loaded.card.model == "ldm-mini"
+    assert loaded.restorer.sampling.steps == minis.STEPS
     restored = loaded.restore(lq, [torch.empty(0, 3, 256, 256)], [generator])
     assert restored.shape == lq.shape
     back = minis.load_mini("autoencoder", folder=folder)
