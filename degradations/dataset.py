@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import Value
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import FaultList, RefbenchError
-from ..images import RGB, read_rgb
+from ..images import RGB, Photo, read_photo, read_rgb
 from .augment import Augmentation, mirrored
 from .degrade import degrade
 from .draws import Draw
@@ -30,7 +30,8 @@ class TrainingPairs(Dataset[dict[str, Any]]):
     number of `DataLoader` workers, any order, and after a restart; `set_epoch` draws anew.
 
     As in ReF-LDM, references come in a new order each time, are repeated in turn up to ``count``, are
-    augmented one by one, and HQ, LQ and references are mirrored together with probability 0.5.
+    augmented one by one, and HQ, LQ and references are mirrored together with probability 0.5. Pictures that
+    were read are kept for the next pass, in each worker up to ``keep_bytes``.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         augmentation: Augmentation | None = None,
         mirror_probability: float = 0.5,
         own_share: float = 0.0,
+        keep_bytes: int = 2**29,
     ) -> None:
         """Describe the entries; nothing is read yet.
 
@@ -59,6 +61,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             mirror_probability: of mirroring a whole entry.
             own_share: probability that the target itself, augmented, takes a reference's place. No paper does
                 it; a model that is trained briefly learns to look at references by it.
+            keep_bytes: of decoded pictures; 0 decodes them in every pass.
 
         Raises:
             FaultList: keys without references or without LQ, all at once.
@@ -76,6 +79,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         self.recipe, self.seed, self.count = recipe, seed, count
         self.augmentation = augmentation or Augmentation()
         self.mirror_probability, self.own_share = mirror_probability, own_share
+        self._kept, self._room = dict[Path, RGB](), keep_bytes
         self._epoch = Value("q", 0)
 
     def __len__(self) -> int:
@@ -85,7 +89,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         key = self.keys[index]
         epoch_key = f"{key}#{self.epoch}"
         draw = Draw(STREAM, self.seed, epoch_key)
-        hq = read_opaque(self.hq[key])[0].pixels
+        hq = self._picture(self.hq[key], lambda path: read_opaque(path)[0])
         lq = read_rgb(self.lq[key]) if self.lq else degrade(hq, self.recipe, self.seed, epoch_key).pixels
         chosen = self._chosen(key, draw)
         references = [self._augmented(path, number, draw) for number, path in enumerate(chosen)]
@@ -117,7 +121,17 @@ class TrainingPairs(Dataset[dict[str, Any]]):
 
     def _augmented(self, path: Path, number: int, draw: Draw) -> RGB:
         own = Draw(draw.stream, draw.seed, f"{draw.key}/{number}")
-        return self.augmentation.apply(read_rgb(path), own)
+        return self.augmentation.apply(self._picture(path, read_photo), own)
+
+    def _picture(self, path: Path, read: Callable[[Path], Photo]) -> RGB:
+        """Read a picture or take it from memory, where only those are that needed no conversion."""
+        if path in self._kept:
+            return self._kept[path]
+        photo = read(path)
+        if not photo.notes and photo.pixels.nbytes <= self._room:
+            self._room -= photo.pixels.nbytes
+            self._kept[path] = photo.pixels
+        return photo.pixels
 
 
 def _tensor(pixels: RGB) -> Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,5 +43,15 @@ class Draw:
         return np.random.Generator(np.random.PCG64(int.from_bytes(self._digest(name), "big")))
 
     def _digest(self, name: str) -> bytes:
-        text = canonical_json([self.stream, self.seed, self.key, name])
-        return hashlib.sha256(text.encode("utf-8")).digest()
+        return hashlib.sha256(_begun(self.stream, self.seed, self.key) + _ended(name)).digest()
+
+
+@lru_cache(maxsize=1024)
+def _begun(stream: str, seed: int, key: str) -> bytes:
+    """The canonical JSON of a list of the three, without its end."""
+    return canonical_json([stream, seed, key])[:-1].encode()
+
+
+@lru_cache(maxsize=1024)
+def _ended(name: str) -> bytes:
+    return f",{canonical_json(name)}]".encode()

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 from refbench.degradations.augment import Augmentation, mirrored
 from refbench.degradations.dataset import TrainingPairs
 from refbench.degradations.degrade import degrade
 from refbench.degradations.draws import Draw
 from refbench.degradations.named import load_recipe
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultList, RefbenchError, UnreadableImage
 from refbench.images import read_rgb, write_png
 from scipy import stats
 from torch.utils.data import DataLoader
@@ -125,6 +126,33 @@ def test_pure_in_seed_epoch_and_key_for_any_workers(
     assert not torch.equal(first["lq"], one["lq"])
     again = TrainingPairs(pairs.hq, pairs.references, RECIPE, seed=2)
     assert torch.equal(again[1]["references"], next(iter(DataLoader(again, batch_size=3)))["references"][1])
+
+
+def test_pictures_are_kept_within_bounds(hq: dict[str, Path], tmp_path: Path) -> None:
+    paths = {key: tmp_path / f"{key}.png" for key in ("p0", "p1")}
+    for key, path in paths.items():
+        path.write_bytes(hq[key].read_bytes())
+    references = {"p0": [paths["p1"]], "p1": [paths["p0"]]}
+    size = read_rgb(paths["p0"]).nbytes
+    kept, bounded = (TrainingPairs(paths, references, RECIPE, keep_bytes=n * size) for n in (2, 1))
+    before = [pairs[0] for pairs in (kept, bounded)]
+    paths["p1"].unlink()
+    for name in ("hq", "lq", "references"):
+        assert torch.equal(kept[0][name], before[0][name])
+        assert torch.equal(before[0][name], before[1][name])
+    with pytest.raises(UnreadableImage, match=r"p1\.png"):
+        bounded[0]
+
+
+def test_transparent_targets_are_refused_though_they_were_read_as_references(
+    hq: dict[str, Path], tmp_path: Path
+) -> None:
+    clear = tmp_path / "clear.png"
+    Image.new("RGBA", (96, 96), (10, 20, 30, 40)).save(clear)
+    pairs = TrainingPairs({"p0": hq["p0"], "p1": clear}, {"p0": [clear], "p1": [hq["p0"]]}, RECIPE)
+    assert len(pairs[0]["references"]) == 5
+    with pytest.raises(UnreadableImage, match="transparency"):
+        pairs[1]
 
 
 def test_fixed_lq(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
