@@ -115,8 +115,12 @@ class Batches:
 
     def first(self, count: int) -> Batch:
         """The first images of the split, as they are in the first pass; for sample sheets."""
-        entries = [self._first_pass[index] for index in range(min(count, len(self.pairs)))]
-        return _collate(entries, [seed_of(self.seed, "sheet", entry["key"]) for entry in entries])
+        return self.of(self.pairs.keys[:count])
+
+    def of(self, keys: Sequence[str]) -> Batch:
+        """Those images, as they are in the first pass."""
+        entries = [self._first_pass[self.pairs.keys.index(key)] for key in keys]
+        return _collate(entries, [seed_of(self.seed, "sheet", key) for key in keys])
 
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed_of(self.seed, "order", epoch))

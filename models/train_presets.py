@@ -58,11 +58,13 @@ MINI_RUN: Settings = {
     "log_every": 50,
     "save_every": 200,
     "sheet_every": 400,
+    "validation": {"recogniser": "mobilefacenet"},
 }
-MINI_IDENTITY: Settings = {"recogniser": "mobilefacenet", "images": 4, "target": "hq"}
+MINI_IDENTITY: Settings = {"recogniser": "dlib-resnet", "weight": 2.0, "target": "hq"}
 MINI_TOWER: Settings = {"image_size": 64, "patch": 8, "channels": 128, "layers": 4, "heads": 4}
 MINI_CONTEXT: Settings = {
-    "recogniser": "mobilefacenet",
+    "recogniser": "dlib-resnet",
+    "identity_channels": 128,
     "tower": MINI_TOWER,
     "tower_source": "own",
     "layers": [2, 4],
@@ -98,7 +100,7 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
             "data": {"recipe": "refldm-train-128"},
             "model": MINI_MODEL,
             "reference_dropout": 0.0,
-            "identity": {"weight": 0.0, **MINI_IDENTITY},
+            "identity": {**MINI_IDENTITY, "weight": 0.0},
         },
         "refldm-mini": {
             "kind": "refldm",

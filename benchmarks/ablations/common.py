@@ -1,8 +1,9 @@
 """What the ablations share: variants of a mini are trained alike for some steps, scored, and compared.
 
-Each variant sees the same batches, noise and starting weights. Scores are of people of the val split, by a
-recogniser that no variant was trained with, with 95 % intervals by identity. Beside our table stands what the
-paper found; a direction counts as reproduced only if the interval of the paired difference excludes zero.
+Each variant sees the same batches, noise and starting weights, which are those of a bundled mini unless
+given. Scores are of one image of each person of the test split, by a recogniser that no variant was trained
+with, with 95 % intervals by identity. Beside our table stands what the paper found; a direction counts as
+reproduced only if the interval of the paired difference excludes zero.
 """
 
 from __future__ import annotations
@@ -15,25 +16,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from refbench.builders.manifest import ReferenceSet
+from refbench.builders.manifest import ReferenceSet, Target
+from refbench.degradations.augment import Augmentation
 from refbench.faces.recognise import load_recogniser
 from refbench.leaderboard.statistics import means_with_intervals, paired_difference
 from refbench.metrics.perceptual import load_lpips
 from refbench.models.ema import Ema
 from refbench.models.identity import aligned_embedder
+from refbench.models.minis import FOLDER, SHARED, SIZE, STEPS
 from refbench.models.train_config import AnyRun
 from refbench.models.train_data import Batch, Batches
 from refbench.models.train_presets import preset
 from refbench.models.train_settings import make_config
 from refbench.models.train_task import Task
 from refbench.models.train_tasks import make_task
-from refbench.progress import progress, say
+from refbench.progress import progress
 from torch import Tensor
 
 Restore = Callable[[Task, Batch], Tensor]
 Scores = Mapping[str, np.ndarray]
 
 FEWEST_PEOPLE = 10
+RECIPE, JUDGE = "refldm-severe-128", "mobilefacenet"
+AS_THEY_ARE = Augmentation(
+    colour=0, hue=0, degrees=0, shift=0, scale=(1, 1), perspective_probability=0, mirror_probability=0
+)
+GENTLE = Augmentation(distortion=0.05, shift=0.02, mirror_probability=0)
 
 
 @dataclass(frozen=True)
@@ -62,43 +70,70 @@ class Direction:
     measure: str = "ids"
 
 
-def run_study(
-    title: str, preset_name: str, variants: Sequence[Variant], published: Sequence[Direction], finding: str
-) -> None:
+@dataclass(frozen=True)
+class Study:
+    """One question of a paper.
+
+    Attributes:
+        title: of the table.
+        preset: of the runs, the mini's.
+        variants: the rows.
+        published: the directions that the paper found.
+        finding: what it says.
+        steps: of training by default; 0 draws from the starting weights as they are.
+        start: the bundled mini that all begin from by default.
+    """
+
+    title: str
+    preset: str
+    variants: Sequence[Variant]
+    published: Sequence[Direction]
+    finding: str
+    steps: int = 300
+    start: str = "ldm"
+
+
+def run_study(study: Study) -> None:
     """Train, score and print, with the options of the command line."""
-    given = _options(title)
+    given = _options(study)
     base = {
-        "data": {"reference_set": given.set, "workers": 0},
+        "data": {"reference_set": given.set, "workers": 0, "augmentation": GENTLE.model_dump()},
         "autoencoder": given.autoencoder,
         "start": given.start,
-        "steps": given.steps,
+        "steps": max(1, given.steps),
         "batch": given.batch,
         "seed": given.seed,
         "tensorboard": False,
         "optimiser": {"warmup": min(50, given.steps // 4)},
     }
-    shared = make_config(preset(preset_name), base)
-    val = shared.data.model_copy(update={"split": "val", "references": given.references, "workers": 0})
-    batch = Batches(val, 1, 128, given.seed).first(given.images)
-    place = ReferenceSet.read(given.set)
-    people = np.array([place[key].identity for key in batch.keys])
+    shared = make_config(preset(study.preset), base)
+    targets = _one_each(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
+    test = {"split": given.split, "references": given.references, "recipe": RECIPE}
+    data = shared.data.model_copy(update={**test, "augmentation": AS_THEY_ARE})
+    batch = Batches(data, 1, SIZE, given.seed).of([target.key for target in targets])
     trained: dict[str, Task] = {}
     scores: dict[str, Scores] = {}
-    for variant in variants:
-        run = make_config(preset(preset_name), base, variant.settings)
+    for variant in study.variants:
+        run = make_config(preset(study.preset), base, variant.settings)
         name = f"{run.model_dump_json()} {variant.make}"
         if name not in trained:
             trained.clear()
-            trained[name] = _trained(variant, run)
-        restore = variant.restore or (lambda task, images: task.restored(images))
-        torch.manual_seed(given.seed)
-        scores[variant.name] = score(restore(trained[name], batch), batch.hq)
-    print_tables(title, scores, people, published, finding, given)
+            trained[name] = _trained(variant, run, given.steps)
+        scores[variant.name] = score((variant.restore or drawn)(trained[name], batch), batch.hq)
+    print_tables(study, scores, np.array([target.identity for target in targets]), given)
+
+
+def drawn(task: Task, batch: Batch, references: int = 1) -> Tensor:
+    """Images drawn as the minis draw them, with so many references."""
+    loaded = task.restorer()
+    loaded.sampling = loaded.sampling.model_copy(update={"steps": STEPS, "references": references})
+    some = [own[:references] for own in batch.references]
+    return loaded.restore(batch.lq, some, [g.clone_state() for g in batch.generators])
 
 
 def score(restored: Tensor, hq: Tensor) -> Scores:
-    """Identity similarity (dlib-resnet) and LPIPS (AlexNet) of each image."""
-    embed, lpips = aligned_embedder(load_recogniser("dlib-resnet")), load_lpips("alex", torch.device("cpu"))
+    """Identity similarity and LPIPS (AlexNet) of each image."""
+    embed, lpips = aligned_embedder(load_recogniser(JUDGE)), load_lpips("alex", torch.device("cpu"))
     with torch.inference_mode():
         pairs = list(zip(restored.clamp(0, 1), hq, strict=True))
         ids = [float((embed(a[None]) * embed(b[None])).sum()) for a, b in pairs]
@@ -107,18 +142,11 @@ def score(restored: Tensor, hq: Tensor) -> Scores:
 
 
 def print_tables(
-    title: str,
-    scores: Mapping[str, Scores],
-    people: np.ndarray,
-    published: Sequence[Direction],
-    finding: str,
-    given: argparse.Namespace,
+    study: Study, scores: Mapping[str, Scores], people: np.ndarray, given: argparse.Namespace
 ) -> None:
     """Our table, and whether the published directions are seen in it."""
-    count = len(people)
-    print(
-        f"{title}: {given.steps} steps of {given.batch} images, {count} images of {len(set(people))} people\n"
-    )
+    training = f"{given.steps} steps of {given.batch} images" if given.steps else "weights as they are"
+    print(f"{study.title}: {training}, {len(people)} people, one image each\n")
     print("| variant | identity similarity | LPIPS |\n| --- | --- | --- |")
     for name, found in scores.items():
         columns = np.stack([found["ids"], found["lpips"]], 1)
@@ -126,9 +154,9 @@ def print_tables(
         half = means.high - means.mean
         cells = (f"{m:.4f} ± {h:.4f}" for m, h in zip(means.mean, half, strict=True))
         print(f"| {name} | {' | '.join(cells)} |")
-    print(f"\nPublished: {finding}\n")
+    print(f"\nPublished: {study.finding}\n")
     print("| published direction | by | our difference | seen here |\n| --- | --- | --- | --- |")
-    for direction in published:
+    for direction in study.published:
         sign = -1 if direction.measure == "lpips" else 1
         better, worse = (sign * scores[n][direction.measure] for n in (direction.better, direction.worse))
         gap = paired_difference(better, worse, people)
@@ -139,8 +167,17 @@ def print_tables(
         print(f"| {direction.better} beats {direction.worse} | {direction.measure} | {shown} | {seen} |")
 
 
-def _trained(variant: Variant, run: AnyRun) -> Task:
+def _one_each(place: ReferenceSet, split: str, least: int) -> list[Target]:
+    first: dict[str, Target] = {}
+    for target in place.select(split):
+        if len(target.references) >= least:
+            first.setdefault(target.identity, target)
+    return [first[person] for person in sorted(first)]
+
+
+def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
     """The task after its steps, with averaged weights."""
+    torch.manual_seed(run.seed)
     task = variant.make(run)
     weights = {name: p for name, p in task.network.named_parameters() if p.requires_grad}
     task.network.train()
@@ -149,8 +186,8 @@ def _trained(variant: Variant, run: AnyRun) -> Task:
     ema = Ema(weights, 0.99)
     batches = Batches(run.data, run.batch, task.image_size, run.seed, None, task.needs_references)
     stream = batches.since(0)
-    with progress(variant.name, run.steps) as advance:
-        for step in range(1, run.steps + 1):
+    with progress(variant.name, steps) as advance:
+        for step in range(1, steps + 1):
             optimiser.param_groups[0]["lr"] = settings.rate * min(1.0, step / max(1, settings.warmup))
             with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bfloat16"):
                 loss = task.losses(next(stream), step).network
@@ -167,21 +204,19 @@ def _trained(variant: Variant, run: AnyRun) -> Task:
     return task
 
 
-def _options(title: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=title)
+def _options(study: Study) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=study.title)
     parser.add_argument("set", type=Path, help="reference set of 128-pixel images")
-    parser.add_argument("--autoencoder", type=Path, required=True, help="weights of an autoencoder-mini run")
-    parser.add_argument("--start", type=Path, help="weights that all variants begin from, of an ldm-mini run")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--autoencoder", type=Path, default=FOLDER / f"{SHARED}.safetensors")
+    parser.add_argument("--start", type=Path, default=FOLDER / f"{study.start}.safetensors")
+    parser.add_argument("--steps", type=int, default=study.steps)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--images", type=int, default=100, help="at most, one of each person")
+    parser.add_argument("--least", type=int, default=1, help="references that every person has")
     parser.add_argument("--references", type=int, default=3, help="at most, at sampling time")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    if given.start is None:
-        say(
-            "no --start: every variant begins from nothing, and few steps will show little",
-        )
     if given.images < 2:
         parser.error("intervals need two images or more")
     return given

@@ -1,11 +1,11 @@
 """ReF-LDM, tables 3 and 4: the identity loss: none, unscaled, times sqrt(alpha_bar), or below t = 500.
 
-python benchmarks/ablations/identity_loss.py SET --autoencoder AE --start LDM [--steps 500]
+python benchmarks/ablations/identity_loss.py SET [--steps 300]
 """
 
 from __future__ import annotations
 
-from common import Direction, Variant, run_study
+from common import Direction, Study, Variant, run_study
 
 KINDS = {
     "none": {"weight": 0.0},
@@ -22,10 +22,12 @@ PUBLISHED = (
 
 if __name__ == "__main__":
     run_study(
-        "Identity loss of ReF-LDM",
-        "refldm-mini",
-        [Variant(name, {"identity": settings}) for name, settings in KINDS.items()],
-        PUBLISHED,
-        "every identity loss raises identity similarity; unscaled it costs image quality, scaled by "
-        "sqrt(alpha_bar) it does not.",
+        Study(
+            "Identity loss of ReF-LDM",
+            "refldm-mini",
+            [Variant(name, {"identity": settings}) for name, settings in KINDS.items()],
+            PUBLISHED,
+            "every identity loss raises identity similarity; unscaled it costs image quality, scaled by "
+            "sqrt(alpha_bar) it does not.",
+        )
     )

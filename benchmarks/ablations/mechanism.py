@@ -1,6 +1,6 @@
 """ReF-LDM, table 2: how the reference reaches the denoiser.
 
-    python benchmarks/ablations/mechanism.py SET --autoencoder AE --start LDM [--steps 500]
+    python benchmarks/ablations/mechanism.py SET [--steps 300]
 
 CacheKV against a reference joined on the input channels, and against cross-attention to the latent of the
 reference as a sequence of tokens. One reference, guided alike from a null reference of zeros.
@@ -11,9 +11,10 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from common import Direction, Variant, run_study
+from common import Direction, Study, Variant, run_study
 from refbench.models.checkpoints import read_tensors
 from refbench.models.ddim import ddim, spaced_timesteps
+from refbench.models.minis import STEPS
 from refbench.models.train_config import RefLdmRun
 from refbench.models.train_data import Batch
 from refbench.models.train_diffusion import RefLdmTask
@@ -21,7 +22,6 @@ from torch import Tensor, nn
 
 WIDTH = 64
 GUIDANCE = 1.5
-STEPS = 20
 
 
 class OtherMechanism(RefLdmTask):
@@ -32,11 +32,12 @@ class OtherMechanism(RefLdmTask):
         self.way = way
         unet = run.model.unet
         more = {"in_channels": unet.in_channels + unet.out_channels}
-        changed = unet.model_copy(update=more if way == "concat" else {"context_channels": WIDTH})
+        side = run.model.image_size // run.model.autoencoder.downsampling
+        tokens = {"context_channels": WIDTH, "context_grid": side if unet.positions else 0}
+        changed = unet.model_copy(update=more if way == "concat" else tokens)
         model = run.model.model_copy(update={"unet": changed})
         super().__init__(run.model_copy(update={"model": model, "start": None}), torch.device("cpu"))
         self.network.project = nn.Linear(unet.out_channels, WIDTH)
-        side = run.model.image_size // run.model.autoencoder.downsampling
         self.network.places = nn.Parameter(torch.randn(side * side, WIDTH) * 0.02)
         if run.start is not None:
             self._begin(read_tensors(run.start)[0])
@@ -80,16 +81,27 @@ class OtherMechanism(RefLdmTask):
         return model.decode(ddim(denoise, noise, model.schedule, steps)).clamp(0, 1)
 
 
+def own_way(task: OtherMechanism, batch: Batch) -> Tensor:
+    """As the mechanism restores."""
+    return task.restored(batch)
+
+
 if __name__ == "__main__":
-    settings = {"identity": {"weight": 0.0}, "data": {"references": 1}}
+    settings = {"data": {"references": 1}}
     run_study(
-        "Reference mechanism of ReF-LDM",
-        "refldm-mini",
-        [
-            Variant("CacheKV", settings),
-            Variant("channel concat", settings, make=partial(OtherMechanism, way="concat")),
-            Variant("cross-attention", settings, make=partial(OtherMechanism, way="cross")),
-        ],
-        [Direction("CacheKV", "channel concat"), Direction("CacheKV", "cross-attention")],
-        "CacheKV gives the highest identity similarity of the three.",
+        Study(
+            "Reference mechanism of ReF-LDM",
+            "refldm-mini",
+            [
+                Variant("CacheKV", settings),
+                Variant(
+                    "channel concat", settings, restore=own_way, make=partial(OtherMechanism, way="concat")
+                ),
+                Variant(
+                    "cross-attention", settings, restore=own_way, make=partial(OtherMechanism, way="cross")
+                ),
+            ],
+            [Direction("CacheKV", "channel concat"), Direction("CacheKV", "cross-attention")],
+            "CacheKV gives the highest identity similarity of the three.",
+        )
     )
