@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import FaultList, FaultyInput, RefbenchError
 from ..files import sha256_bytes, sha256_file, write_bytes
 from ..images import encode_png
-from ..progress import progress
+from ..progress import progress, say
 from .degrade import degrade
 from .journal import Journal
 from .lq import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
@@ -65,8 +65,13 @@ def synthesise(
     if faults:
         mend = "Mend these HQ images or leave them out, and run again."
         raise FaultList(f"degrade {recipe.name}", sorted(map(str, faults)), mend)
-    for key in journal.rows.keys() - images.keys():
+    others = journal.rows.keys() - images.keys()
+    for key in others:
         (out / f"{key}.png").unlink(missing_ok=True)
+    if others:
+        say(
+            f"{out}: {len(others)} LQ images of other HQ images were removed; a folder holds what was asked for"
+        )
     info = LqInfo(
         origin="synthesised",
         recipe=recipe.name,

@@ -66,6 +66,17 @@ def test_same_bytes_for_any_workers_order_and_stops(name: str, images: Images, t
     assert content(tmp_path / "one") == content(tmp_path / "three") == content(tmp_path / "grown")
 
 
+def test_a_folder_holds_what_was_asked_for_and_says_what_it_removes(
+    images: Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synthesise(images, RECIPE, tmp_path, 0)
+    assert "removed" not in capsys.readouterr().err
+    first = sorted(images)[0]
+    synthesise({first: images[first]}, RECIPE, tmp_path, 0)
+    assert [path.stem for path in tmp_path.glob("*.png")] == [first]
+    assert f"{len(images) - 1} LQ images of other HQ images were removed" in capsys.readouterr().err
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
