@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from .metrics.record import Record
 
 RECIPES = ("refldm-moderate", "refldm-severe")
-RESTORERS = ("lq-copy", "classical", "reference-copy")
+RESTORERS = (
+    *("lq-copy", "classical"),
+    *("ldm-mini", "refldm-mini", "composite-context-mini"),
+    "reference-copy",
+)
 
 
 @dataclass(frozen=True)

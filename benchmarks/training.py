@@ -43,7 +43,7 @@ CASES = (
     ("autoencoder", 0.0),
     ("ldm", 0.0),
     ("refldm", 0.0),
-    ("refldm", 0.1),
+    ("refldm", 4.0),
     ("composite-context", 0.0),
 )
 

@@ -69,9 +69,8 @@ def synthesise(
     for key in others:
         (out / f"{key}.png").unlink(missing_ok=True)
     if others:
-        say(
-            f"{out}: {len(others)} LQ images of other HQ images were removed; a folder holds what was asked for"
-        )
+        told = "LQ images of other HQ images were removed; a folder holds what was asked for"
+        say(f"{out}: {len(others)} {told}")
     info = LqInfo(
         origin="synthesised",
         recipe=recipe.name,

@@ -71,7 +71,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
         RefbenchError: ``out`` is a run of other settings, which are listed; weights that are absent.
         FaultyInput: images that do not fit; a loss that is NaN or infinite (the last checkpoint is kept).
     """
-    workers = Workers.join()
+    workers = Workers.join(device)
     task = make_task(run, device)
     batches = Batches(run.data, run.batch, task.image_size, run.seed, workers, task.needs_references)
     state = State(task, run)

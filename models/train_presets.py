@@ -60,7 +60,11 @@ MINI_RUN: Settings = {
     "sheet_every": 400,
     "validation": {"recogniser": "mobilefacenet"},
 }
-MINI_IDENTITY: Settings = {"recogniser": "dlib-resnet", "weight": 2.0, "target": "hq"}
+MINI_IDENTITY: Settings = {"recogniser": "dlib-resnet", "weight": 4.0, "images": 8, "target": "hq"}
+MINI_DATA: Settings = {
+    "recipe": "refldm-train-128",
+    "augmentation": {"mirror_probability": 0.0, "distortion": 0.05, "shift": 0.02},
+}
 MINI_TOWER: Settings = {"image_size": 64, "patch": 8, "channels": 128, "layers": 4, "heads": 4}
 MINI_CONTEXT: Settings = {
     "recogniser": "dlib-resnet",
@@ -105,14 +109,14 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
         "refldm-mini": {
             "kind": "refldm",
             **MINI_RUN,
-            "data": {"recipe": "refldm-train-128", "references": 2},
+            "data": {**MINI_DATA, "references": 2},
             "model": {**MINI_MODEL, "reference_encoding": "separate"},
             "identity": MINI_IDENTITY,
         },
         "composite-context-mini": {
             "kind": "composite-context",
             **MINI_RUN,
-            "data": {"recipe": "refldm-train-128", "references": 1},
+            "data": {**MINI_DATA, "references": 1},
             "model": {
                 **MINI_MODEL,
                 "unet": {**MINI_UNET, "context_channels": 192, "context_grid": 8},

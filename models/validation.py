@@ -36,7 +36,7 @@ class Validation:
             raise RefbenchError(
                 f"validation.recogniser {wanted.recogniser!r} is the one in the loss; name another"
             )
-        data = run.data.model_copy(update={"split": wanted.split})
+        data = run.data.model_copy(update={"split": wanted.split, "own_share": 0.0})
         self.batch = Batches(data, 1, image_size, run.seed, None, needs_references).first(wanted.images)
         place = torch.device(device)
         self.batch = self.batch.to(place)

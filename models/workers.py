@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed, nn
+from accelerate import PartialState
+from accelerate.utils import reduce
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +20,15 @@ class Workers:
     world: int = 1
 
     @classmethod
-    def join(cls) -> Workers:
-        """Join the processes that ``torchrun`` started; alone if it did not."""
-        world = int(os.environ.get("WORLD_SIZE", "1"))
-        if world == 1:
+    def join(cls, device: str = "cpu") -> Workers:
+        """Join the processes that ``torchrun`` or ``accelerate launch`` started; alone if neither did.
+
+        From then on ``cuda`` is this process's own GPU.
+        """
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
-        if not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        return cls(distributed.get_rank(), world)
+        state = PartialState(cpu=device == "cpu")
+        return cls(state.process_index, state.num_processes)
 
     @property
     def is_first(self) -> bool:
@@ -37,23 +40,20 @@ class Workers:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if self.world == 1 or not gradients:
             return
-        together = torch.cat([gradient.flatten() for gradient in gradients])
-        distributed.all_reduce(together)
-        together /= self.world
+        together = self.average(torch.cat([gradient.flatten() for gradient in gradients]))
         taken = 0
         for gradient in gradients:
             gradient.copy_(together[taken : taken + gradient.numel()].view_as(gradient))
             taken += gradient.numel()
 
     def average(self, value: Tensor) -> Tensor:
-        """The mean of a number over the processes."""
-        if self.world > 1:
-            value = value.clone()
-            distributed.all_reduce(value)
-            value /= self.world
-        return value
+        """The mean of a tensor over the processes."""
+        if self.world == 1:
+            return value
+        mean: Tensor = reduce(value.clone(), "mean")
+        return mean
 
     def wait(self) -> None:
         """Wait for the others."""
         if self.world > 1:
-            distributed.barrier()
+            PartialState().wait_for_everyone()

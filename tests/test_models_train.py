@@ -393,10 +393,14 @@ def test_batches_depend_on_seed_and_step_alone(people: Path) -> None:
     assert [next(half).keys[0] for half in halves] == list(whole[0].keys)
 
 
+STILL = Augmentation(
+    colour=0, hue=0, degrees=0, shift=0, scale=(1, 1), perspective_probability=0, mirror_probability=0
+)
+
+
 def test_references_are_augmented_as_the_settings_say(people: Path) -> None:
-    still = dict.fromkeys(("colour", "hue", "degrees", "shift", "distortion", "mirror_probability"), 0)
     data = make_config(settings(people, "autoencoder", steps=1)).data
-    left = data.model_copy(update={"augmentation": Augmentation(**still, scale=(1, 1)), "own_share": 1.0})
+    left = data.model_copy(update={"augmentation": STILL, "own_share": 1.0})
     for given, same in ((left, True), (left.model_copy(update={"augmentation": Augmentation()}), False)):
         batch = next(Batches(given, 3, SIZE, 1).since(0))
         assert torch.equal(batch.references[:, 0], batch.hq) == same
@@ -509,6 +513,18 @@ def test_validation_is_logged_and_taken_up(tmp_path: Path, need_weights: Callabl
     loss["identity"] = {"weight": 0.1, "recogniser": "dlib-resnet"}
     with pytest.raises(RefbenchError, match="is the one in the loss"):
         Validation(make_config(loss), 24, True, "cpu")  # type: ignore[arg-type]
+
+
+def test_validation_never_gives_the_target_as_its_reference(
+    people: Path, need_weights: Callable[..., None]
+) -> None:
+    need_weights("lpips-alexnet", "dlib-resnet", "dlib-resnet-manifest")
+    given = settings(people, "refldm", steps=1, autoencoder="a", validation={"every": 1, "split": "test"})
+    given["data"] |= {"own_share": 1.0, "augmentation": STILL.model_dump()}
+    run = make_config(given)
+    assert run.kind == "refldm"
+    batch = Validation(run, SIZE, True, "cpu").batch
+    assert not any(torch.equal(own[0], hq) for own, hq in zip(batch.references, batch.hq, strict=True))
 
 
 def test_tensorboard_beside_csv_or_a_word(
