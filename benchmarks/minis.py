@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 from refbench.builders.manifest import ReferenceSet, Target
+from refbench.files import sha256_json
 from refbench.images import read_rgb
 from refbench.leaderboard.statistics import means_with_intervals, paired_difference
 from refbench.metrics.catalogue import find
@@ -48,12 +49,16 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Condition:
-    """How images are restored: by what, with how many references, and whose."""
+    """How images are restored: by what, with how many references, and whose.
+
+    References come in the set's order, of which the nearest is the first; ``drawn`` takes them by chance.
+    """
 
     name: str
     model: str
     references: int = 0
     wrong: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Claim:
 LQ, BICUBIC, CEILING, LDM = "LQ", "bicubic", "autoencoder of HQ (ceiling)", "LDM"
 NULL, OTHERS = "ReF-LDM, null references", "ReF-LDM, another person's"
 REFLDM = {n: f"ReF-LDM, {n} reference{'s' * (n > 1)}" for n in (1, 2, 3)}
+DRAWN = {n: f"ReF-LDM, {n} drawn by chance" for n in (1, 2, 3)}
 NO_CONTEXT, OTHERS_CONTEXT = "composite context, none", "composite context, another person's"
 COMPOSITE = {n: f"composite context, {n} reference{'s' * (n > 1)}" for n in (1, 3)}
 CONDITIONS = (
@@ -78,6 +84,7 @@ CONDITIONS = (
     Condition(LDM, "ldm"),
     Condition(NULL, "refldm"),
     *(Condition(name, "refldm", count) for count, name in REFLDM.items()),
+    *(Condition(name, "refldm", count, drawn=True) for count, name in DRAWN.items()),
     Condition(OTHERS, "refldm", 1, wrong=True),
     Condition(NO_CONTEXT, "composite-context"),
     *(Condition(name, "composite-context", count) for count, name in COMPOSITE.items()),
@@ -92,7 +99,8 @@ CLAIMS = (
     ),
     Claim("references help ReF-LDM", REFLDM[1], NULL),
     Claim("ReF-LDM with references beats LDM", REFLDM[1], LDM),
-    Claim("three references beat one", REFLDM[3], REFLDM[1]),
+    Claim("three references beat the nearest", REFLDM[3], REFLDM[1]),
+    Claim("three references beat one of them, drawn by chance", DRAWN[3], DRAWN[1]),
     Claim("another person's reference lowers it, ReF-LDM", REFLDM[1], OTHERS),
     Claim("references help composite context", COMPOSITE[1], NO_CONTEXT),
     Claim("another person's reference lowers it, composite context", COMPOSITE[1], OTHERS_CONTEXT),
@@ -131,7 +139,7 @@ def main() -> int:
     images = {
         condition.name: restored(condition, place, targets, given.recipe, given.models, given.out)
         for condition in CONDITIONS
-        if condition.references <= most
+        if condition.references <= most and (most >= max(DRAWN) or not condition.drawn)
     }
     scores = per_image(place, given.recipe, keys, images)
     vectors = {name: frechet_vectors([paths[key] for key in keys]) for name, paths in images.items()}
@@ -197,7 +205,10 @@ def restored(
     others = [*targets[1:], targets[0]]
     jobs = []
     for target, other in zip(targets, others, strict=True):
-        keys = (other if condition.wrong else target).references[: condition.references]
+        keys = (other if condition.wrong else target).references
+        if condition.drawn:
+            keys = tuple(sorted(keys, key=lambda key: sha256_json([target.key, key])))
+        keys = keys[: condition.references]
         source = place.hq_path(target.key) if condition.model == "ceiling" else lq(target.key)
         jobs.append(Job(target.key, source, tuple(place.hq_path(key) for key in keys)))
     report = restore_images(jobs, restorer(condition, models), out / condition.name)
