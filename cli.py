@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import typer
 
-from . import __version__
 from .builders.commands import app as builders_app
 from .degradations.commands import app as degradations_app
 from .errors import RefbenchError
@@ -28,6 +27,7 @@ from .models.commands import app as models_app
 from .models.commands import train
 from .progress import say
 from .samples.commands import app as samples_app
+from .version import __version__
 from .weights.commands import app as weights_app
 
 app = typer.Typer(
@@ -150,7 +150,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build a reference set: align, embed, find identities, choose references, split."""
-    from .builders.options import read_options
+    from .builders.settings.options import read_options
     from .devices import pick_device
     from .verbs import build as run
 
@@ -273,7 +273,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score submissions in one pass and add their records to a store."""
-    from .metrics.engine import precision_named
+    from .metrics.scoring.engine import precision_named
     from .verbs import score as run
     from .verbs import summary
 
@@ -316,7 +316,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Restore, check, score and record in one go; a run that was killed goes on where it was."""
-    from .metrics.engine import precision_named
+    from .metrics.scoring.engine import precision_named
     from .verbs import evaluate as run
     from .verbs import summary
 
@@ -391,7 +391,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, what works on this machine, and what to run where something does not."""
     from dataclasses import asdict
 
-    from .doctor import diagnose, render
+    from .doctor.diagnosis import diagnose, render
 
     findings = diagnose()
     emit([asdict(finding) for finding in findings], as_json, render(findings))

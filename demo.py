@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import weights
 from .errors import RefbenchError
 from .progress import say
+from .weights import local as weights
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .builders.options import BuildOptions
-    from .metrics.record import Record
+    from .builders.settings.options import BuildOptions
+    from .records.record import Record
 
 RECIPES = ("refldm-moderate", "refldm-severe")
 RESTORERS = (
@@ -92,7 +92,7 @@ def demo(out: Path, photos: Path | None = None, device: str = "auto") -> DemoRes
         RefbenchError: weights of the group ``demo`` are absent; no usable face; no person with two photos.
     """
     require_weights()
-    from .samples import PEOPLE
+    from .samples.sample_people import PEOPLE
     from .verbs import build, degrade, publish, restore, score
 
     start = time.monotonic()
@@ -122,7 +122,7 @@ def require_weights() -> None:
 
 
 def _options(photos: Path | None) -> BuildOptions:
-    from .builders.options import BuildOptions
+    from .builders.settings.options import BuildOptions
 
     if photos is not None:
         return BuildOptions(name=photos.resolve().name, val=0.0, test=1.0)

@@ -136,7 +136,7 @@ def _open(url: str, have: int, validator: str | None) -> HTTPResponse:
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
-    from . import __version__
+    from .version import __version__
 
     if not url.startswith(("http://", "https://")):
         raise DownloadError("is not an http or https address")

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .builders.build import build_set
-from .builders.manifest import ReferenceSet, Target
-from .builders.options import BuildOptions
-from .builders.report import BuildReport
-from .degradations.lq import INFO
-from .degradations.named import load_recipe
-from .degradations.recipe import Recipe
-from .degradations.synthesise import LqInfo, synthesise
-from .degradations.verify import Verification, verify
+from .builders.photos.report import BuildReport
+from .builders.settings.options import BuildOptions
+from .degradations.lq.synthesise import LqInfo, synthesise
+from .degradations.lq.verify import Verification, verify
+from .degradations.recipes.lookup import load_recipe
+from .degradations.recipes.recipe import Recipe
 from .errors import FaultList, RefbenchError
 from .files import write_text
 from .progress import say
+from .records.lq_set import INFO
+from .records.reference_set import ReferenceSet, Target
 
 if TYPE_CHECKING:
-    from .metrics.engine import Precision
-    from .metrics.record import Record
-    from .models.restore import RestoreReport
+    from .metrics.scoring.engine import Precision
+    from .models.restorers.restore import RestoreReport
+    from .records.record import Record
 
 
 def build(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
@@ -129,12 +129,11 @@ def restore(
         RefbenchError: LQ images are absent, the model cannot be loaded, ``out`` holds another run.
     """
     from .devices import pick_device
-    from .leaderboard.cards import CARD_NAME, write_card
-    from .metrics.modes import with_references
-    from .metrics.record import Card
-    from .models.bundled import load_restorer
-    from .models.restore import restore_images
-    from .models.restorer import Job
+    from .models.checkpoints.registry import load_restorer
+    from .models.restorers.restore import restore_images
+    from .records.card import CARD_NAME, Card, write_card
+    from .records.evaluation_modes import with_references
+    from .records.run_manifest import Job
 
     chosen = ReferenceSet.read(reference_set)
     targets = _targets(chosen, split)
@@ -206,10 +205,10 @@ def score(
         RefbenchError: no such set or protocol, absent weights.
     """
     from .devices import pick_device
-    from .leaderboard.store import Store
-    from .leaderboard.submission import read_submission
+    from .leaderboard.store.store import Store
+    from .leaderboard.submission.submission import read_submission
     from .metrics.catalogue import OFFLINE
-    from .metrics.score import Entry, score_many
+    from .metrics.scoring.score import Entry, score_many
 
     chosen = ReferenceSet.read(reference_set)
     _require_lq(chosen, recipe, _targets(chosen, split))
@@ -268,7 +267,7 @@ def evaluate(
         FaultList: images are faulty or, without ``allow_missing``, absent because the model failed on them.
         RefbenchError: whatever `restore` and `score` raise.
     """
-    from .leaderboard.submission import check_submission
+    from .leaderboard.submission.submission import check_submission
 
     records: list[Record] = []
     folders = [out / recipe for recipe in recipes]
@@ -330,8 +329,8 @@ def publish(
         FaultyInput: ``out`` holds files that are not a site; a submission is faulty.
         RefbenchError: the store or a set cannot be read; the Hub cannot be reached or refuses.
     """
-    from .leaderboard.hub import push_site
-    from .leaderboard.publish import publish_site
+    from .leaderboard.sharing.hub import push_site
+    from .leaderboard.site.publish import publish_site
 
     page = publish_site(store, out, reference_sets, submissions)
     if push:

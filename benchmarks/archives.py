@@ -28,9 +28,8 @@ from pathlib import Path
 import numpy as np
 from refbench.errors import RefbenchError
 from refbench.images import encode_png
-from refbench.leaderboard.cards import card_text
-from refbench.leaderboard.submission import check_submission
-from refbench.metrics.record import Card
+from refbench.leaderboard.submission.submission import check_submission
+from refbench.records.card import Card, card_text
 
 NAMES = (
     "../evil.png",

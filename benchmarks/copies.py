@@ -25,11 +25,11 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from refbench.builders.manifest import ReferenceSet
 from refbench.images import RGB, read_rgb, to_uint8, write_png
-from refbench.leaderboard.copies import MANY, find_copies
-from refbench.models.baselines import Classical
-from refbench.models.bundled import load_restorer
+from refbench.leaderboard.integrity.copies import MANY, find_copies
+from refbench.models.checkpoints.registry import load_restorer
+from refbench.models.restorers.baselines import Classical
+from refbench.records.reference_set import ReferenceSet
 
 Change = Callable[[RGB], RGB]
 FOUND = MANY

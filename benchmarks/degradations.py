@@ -28,12 +28,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from refbench.degradations.blurring import blur_kernel
-from refbench.degradations.degrade import carry_out
-from refbench.degradations.named import load_recipe
-from refbench.degradations.parallel import one_thread_each
-from refbench.degradations.plan import Plan, make_plan
-from refbench.degradations.synthesise import synthesise
+from refbench.degradations.engine.degrade import carry_out
+from refbench.degradations.engine.parallel import one_thread_each
+from refbench.degradations.lq.synthesise import synthesise
+from refbench.degradations.operations.blurring import blur_kernel
+from refbench.degradations.recipes.lookup import load_recipe
+from refbench.degradations.recipes.plan import Plan, make_plan
 from refbench.images import RGB, encode_png, find_photos, read_rgb, write_png
 
 SIZE = 512

@@ -31,12 +31,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from refbench import weights
 from refbench.faces.align import align_face
-from refbench.faces.detect import MTCNN, choose_face, find_faces, load_detector
-from refbench.faces.recognise import RECOGNISERS, Recogniser, load_recogniser
-from refbench.faces.recogniser_kinds import own_recogniser
+from refbench.faces.detectors.detect import MTCNN, choose_face, find_faces, load_detector
+from refbench.faces.recognisers.recognise import RECOGNISERS, Recogniser, load_recogniser
+from refbench.faces.recognisers.registry import own_recogniser
 from refbench.images import find_photos, read_rgb, write_png
+from refbench.weights import local as weights
 from torch import Tensor, nn
 
 GOAL = 0.15

@@ -27,21 +27,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from refbench import weights
-from refbench.builders.judge import judge_thresholds
-from refbench.builders.manifest import ReferenceSet
-from refbench.faces.detect import choose_face, find_faces, load_detector
-from refbench.faces.recognise import RECOGNISERS, load_recogniser
-from refbench.faces.verification import (
-    accepted_at,
-    accuracy,
-    best_threshold,
-    equal_error_rate,
-    ten_fold,
-)
+from refbench.builders.identities.clustering_metrics import judge_thresholds
+from refbench.faces.detectors.detect import choose_face, find_faces, load_detector
+from refbench.faces.recognisers.recognise import RECOGNISERS, load_recogniser
+from refbench.faces.verification import accepted_at, accuracy, best_threshold, equal_error_rate, ten_fold
 from refbench.files import replacing
 from refbench.images import read_rgb
 from refbench.progress import track
+from refbench.records.reference_set import ReferenceSet
+from refbench.weights import local as weights
 
 PRECISION = 0.999
 THRESHOLDS = (0.3, 0.35, 0.38, 0.4, 0.42, 0.45, 0.475, 0.5, 0.525, 0.55, 0.6)

@@ -14,7 +14,7 @@ import json
 import sys
 
 import numpy as np
-from refbench.leaderboard.statistics import means_with_intervals, sum_by_identity, swap_test
+from refbench.leaderboard.statistics.statistics import means_with_intervals, sum_by_identity, swap_test
 
 PEOPLE = (10, 20, 50, 100, 150)
 SLACK = 0.015

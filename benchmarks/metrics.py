@@ -36,19 +36,20 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from refbench import weights
-from refbench.builders.manifest import ReferenceSet, SetInfo, Target, content_hash
 from refbench.faces.align import FFHQ_512
-from refbench.faces.recognise import load_recogniser
+from refbench.faces.recognisers.recognise import load_recogniser
 from refbench.files import sha256_file, write_json
 from refbench.images import read_rgb, write_png
-from refbench.metrics import engine, inception
 from refbench.metrics.catalogue import select
-from refbench.metrics.engine import cores, steady
-from refbench.metrics.feature import Batch
-from refbench.metrics.perceptual import load_lpips
-from refbench.metrics.record import Card
-from refbench.metrics.score import Entry, score_many
+from refbench.metrics.core.feature import Batch
+from refbench.metrics.protocols import inception
+from refbench.metrics.protocols.lpips import load_lpips
+from refbench.metrics.scoring import engine
+from refbench.metrics.scoring.engine import cores, steady
+from refbench.metrics.scoring.score import Entry, score_many
+from refbench.records.card import Card
+from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+from refbench.weights import local as weights
 
 PROTOCOLS = (
     "psnr/rgb",

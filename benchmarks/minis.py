@@ -22,19 +22,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from refbench.builders.manifest import ReferenceSet, Target
 from refbench.files import sha256_json
 from refbench.images import read_rgb
-from refbench.leaderboard.statistics import means_with_intervals, paired_difference
+from refbench.leaderboard.statistics.statistics import means_with_intervals, paired_difference
 from refbench.metrics.catalogue import find
-from refbench.metrics.engine import load
-from refbench.metrics.feature import Batch
-from refbench.metrics.frechet import Few, frechet_distance
-from refbench.metrics.record import Card, Record
-from refbench.metrics.score import Entry, score_many
-from refbench.models.minis import FOLDER, SIZE, load_mini
-from refbench.models.restore import restore_images
-from refbench.models.restorer import Job, Restorer, RestorerCard
+from refbench.metrics.core.feature import Batch
+from refbench.metrics.distances.frechet import Few, frechet_distance
+from refbench.metrics.scoring.engine import load
+from refbench.metrics.scoring.score import Entry, score_many
+from refbench.models.checkpoints.minis import FOLDER, SIZE, load_mini
+from refbench.models.restorers.restore import restore_images
+from refbench.models.restorers.restorer import Restorer
+from refbench.records.card import Card
+from refbench.records.record import Record
+from refbench.records.reference_set import ReferenceSet, Target
+from refbench.records.run_manifest import Job, RestorerCard
 from torch import Tensor
 
 LPIPS, IDS, FRECHET = "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "fd/alexnet-relu5-v1"

@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from refbench.builders.approximate import find_pairs_by_faiss
-from refbench.builders.coarse import coarsen
-from refbench.builders.pairs import Pairs, exact_distances, find_pairs
+from refbench.builders.identities.faiss_search import find_pairs_by_faiss
+from refbench.builders.identities.pair_search import Pairs, exact_distances, find_pairs
+from refbench.builders.identities.prefilter import coarsen
 
 Vectors = npt.NDArray[np.float32]
 THRESHOLD = 0.4

@@ -33,10 +33,10 @@ from typing import TypeVar
 from unittest.mock import patch
 
 import torch
-from refbench.models import attention, autoencoder, unet
-from refbench.models.attention import CacheKV
-from refbench.models.ddim import ddim, spaced_timesteps
-from refbench.models.refldm import RefLdm, RefLdmConfig
+from refbench.models.diffusion.ddim import ddim, spaced_timesteps
+from refbench.models.networks import attention, autoencoder, unet
+from refbench.models.networks.attention import CacheKV
+from refbench.models.refldm.model import RefLdm, RefLdmConfig
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from refbench.leaderboard.example import write_example
-from refbench.leaderboard.publish import publish_site
-from refbench.leaderboard.ranking import make_board
-from refbench.leaderboard.settings import BoardSettings
-from refbench.leaderboard.statistics import DRAWS, draws_for
-from refbench.leaderboard.store import Store
-from refbench.leaderboard.synthetic import People, make_records
+from refbench.leaderboard.examples.example import write_example
+from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.site.publish import publish_site
+from refbench.leaderboard.statistics.ranking import make_board
+from refbench.leaderboard.statistics.statistics import DRAWS, draws_for
+from refbench.leaderboard.store.settings import BoardSettings
+from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
 from scipy import stats
 

@@ -23,20 +23,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from refbench.builders.manifest import ReferenceSet, SetInfo, Target, content_hash
 from refbench.files import sha256_file
 from refbench.images import write_png
-from refbench.models import minis
-from refbench.models.autoencoder import Autoencoder
-from refbench.models.checkpoints import save_weights
-from refbench.models.train import State
-from refbench.models.train_config import AnyRun
-from refbench.models.train_data import Batches
-from refbench.models.train_presets import preset
-from refbench.models.train_settings import make_config
-from refbench.models.train_tasks import make_task
-from refbench.models.workers import Workers
+from refbench.models.checkpoints import minis
+from refbench.models.checkpoints.checkpoints import save_weights
+from refbench.models.networks.autoencoder import Autoencoder
+from refbench.models.training.config import AnyRun
+from refbench.models.training.data import Batches
+from refbench.models.training.distributed import Workers
+from refbench.models.training.presets import preset
+from refbench.models.training.settings import make_config
+from refbench.models.training.tasks.registry import make_task
+from refbench.models.training.train import State
 from refbench.progress import say
+from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 
 GOAL = 0.05
 CASES = (

@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import RefbenchError
+from ..faces.embeddings import Embeddings
 from ..files import replacing
 from ..images import find_photos
 from ..progress import say
-from .bench import Bench
-from .choose import choose, count, warn
-from .identify import identify
-from .intake import examine, gather, hash_photos, other_files, set_apart
-from .keys import hash_keys, keys_of
-from .manifest import ReferenceSet, SetInfo, content_hash
-from .options import BuildOptions
-from .pairs import Vectors
-from .provenance import package_versions, recogniser_of, settled, weight_versions
-from .report import REPORTS, BuildReport, Line, in_order
+from ..records.reference_set import ReferenceSet, SetInfo, content_hash
+from .identities.identify import identify
+from .photos.candidates import examine, gather, hash_photos, other_files, set_apart
+from .photos.keys import hash_keys, keys_of
+from .photos.photo_cache import Bench
+from .photos.report import REPORTS, BuildReport, Line, in_order
+from .references.assign import choose, count, warn
+from .settings.options import BuildOptions
+from .settings.provenance import package_versions, recogniser_of, settled, weight_versions
 from .verify import verify_set
 
 CACHE = ".cache"
@@ -118,7 +118,7 @@ def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchE
 
 
 def write_set(
-    made: ReferenceSet, pictures: Mapping[str, Path], vectors: Vectors, report: BuildReport
+    made: ReferenceSet, pictures: Mapping[str, Path], vectors: Embeddings, report: BuildReport
 ) -> BuildReport:
     """Put a set into its folder: pictures, embeddings, report, manifest, and ``set.json`` last.
 

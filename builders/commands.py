@@ -25,8 +25,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what a set holds: counts, references, distances, sizes, quality, licences."""
-    from .manifest import ReferenceSet
-    from .overview import overview, write_page
+    from ..records.reference_set import ReferenceSet
+    from .review.summary import overview, write_page
 
     found = ReferenceSet.read(reference_set)
     seen = overview(found)
@@ -96,7 +96,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Look for the same picture or person on both sides of a split, or in other sets."""
-    from .audit import audit_set
+    from .review.audit import audit_set
 
     found = audit_set(reference_set, against or (), threshold)
     path = out or reference_set / "audit.json"
@@ -115,7 +115,7 @@ def review(
     edges: Annotated[int, typer.Option(min=1, help="Doubtful pairs shown of each kind.")] = 60,
 ) -> None:
     """Write a sheet of every person's faces and of the most doubtful pairs, to check by eye."""
-    from .review import write_review
+    from .review.review import write_review
 
     path = out or reference_set / "review.html"
     write_review(reference_set, path, edges)
@@ -134,7 +134,7 @@ def export_(
     audit: Annotated[Path | None, typer.Option(help="audit.json for the data card.")] = None,
 ) -> None:
     """Write a set in another form: Parquet for datasets with card and Croissant, shards, lists, folders."""
-    from .exchange import export_set
+    from .exchange.exchange import export_set
 
     written = export_set(reference_set, out, form, recipe or (), references, audit)
     typer.echo(f"{out}: {len(written)} files")
@@ -166,17 +166,17 @@ def import_(
     """Make a reference set of a published one: its lists and splits as they are, its images from disk."""
     from ..devices import pick_device
     from ..errors import RefbenchError
-    from .exchange import is_parquet_export
+    from .exchange.exchange import is_parquet_export
 
     if is_parquet_export(source):
-        from .parquet import read_parquet
+        from .exchange.parquet import read_parquet
 
         found = read_parquet(source, out)
         typer.echo(f"{out}: {len(found.targets)} images, content {found.info.content_hash[:12]}")
         return
     if images is None:
         raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
-    from .adopt import AdoptOptions, adopt
+    from .exchange.import_release import AdoptOptions, adopt
 
     options = AdoptOptions(
         published=published,
@@ -209,7 +209,7 @@ def import_lq(
     workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,
 ) -> None:
     """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
-    from .exchange import import_lq as take_in
+    from .exchange.exchange import import_lq as take_in
 
     info = take_in(reference_set, source, name, split, ignore_extra, workers)
     typer.echo(f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}")
@@ -217,10 +217,10 @@ def import_lq(
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
     """Name, outcome in words, and faults of every folder of LQ images of a set."""
-    from ..degradations.lq import LqInfo, read_rows
-    from ..degradations.verify import verify as verify_folder
+    from ..degradations.lq.verify import verify as verify_folder
     from ..errors import FaultList, RefbenchError
-    from .manifest import ReferenceSet
+    from ..records.lq_set import LqInfo, read_rows
+    from ..records.reference_set import ReferenceSet
 
     found = ReferenceSet.read(reference_set)
     outcomes: list[tuple[str, str, list[str]]] = []

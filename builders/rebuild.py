@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefbenchError
+from ..records.reference_set import ReferenceSet
 from .build import build_set
-from .manifest import ReferenceSet
-from .options import BuildOptions
-from .provenance import package_versions, recogniser_of, weight_versions
-from .report import BuildReport
+from .photos.report import BuildReport
+from .settings.options import BuildOptions
+from .settings.provenance import package_versions, recogniser_of, weight_versions
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ..files import sha256_file
 from ..progress import track
-from .manifest import SPLITS, ReferenceSet, Target, content_hash
+from ..records.reference_set import SPLITS, ReferenceSet, Target, content_hash
 
 
 @dataclass(frozen=True, slots=True)

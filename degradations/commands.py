@@ -18,11 +18,11 @@ def recipes(
 ) -> None:
     """List the bundled recipes, or print one as YAML."""
     if name:
-        from .named import load_recipe
+        from .recipes.lookup import load_recipe
 
         typer.echo(load_recipe(name).to_yaml(), nl=False)
         return
-    from .recipes import RECIPES
+    from .recipes.bundled import RECIPES
 
     width = max(map(len, RECIPES))
     for recipe in RECIPES.values():
@@ -45,8 +45,8 @@ def preview(
     """Show what a recipe does: a contact sheet by quantiles of severity, and statistics of the draws."""
     from ..files import write_text
     from ..images import find_photos, write_png
-    from .named import load_recipe
-    from .preview import preview as make_preview
+    from .recipes.lookup import load_recipe
+    from .reports.preview import preview as make_preview
 
     folder = photos / "images" if (photos / "set.json").is_file() else photos
     paths = [photos] if photos.is_file() else find_photos(folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import weights
+from ..weights import local as weights
 
 State = Literal["ok", "warning", "missing"]
 Versions = Mapping[str, str]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FaultList, FaultyInput, RefbenchError
-from .study_commands import study
+from .study.commands import study
 
 __all__ = ["compare", "records", "study", "submission"]
 
@@ -34,8 +34,7 @@ def new_submission(
 ) -> None:
     """Write a card to fill in (submission.yaml), with a word on each field."""
     from ..files import write_text
-    from ..metrics.record import Card
-    from .cards import CARD_NAME, card_text
+    from ..records.card import CARD_NAME, Card, card_text
 
     path = folder / CARD_NAME
     if path.exists():
@@ -57,8 +56,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Tell every fault of a submission at once, by the rules of the scorer, and the next step."""
-    from ..builders.manifest import ReferenceSet
-    from .submission import check_submission
+    from ..records.reference_set import ReferenceSet
+    from .submission.submission import check_submission
 
     chosen = ReferenceSet.read(reference_set) if reference_set else None
     checked = check_submission(path, chosen, split)
@@ -87,8 +86,8 @@ def kit(
     show_targets: ShowTargets = False,
 ) -> None:
     """Write what a restorer may see and no more: LQ, references, a card; for participants or a container."""
-    from ..builders.manifest import ReferenceSet
-    from .kit import write_kit
+    from ..records.reference_set import ReferenceSet
+    from .submission.kit import write_kit
 
     typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split, show_targets)))
 
@@ -99,7 +98,7 @@ def container(
     model: Annotated[str, typer.Option(help="Name of the model.")] = "My model",
 ) -> None:
     """Write a Dockerfile, a script to fill in, and what runs the image with no network, inputs read-only."""
-    from .kit import write_container
+    from .submission.kit import write_container
 
     made = write_container(folder, model)
     steps = [f"docker build -t my-model {made}", f"sh {made / 'run.sh'} my-model KIT OUT"]
@@ -113,8 +112,8 @@ def challenge(
     per_person: Annotated[int, typer.Option(min=1, help="Images of each person to restore, at most.")] = 1,
 ) -> None:
     """Make a set of which nothing that is scored is a reference, so that kits give no HQ image away."""
-    from ..builders.manifest import ReferenceSet
-    from .challenge import write_challenge_set
+    from ..records.reference_set import ReferenceSet
+    from .submission.challenge import write_challenge_set
 
     made = write_challenge_set(ReferenceSet.read(reference_set), out, per_person)
     counts = made.info.counts
@@ -130,7 +129,7 @@ def import_records(
     ],
 ) -> None:
     """Add records to a store. What is there is never overwritten; an identical record is left as it is."""
-    from .store import Store
+    from .store.store import Store
 
     for path in paths:
         for folder in Store(store).take(path):
@@ -140,8 +139,8 @@ def import_records(
 @records.command("list")
 def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
     """List the records of a store: benchmark, model, images, what superseded it, flags."""
-    from .flags import read_flags
-    from .store import Store
+    from .store.flags import read_flags
+    from .store.store import Store
 
     rows = []
     for stored in Store(store).stored():
@@ -169,7 +168,7 @@ def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
 def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     """Check every record of a store: schema, names, counts, bounds, reasons, links."""
     from ..metrics.catalogue import PROTOCOLS
-    from .store import Store
+    from .store.store import Store
 
     found = Store(store).verify(PROTOCOLS)
     if as_json:
@@ -190,7 +189,7 @@ def supersede(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the record that takes its place.")],
 ) -> None:
     """Note that a record gives way to another one of the same benchmark; both stay."""
-    from .store import Store
+    from .store.store import Store
 
     Store(old.parent.parent).supersede(old, new)
     typer.echo(f"{old.name} is superseded by {new.name}")
@@ -203,10 +202,10 @@ def flag(
     submissions: Annotated[list[Path], typer.Argument(metavar="SUBMISSION...", help="Folders or archives.")],
 ) -> None:
     """Look for copies and training overlap, and keep what is found as flags beside the records."""
-    from ..builders.manifest import ReferenceSet
-    from .flagging import flag_records
-    from .store import Store
-    from .submission import read_submission
+    from ..records.reference_set import ReferenceSet
+    from .integrity.flagging import flag_records
+    from .store.store import Store
+    from .submission.submission import read_submission
 
     given = [read_submission(path) for path in submissions]
     for folder, flags in flag_records(Store(store), ReferenceSet.read(reference_set), given):
@@ -223,7 +222,7 @@ def example(
 ) -> None:
     """Write drawn faces and made-up records, to look at a board before there is any."""
     from ..metrics.catalogue import OFFLINE, PROTOCOLS
-    from .example import write_example
+    from .examples.example import write_example
 
     if folder.exists():
         raise RefbenchError(f"{folder} is there already; made-up records go into a new folder")
@@ -249,8 +248,8 @@ def push_to_hub(
     ] = False,
 ) -> None:
     """Send the records of a store to a data set on the Hugging Face Hub."""
-    from .hub import push_records
-    from .store import Store
+    from .sharing.hub import push_records
+    from .store.store import Store
 
     typer.echo(push_records(Store(store), repo, private=private))
 
@@ -258,7 +257,7 @@ def push_to_hub(
 @records.command("workflow")
 def workflow() -> None:
     """Print a GitHub workflow that publishes a store of records on GitHub Pages."""
-    from .rendering import asset
+    from .rendering.assets import asset
 
     typer.echo(asset("github-pages.yml").decode("utf-8"), nl=False)
 
@@ -280,10 +279,10 @@ def codabench(
     show_targets: ShowTargets = False,
 ) -> None:
     """Write a bundle for Codabench: pages, public and private data, and the scoring program."""
-    from .. import weights
-    from ..builders.manifest import ReferenceSet
     from ..metrics.catalogue import OFFLINE, select
-    from .codabench import Challenge, write_bundle
+    from ..records.reference_set import ReferenceSet
+    from ..weights import local as weights
+    from .sharing.codabench import Challenge, write_bundle
 
     chosen = [metric.protocol for metric in select(protocol or OFFLINE)]
     needed = {name: weights.path(name) for declared in chosen for name in declared.weights}
@@ -306,8 +305,8 @@ def compare(
 ) -> None:
     """Compare two models: paired differences with intervals, and whether they can be told apart."""
     from ..metrics.catalogue import PROTOCOLS
-    from .comparison import as_rows, as_text, compare_models
-    from .store import Store
+    from .statistics.comparison import as_rows, as_text, compare_models
+    from .store.store import Store
 
     lines = compare_models(Store(store), a, b, PROTOCOLS, seed)
     text = json.dumps(as_rows(lines), indent=2, ensure_ascii=False) if as_json else as_text(lines, a, b)

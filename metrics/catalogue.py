@@ -12,11 +12,27 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import RefbenchError
-from . import colour, copying, identity, inception, landmark, masks, no_reference, perceptual, pixel
-from .gain import gain_of
-from .metric import ImageMetric, Metric, SetMetric
-from .protocol import Protocol
-from .statistics_file import against_statistics
+from ..records.protocol import Protocol
+from .core.metric import ImageMetric, Metric, SetMetric
+from .distances.statistics_file import against_statistics
+from .protocols import (
+    colour,
+    identity,
+    inception,
+    landmark,
+    no_reference,
+    pixel,
+)
+from .protocols import (
+    copy_detection as copying,
+)
+from .protocols import (
+    flpips as masks,
+)
+from .protocols import (
+    lpips as perceptual,
+)
+from .protocols.gain import gain_of
 
 FAMILIES = (pixel, perceptual, masks, identity, landmark, copying, colour, inception)
 BF16 = "+bf16"

@@ -91,8 +91,8 @@ def stats(
     from ..errors import RefbenchError
     from ..files import sha256_file
     from .catalogue import find
-    from .set_statistics import measure_statistics
-    from .statistics_file import Statistics, folder, import_clean_fid
+    from .distances.statistics_file import Statistics, folder, import_clean_fid
+    from .scoring.set_statistics import measure_statistics
 
     if images is not None and given is not None:
         raise RefbenchError("give a folder to measure, or --import FILE.npz, not both")

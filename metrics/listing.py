@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .. import weights
 from ..files import write_text
+from ..records.protocol import Protocol
+from ..weights import local as weights
 from .catalogue import METRICS, OFFLINE
-from .metric import Metric, SetMetric
-from .protocol import Protocol
-from .statistics_file import folder as statistics_folder
+from .core.metric import Metric, SetMetric
+from .distances.statistics_file import folder as statistics_folder
 
 BEGIN, END = "<!-- protocols: begin -->", "<!-- protocols: end -->"
 

@@ -13,8 +13,8 @@ app = typer.Typer(help="Bundled restorers and their weights.", no_args_is_help=T
 @app.command("list")
 def list_models() -> None:
     """Print the bundled restorers, their presets, and which weights they need."""
-    from .. import weights
-    from .bundled import BUNDLED
+    from ..weights import local as weights
+    from .checkpoints.registry import BUNDLED
 
     for declared in BUNDLED.values():
         absent = [name for name in declared.weights if weights.find(name) is None]
@@ -37,9 +37,9 @@ def convert(
     import torch
 
     from ..errors import RefbenchError
-    from .brought import convert_release
-    from .checkpoints import Choice
-    from .refldm import RefLdm
+    from .checkpoints.checkpoints import Choice
+    from .checkpoints.external import convert_release
+    from .refldm.model import RefLdm
 
     if weights not in ("ema", "raw"):
         raise RefbenchError(f"weights are 'ema' or 'raw'; got {weights!r}")
@@ -56,7 +56,7 @@ def pack(
     licence: Annotated[str, typer.Option(help="Of the weights, for their card.")] = "research use",
 ) -> None:
     """Put the weights of a run into the package, as float16; the autoencoder first, for all share it."""
-    from . import minis
+    from .checkpoints import minis
 
     path = minis.pack(run, {"licence": licence})
     typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB; restore with --model {path.stem}-mini")
@@ -79,9 +79,10 @@ def train(
     """Train a model from a reference set; under torchrun on several processes."""
     from ..devices import pick_device
     from ..errors import RefbenchError
-    from . import train_presets, train_settings
-    from .train import train as run
-    from .train_config import KINDS
+    from .training import presets as train_presets
+    from .training import settings as train_settings
+    from .training.config import KINDS
+    from .training.train import train as run
 
     if kind not in KINDS:
         raise RefbenchError(f"no training is called {kind!r}; known: {', '.join(KINDS)}")

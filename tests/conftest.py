@@ -68,7 +68,7 @@ def need_weights() -> Callable[..., None]:
     """Call with names of the weights table: skips the test, with the command to run, if one is absent."""
 
     def need(*names: str) -> None:
-        from refbench import weights
+        from refbench.weights import local as weights
 
         absent = [name for name in names if weights.find(name) is None]
         if absent:

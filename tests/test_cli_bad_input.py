@@ -110,7 +110,7 @@ def test_what_was_converted_is_in_the_set_and_said_so(
 def test_all_photos_of_the_one_face_are_one_person(
     built: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    from refbench.builders.manifest import ReferenceSet
+    from refbench.records.reference_set import ReferenceSet
 
     targets = ReferenceSet.read(built[0]).targets
     assert {target.source for target in targets} == {

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from refbench.builders.manifest import ReferenceSet
-from refbench.samples import PEOPLE, truth
+from refbench.records.reference_set import ReferenceSet
+from refbench.samples.sample_people import PEOPLE, truth
 
 DEMO = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet", "dlib-resnet", "lpips-alexnet")
 FEW = 5
@@ -99,7 +99,7 @@ def test_the_sample_people_are_found_without_being_told(
     tmp_path: Path, need_weights: Callable[..., None]
 ) -> None:
     from refbench import build
-    from refbench.builders.judge import judge
+    from refbench.builders.identities.clustering_metrics import judge
 
     need_weights("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet")
     build(PEOPLE, tmp_path / "set")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from refbench.cli import app
 from refbench.errors import RefbenchError
-from refbench.leaderboard.cards import read_card
-from refbench.leaderboard.example import write_example
-from refbench.leaderboard.store import Store
+from refbench.leaderboard.examples.example import write_example
+from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import PROTOCOLS
+from refbench.records.card import read_card
 from typer.testing import CliRunner, Result
 
 SCORED = ("-p", "psnr/rgb", "-p", "copy/face-correlation-v1")

@@ -72,7 +72,12 @@ def test_the_wheel_and_the_sdist_hold_all_that_runs(tmp_path: Path) -> None:
     modules = {p.relative_to(ROOT).as_posix() for folder in packages_on_disk() for p in folder.glob("*.py")}
     assert {f"refbench/{name}" for name in modules} <= names
     assert "refbench/py.typed" in names
-    for data in ("samples/people", "models/minis", "leaderboard/published", "leaderboard/templates"):
+    for data in (
+        "samples/people",
+        "models/checkpoints/minis",
+        "leaderboard/rendering/published",
+        "leaderboard/rendering/templates",
+    ):
         on_disk = {f"refbench/{data}/{p.name}" for p in (ROOT / data).iterdir() if p.is_file()}
         assert on_disk
         assert on_disk <= names

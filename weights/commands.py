@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 @app.command("list")
 def list_weights(names: Names = None, as_json: AsJson = False) -> None:
     """Show the table: what each file is, whether it is here, how its hash is known, its licence."""
-    from .. import weights
+    from . import local as weights
 
     chosen = weights.select(names) if names else list(weights.TABLE.values())
     rows = [_row(entry.name) for entry in chosen]
@@ -75,8 +75,8 @@ def fetch(
 @app.command()
 def verify(names: Names = None, as_json: AsJson = False) -> None:
     """Hash files again: those named, or all that are here. Exit code 1 if one is damaged or missing."""
-    from .. import weights
     from ..errors import FaultList, RefbenchError
+    from . import local as weights
 
     chosen = weights.select(names or list(weights.TABLE))
     if not names:
@@ -105,7 +105,7 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
 @app.command()
 def where(names: Names = None, as_json: AsJson = False) -> None:
     """Print the weights folder, or the paths of the named files; exit code 2 if one is not here."""
-    from .. import weights
+    from . import local as weights
 
     if not names:
         typer.echo(json.dumps(str(weights.folder())) if as_json else str(weights.folder()))
@@ -115,7 +115,7 @@ def where(names: Names = None, as_json: AsJson = False) -> None:
 
 
 def _row(name: str) -> dict[str, Any]:
-    from .. import weights
+    from . import local as weights
 
     entry = weights.TABLE[name]
     return {
@@ -133,7 +133,7 @@ def _row(name: str) -> dict[str, Any]:
 
 
 def _recorded(name: str) -> str | None:
-    from .. import weights
+    from . import local as weights
 
     kept = weights.receipt(name)
     return kept.sha256 if kept else None

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import weights
 from ..downloads import DownloadError
 from ..errors import FaultyInput, RefbenchError
 from ..files import CHUNK, replacing, sha256_file
 from ..progress import say
+from . import local as weights
 from .sources import Source, mirrored
 from .table import Weight
 

@@ -17,21 +17,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from refbench.builders.manifest import ReferenceSet, Target
-from refbench.degradations.augment import Augmentation
-from refbench.faces.recognise import load_recogniser
-from refbench.leaderboard.statistics import means_with_intervals, paired_difference
-from refbench.metrics.perceptual import load_lpips
-from refbench.models.ema import Ema
-from refbench.models.identity import aligned_embedder
-from refbench.models.minis import FOLDER, SHARED, SIZE, STEPS
-from refbench.models.train_config import AnyRun
-from refbench.models.train_data import Batch, Batches
-from refbench.models.train_presets import preset
-from refbench.models.train_settings import make_config
-from refbench.models.train_task import Task
-from refbench.models.train_tasks import make_task
+from refbench.degradations.training.augment import Augmentation
+from refbench.faces.recognisers.recognise import load_recogniser
+from refbench.leaderboard.statistics.statistics import means_with_intervals, paired_difference
+from refbench.metrics.protocols.lpips import load_lpips
+from refbench.models.checkpoints.minis import FOLDER, SHARED, SIZE, STEPS
+from refbench.models.networks.face_embedder import aligned_embedder
+from refbench.models.training.config import AnyRun
+from refbench.models.training.data import Batch, Batches
+from refbench.models.training.ema import Ema
+from refbench.models.training.presets import preset
+from refbench.models.training.settings import make_config
+from refbench.models.training.tasks.registry import make_task
+from refbench.models.training.tasks.task import Task
 from refbench.progress import progress
+from refbench.records.reference_set import ReferenceSet, Target
 from torch import Tensor
 
 Restore = Callable[[Task, Batch], Tensor]

@@ -12,12 +12,12 @@ from functools import partial
 
 import torch
 from common import Direction, Study, Variant, run_study
-from refbench.models.checkpoints import read_tensors
-from refbench.models.ddim import ddim, spaced_timesteps
-from refbench.models.minis import STEPS
-from refbench.models.train_config import RefLdmRun
-from refbench.models.train_data import Batch
-from refbench.models.train_diffusion import RefLdmTask
+from refbench.models.checkpoints.checkpoints import read_tensors
+from refbench.models.checkpoints.minis import STEPS
+from refbench.models.diffusion.ddim import ddim, spaced_timesteps
+from refbench.models.training.config import RefLdmRun
+from refbench.models.training.data import Batch
+from refbench.models.training.tasks.diffusion import RefLdmTask
 from torch import Tensor, nn
 
 WIDTH = 64

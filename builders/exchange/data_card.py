@@ -1,0 +1,168 @@
+"""The data card: what a set is, how it was made, what is in it, and what its use demands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...errors import RefbenchError
+from ...files import write_text
+from ...records.reference_set import SPLITS, ReferenceSet
+from ..review.audit import BINS, KINDS, WIDEST
+from ..review.html import number
+from ..review.summary import SPLIT_COLUMNS, overview
+
+KNOWN_LICENCES = {
+    "cc by 4.0": "cc-by-4.0",
+    "cc by-nc 4.0": "cc-by-nc-4.0",
+    "cc by-nc-sa 4.0": "cc-by-nc-sa-4.0",
+    "cc by-sa 4.0": "cc-by-sa-4.0",
+    "cc0": "cc0-1.0",
+    "cc0 1.0": "cc0-1.0",
+    "mit": "mit",
+    "apache-2.0": "apache-2.0",
+    "unknown": "unknown",
+}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def write_card(
+    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), audit: Path | None = None
+) -> Path:
+    """Write ``out/README.md`` for a set and its Parquet export.
+
+    Args:
+        found: the set.
+        out: folder of the export.
+        recipes: names of the recipes whose LQ images are in it.
+        audit: ``audit.json`` of the set; its findings and distance histograms go into the card.
+
+    Raises:
+        RefbenchError: the audit cannot be read.
+    """
+    parts = [
+        _front(found),
+        f"# {found.info.name}\n",
+        _summary(found),
+        "## Care\n\n" + _care(found),
+        "## Contents\n\n" + _contents(found, recipes),
+        "## Loading\n\n" + _loading(),
+        "## How it was made\n\n" + _making(found),
+        "## Leaks\n\n" + _audit(audit),
+    ]
+    write_text(out / "README.md", "\n".join(parts))
+    return out / "README.md"
+
+
+def _front(found: ReferenceSet) -> str:
+    images = found.info.counts["images"]
+    size = next((name for most, name in SIZES if images < most), "n>1M")
+    licence = KNOWN_LICENCES.get(found.info.licence.lower(), "other")
+    splits = [split for split in SPLITS if any(target.split == split for target in found.targets)]
+    front: dict[str, Any] = {
+        "pretty_name": found.info.name,
+        "license": licence,
+        "task_categories": ["image-to-image"],
+        "tags": ["face-restoration", "reference-based", "faces"],
+        "size_categories": [size],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
+            }
+        ],
+    }
+    if licence == "other":
+        front["license_name"] = found.info.licence[:60]
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _summary(found: ReferenceSet) -> str:
+    counts = found.info.counts
+    return (
+        f"{counts['images']:,} aligned face images of {counts['identities']:,} people, "
+        f"{found.info.image_size} pixels square; {counts['images_with_references']:,} of them have "
+        "references: other images of the same person that may guide a restoration. No person is in two "
+        "splits. "
+        f"Content hash `{found.info.content_hash}`.\n"
+    )
+
+
+def _care(found: ReferenceSet) -> str:
+    licences = sorted({target.licence for target in found.targets})
+    return (
+        f"- **Licence of the photos:** {', '.join(licences)}\n"
+        f"- **Consent of the people shown:** {found.info.consent}\n"
+        "- These are faces of people. Use them to measure and train face restoration. Do not identify "
+        "anybody, do not link the images with names, and remove a person who asks for it.\n"
+        "- A restored face is a guess, also where it looks certain: it is no evidence of who somebody is.\n"
+        "- Identities were found by a network and may be wrong for single people; networks err more often "
+        "for groups that were rare in their training.\n"
+    )
+
+
+def _contents(found: ReferenceSet, recipes: Sequence[str]) -> str:
+    rows = _table(SPLIT_COLUMNS, overview(found).splits)
+    degraded = "".join(f"- `lq_{recipe}`: the image degraded by the recipe {recipe}\n" for recipe in recipes)
+    return (
+        f"{rows}\n"
+        "- `hq`: the aligned image, PNG\n"
+        f"{degraded}"
+        "- `references`, `reference_keys`, `reference_distances`: in order of preference\n"
+        "- `key`: names the image; `identity`: the person, by number\n"
+        "- `landmarks`: eyes, nose and mouth corners, x and y in turn, in pixels\n"
+        "- `quality`: measurements of the face, JSON; `width`, `height`, `hq_sha256`, `phash`, `licence`\n"
+    )
+
+
+def _loading() -> str:
+    return (
+        "```python\nfrom datasets import load_dataset\n\n"
+        'rows = load_dataset("PATH/OF/THIS/FOLDER", split="test")\n'
+        'rows[0]["hq"], rows[0]["references"]\n```\n'
+    )
+
+
+def _making(found: ReferenceSet) -> str:
+    settings = [(name, f"`{json.dumps(value)}`") for name, value in sorted(found.info.settings.items())]
+    versions = [(name, f"`{version}`") for name, version in sorted(found.info.versions.items())]
+    return (
+        "With [refbench](https://github.com/refbench/refbench). "
+        "With the photos and `set.json`, `refbench rebuild` makes the same set again.\n\n"
+        + _table(("choice", "value"), settings)
+        + "\n"
+        + _table(("part", "version"), versions)
+    )
+
+
+def _audit(path: Path | None) -> str:
+    if path is None:
+        return "No audit was made.\n"
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        counts = [(KINDS[kind], count) for kind, count in found["counts"].items()]
+        checked = "; ".join(found["checked"])
+        histograms = [_histogram(sides, bins) for sides, bins in found["nearest"].items()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefbenchError(f"{path}: not an audit: {error}") from None
+    return f"Checked: {checked}.\n\n{_table(('leak', 'pairs'), counts)}\n" + "\n".join(histograms)
+
+
+def _histogram(sides: str, bins: Sequence[int]) -> str:
+    step = WIDEST / BINS
+    rows = [
+        (f"{place * step:.2f} to {(place + 1) * step:.2f}", count)
+        for place, count in enumerate(bins)
+        if count
+    ]
+    title = f"Distance of every image to the nearest on the other side, {sides}:"
+    return f"{title}\n\n{_table(('cosine distance', 'images'), rows)}"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([number(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)

@@ -1,0 +1,156 @@
+"""The release files of FFHQ-Ref and CelebA-Test-Ref: read strictly, checked as a whole, written again.
+
+A release is a folder with ``reference_mapping/SPLIT_references.csv`` (columns ``gt_image``, in val and test
+``lq_image``, ``ref_image`` with a list of names, perhaps ``weight``) and
+``id_based_ffhq_split/SPLIT_image.txt`` (every image of a split, one a line); or a single CSV of test images,
+as CelebA-Test-Ref is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from ...errors import FaultList, RefbenchError
+from ...files import write_text
+from ...records.reference_set import SPLITS, ReferenceSet
+from .release import Release, Row, release_faults
+
+MAPPING = "reference_mapping/{split}_references.csv"
+LISTING = "id_based_ffhq_split/{split}_image.txt"
+COLUMNS = ("gt_image", "lq_image", "ref_image", "weight")
+QUOTED = r"'([^'\\\n]*)'|\"([^\"\\\n]*)\""
+LIST = re.compile(rf"\s*\[\s*(?:(?:{QUOTED})\s*(?:,\s*(?:{QUOTED})\s*)*,?\s*)?\]\s*")
+ITEM = re.compile(QUOTED)
+
+
+def read_release(path: Path) -> Release:
+    """Read a release folder, or a single CSV of test images.
+
+    Raises:
+        RefbenchError: no such files.
+        FaultList: everything that is wrong in any of the files, with file and line.
+    """
+    files = {"test": path} if path.is_file() else _mappings(path)
+    if not files:
+        raise RefbenchError(
+            f"{path} is not a release: no CSV, and no folder with {MAPPING.format(split='test')}"
+        )
+    faults: list[str] = []
+    rows = {split: tuple(_read_mapping(file, faults)) for split, file in files.items()}
+    listings = {} if path.is_file() else {s: path / LISTING.format(split=s) for s in SPLITS}
+    listed = {s: tuple(_read_listing(file, faults)) for s, file in listings.items() if file.is_file()}
+    release = Release(rows, listed)
+    faults += release_faults(release)
+    if faults:
+        raise FaultList(str(path), faults)
+    return release
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """The names in the text of a Python list of strings, such as ``['02293.png', '17651.png']``.
+
+    The text is matched, never evaluated: no escapes, no nesting, no expressions.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not LIST.fullmatch(text):
+        raise ValueError(f"not a list of quoted names: {text[:60]!r}")
+    return tuple(single or double for single, double in ITEM.findall(text))
+
+
+def name_fault(name: str) -> str:
+    """Why a name cannot stand for an image, or nothing."""
+    path = PurePosixPath(name)
+    if not name or name != name.strip() or not name.isprintable():
+        return f"{name!r} is not a name"
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        return f"{name!r} leads out of the folder of images"
+    return ""
+
+
+def write_release(found: ReferenceSet, out: Path) -> list[Path]:
+    """Write the mapping and the lists of a set in the form of FFHQ-Ref; images are named ``KEY.png``."""
+    written = []
+    for split in SPLITS:
+        inside = [target for target in found.targets if target.split == split]
+        columns = COLUMNS[:3] if split != "train" else (COLUMNS[0], COLUMNS[2])
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        for target in inside:
+            if target.references:
+                name, names = f"{target.key}.png", [f"{key}.png" for key in target.references]
+                cells = {"gt_image": name, "lq_image": name, "ref_image": str(names)}
+                writer.writerow([cells[column] for column in columns])
+        mapping, listing = (out / name.format(split=split) for name in (MAPPING, LISTING))
+        write_text(mapping, text.getvalue())
+        write_text(listing, "".join(f"{target.key}.png\n" for target in inside))
+        written += [mapping, listing]
+    return written
+
+
+def _mappings(folder: Path) -> dict[str, Path]:
+    files = {split: folder / MAPPING.format(split=split) for split in SPLITS}
+    return {split: file for split, file in files.items() if file.is_file()}
+
+
+def _read_mapping(path: Path, faults: list[str]) -> Iterator[Row]:
+    text = _read(path, faults)
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [column.strip() for column in next(reader, [])]
+        missing = [column for column in ("gt_image", "ref_image") if column not in header]
+        unknown = [column for column in header if column not in COLUMNS]
+        if missing or unknown:
+            faults.append(f"{path.name}: columns are {', '.join(COLUMNS)}; got {', '.join(header) or 'none'}")
+            return
+        for cells in reader:
+            if cells:
+                row = _row(dict(zip(header, cells, strict=False)), len(cells) == len(header))
+                if isinstance(row, Row):
+                    yield row
+                else:
+                    faults += (f"{path.name}, line {reader.line_num}: {fault}" for fault in row)
+    except csv.Error as error:
+        faults.append(f"{path.name}, line {reader.line_num}: {error}")
+
+
+def _row(cells: Mapping[str, str], is_whole: bool) -> Row | list[str]:
+    if not is_whole:
+        return ["has another number of cells than the first line"]
+    try:
+        references = parse_list(cells["ref_image"])
+    except ValueError as error:
+        return [str(error)]
+    target = cells["gt_image"].strip()
+    lq = cells.get("lq_image", target).strip()
+    names = dict.fromkeys((target, lq, *references))
+    faults = [fault for name in names if (fault := name_fault(name))]
+    if len(set(references)) < len(references):
+        faults.append("a reference stands twice in the list")
+    if target in references:
+        faults.append(f"{target} is its own reference")
+    return faults or Row(target, lq, references)
+
+
+def _read_listing(path: Path, faults: list[str]) -> Iterator[str]:
+    for number, line in enumerate(_read(path, faults).splitlines(), start=1):
+        name = line.strip()
+        fault = name_fault(name) if name else ""
+        if fault:
+            faults.append(f"{path.name}, line {number}: {fault}")
+        elif name:
+            yield name
+
+
+def _read(path: Path, faults: list[str]) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"{path.name}: cannot be read: {error}")
+        return ""

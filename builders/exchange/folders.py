@@ -1,0 +1,31 @@
+"""A set as plain folders: ``SPLIT/IDENTITY/KEY.png``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ...errors import RefbenchError
+from ...files import replacing
+from ...progress import track
+from ...records.reference_set import ReferenceSet
+
+
+def write_folders(found: ReferenceSet, out: Path) -> list[Path]:
+    """Copy every image to ``out/SPLIT/IDENTITY/KEY.png``.
+
+    Building with ``identities: folders`` reads a split back.
+
+    Raises:
+        RefbenchError: an image of the set is missing.
+    """
+    written = []
+    for target in track("images", found.targets, len(found.targets)):
+        path = out / target.split / target.identity / f"{target.key}.png"
+        try:
+            with replacing(path) as partial:
+                shutil.copyfile(found.root / target.hq, partial)
+        except FileNotFoundError:
+            raise RefbenchError(f"{found.root / target.hq}: is missing; run refbench verify") from None
+        written.append(path)
+    return written

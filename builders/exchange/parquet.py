@@ -1,0 +1,177 @@
+"""A set as Parquet files with its pictures inside, which ``datasets.load_dataset`` reads with no script."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from ...errors import FaultList, RefbenchError
+from ...files import replacing, sha256_bytes, write_bytes, write_json
+from ...progress import track
+from ...records.reference_set import SPLITS, ReferenceSet, SetInfo, Target, content_hash
+from ..verify import manifest_faults
+
+ROWS_PER_FILE = 2000
+ROWS_PER_GROUP = 50
+INFO = "refbench.json"
+TEXT = ("key", "identity", "hq_sha256", "phash", "licence")
+PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def write_parquet(
+    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), with_references: bool = True
+) -> list[Path]:
+    """Write ``out/data/SPLIT-00000-of-0000N.parquet`` and ``refbench.json``.
+
+    Every row has the HQ image, one LQ image per recipe (``lq_RECIPE``, empty where there is none), the
+    pictures of its references in order, and what the manifest says, but not where the photo came from: paths
+    of photos may hold names of people.
+
+    Args:
+        found: the set.
+        out: folder to write to.
+        recipes: names of recipes whose LQ images are put beside the HQ ones.
+        with_references: put the pictures of references into each row; without, only their keys.
+
+    Raises:
+        RefbenchError: no LQ images of a recipe, or an image of the set that is missing or changed.
+    """
+    for recipe in recipes:
+        if not found.lq_folder(recipe).is_dir():
+            raise RefbenchError(
+                f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
+            )
+    schema = _schema(recipes, with_references)
+    written = []
+    for split in SPLITS:
+        inside = [target for target in found.targets if target.split == split]
+        parts = [inside[start : start + ROWS_PER_FILE] for start in range(0, len(inside), ROWS_PER_FILE)]
+        for number, part in enumerate(parts):
+            path = out / "data" / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
+            rows = (_row(found, target, recipes, with_references) for target in part)
+            _write(path, schema, track(path.name, rows, len(part)))
+            written.append(path)
+    info = found.info.model_copy(update={"files": {}})
+    write_json(out / INFO, info.model_dump(mode="json"))
+    return [*written, out / INFO]
+
+
+def read_parquet(folder: Path, out: Path) -> ReferenceSet:
+    """Write the set that `write_parquet` put into ``folder`` to ``out`` again; LQ images stay behind.
+
+    Raises:
+        RefbenchError: not such a folder.
+        FaultList: pictures that are not those of the manifest, or a manifest that makes no sense.
+    """
+    try:
+        info = SetInfo.model_validate_json((folder / INFO).read_text("utf-8"))
+        files = sorted((folder / "data").glob("*.parquet"))
+        tables = [pq.ParquetFile(path) for path in files]
+    except (OSError, ValidationError, ValueError) as error:
+        raise RefbenchError(f"{folder} holds no set exported as Parquet: {error}") from None
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RefbenchError(f"{out} is not an empty folder; name a new one")
+    faults: list[str] = []
+    targets = []
+    for path, table in zip(files, tables, strict=True):
+        split = path.name.partition("-")[0]
+        columns = [
+            field.name for field in table.schema_arrow if not field.name.startswith(("lq_", "references"))
+        ]
+        for batch in table.iter_batches(ROWS_PER_GROUP, columns=columns):
+            for row in batch.to_pylist():
+                data, target = row["hq"]["bytes"], _target(row, split, info)
+                if sha256_bytes(data) != target.hq_sha256:
+                    faults.append(f"{target.key}: its picture is not the one that was exported")
+                elif not faults:
+                    write_bytes(out / target.hq, data)
+                targets.append(target)
+    targets.sort(key=lambda target: target.key)
+    faults += manifest_faults(tuple(targets))
+    if content_hash(targets) != info.content_hash:
+        faults.append("the rows together do not have the content hash that refbench.json states")
+    if faults:
+        shutil.rmtree(out, ignore_errors=True)
+        raise FaultList(str(folder), faults)
+    ReferenceSet(out, info, tuple(targets)).write()
+    return ReferenceSet.read(out)
+
+
+def _schema(recipes: Sequence[str], with_references: bool) -> pa.Schema:
+    numbers = pa.list_(pa.float64())
+    fields: list[tuple[str, pa.DataType]] = [(name, pa.string()) for name in TEXT]
+    fields += [("width", pa.int32()), ("height", pa.int32()), ("hq", PICTURE)]
+    fields += [(f"lq_{recipe}", PICTURE) for recipe in recipes]
+    fields += [("references", pa.list_(PICTURE))] if with_references else []
+    fields += [("reference_keys", pa.list_(pa.string())), ("reference_distances", numbers)]
+    fields += [("landmarks", numbers), ("quality", pa.string())]
+    features = {name: _feature(kind) for name, kind in fields}
+    return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if kind.equals(PICTURE):
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def _row(
+    found: ReferenceSet, target: Target, recipes: Sequence[str], with_references: bool
+) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(target, name) for name in (*TEXT, "width", "height")}
+    row["hq"] = _picture(found, target)
+    for recipe in recipes:
+        path = found.lq_path(recipe, target.key)
+        row[f"lq_{recipe}"] = {"bytes": path.read_bytes(), "path": path.name} if path.is_file() else None
+    if with_references:
+        row["references"] = [_picture(found, found[key]) for key in target.references]
+    row["reference_keys"] = list(target.references)
+    row["reference_distances"] = list(target.reference_distances)
+    row["landmarks"] = [coordinate for point in target.landmarks for coordinate in point]
+    row["quality"] = json.dumps(target.quality, sort_keys=True)
+    return row
+
+
+def _picture(found: ReferenceSet, target: Target) -> dict[str, Any]:
+    path = found.root / target.hq
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RefbenchError(f"{path}: cannot be read: {error.strerror}; run refbench verify") from None
+    if sha256_bytes(data) != target.hq_sha256:
+        raise RefbenchError(f"{path}: is not the image of the manifest; run refbench verify")
+    return {"bytes": data, "path": f"{target.key}.png"}
+
+
+def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> None:
+    with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        group: list[dict[str, Any]] = []
+        for row in rows:
+            group.append(row)
+            if len(group) == ROWS_PER_GROUP:
+                writer.write_table(pa.Table.from_pylist(group, schema))
+                group = []
+        if group:
+            writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def _target(row: dict[str, Any], split: str, info: SetInfo) -> Target:
+    flat = row["landmarks"]
+    return Target(
+        **{name: row[name] for name in (*TEXT, "width", "height")},
+        split=split,
+        hq=f"images/{row['key']}.png",
+        references=tuple(row["reference_keys"]),
+        reference_distances=tuple(row["reference_distances"]),
+        landmarks=tuple(zip(flat[0::2], flat[1::2], strict=True)),
+        quality=json.loads(row["quality"]),
+    )

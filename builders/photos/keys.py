@@ -1,0 +1,49 @@
+"""Keys: the names that images carry everywhere, made from the paths of their photos."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from ...files import sha256_bytes
+
+SEPARATOR = "--"
+LONGEST = 100
+
+
+def keys_of(sources: Iterable[str]) -> dict[str, str]:
+    """A key for every photo: its relative path without suffix, ``/`` as ``--``, unsafe characters as ``_``.
+
+    Keys hold ASCII letters, digits, ``_`` and ``-`` alone and differ whatever the case of their letters.
+    Where two photos would share one, the first in order of path keeps it and the others get ``~`` and six
+    digits of the hash of their path.
+    """
+    keys: dict[str, str] = {}
+    taken: set[str] = set()
+    for source in sorted(sources):
+        key = _plain(source)
+        if key.lower() in taken or len(key) > LONGEST:
+            key = f"{key[:LONGEST]}~{sha256_bytes(source.encode('utf-8', 'surrogateescape'))[:6]}"
+        taken.add(key.lower())
+        keys[source] = key
+    return keys
+
+
+def hash_keys(digests: Mapping[str, str]) -> dict[str, str]:
+    """A key for every photo from the SHA-256 of its content: the first sixteen digits, which tell nothing."""
+    return {source: digest[:16] for source, digest in digests.items()}
+
+
+def face_key(photo_key: str, number: int) -> str:
+    """The key of the ``number``-th face of a photo, counted from 1: the first has the photo's own key."""
+    return photo_key if number == 1 else f"{photo_key}~{number}"
+
+
+def _plain(source: str) -> str:
+    whole = PurePosixPath(source)
+    parts = [*whole.parent.parts, whole.stem]
+    ascii_parts = (unicodedata.normalize("NFKD", part).encode("ascii", "ignore").decode() for part in parts)
+    safe = (re.sub(r"[^A-Za-z0-9_-]+", "_", part) or "_" for part in ascii_parts)
+    return SEPARATOR.join(safe)

@@ -1,0 +1,5 @@
+"""Reference lists and identity-disjoint splits."""
+
+from ...deprecated import forward
+
+__getattr__ = forward(__name__)

@@ -1,0 +1,221 @@
+"""Leaks: the same picture or the same person on both sides of a split, or in another set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import RefbenchError
+from ...faces.embeddings import Embeddings
+from ...files import write_json
+from ...records.reference_set import ReferenceSet
+from ..identities.pair_search import Pairs, find_pairs
+from ..photos.phash import hash_vectors
+from .sides import Side, person_threshold, read_side, side_of
+
+NEAR_BITS = 8
+BINS = 40
+WIDEST = 2.0
+KINDS = {
+    "same_file": "the same file",
+    "near_picture": "nearly the same picture (perceptual hash)",
+    "same_person": "the same person (embedding)",
+    "reference_is_target": "a reference that is the target, or nearly",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two images that should not both be where they are; ``amount`` is bits or cosine distance."""
+
+    kind: str
+    first: str
+    first_side: str
+    second: str
+    second_side: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        leaks: in order of kind, then nearest first.
+        checked: which comparisons could be made, in words.
+        nearest: for every pair of sides, the number of images of the first by their distance to the nearest
+            image of the second, in ``BINS`` equal bins from 0 to 2.
+    """
+
+    name: str
+    leaks: tuple[Leak, ...]
+    checked: tuple[str, ...]
+    nearest: dict[str, tuple[int, ...]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of leaks of each kind."""
+        return {kind: sum(leak.kind == kind for leak in self.leaks) for kind in KINDS}
+
+    def text(self, most: int = 20) -> str:
+        """For people."""
+        checked = (
+            "; ".join(self.checked) or "one split and no other set, so reference lists alone were checked"
+        )
+        lines = [f"{self.name}: {checked}"]
+        lines += [f"{count:>7}  {KINDS[kind]}" for kind, count in self.counts.items()]
+        lines += [
+            f"  - {KINDS[leak.kind]}: {leak.first} ({leak.first_side}), {leak.second} ({leak.second_side}), "
+            f"{leak.amount:.4g}"
+            for leak in self.leaks[:most]
+        ]
+        if len(self.leaks) > most:
+            lines.append(f"  ... and {len(self.leaks) - most} more in audit.json")
+        return "\n".join(lines)
+
+    def write(self, path: Path) -> None:
+        """Write everything as JSON."""
+        value = {
+            "name": self.name,
+            "counts": self.counts,
+            "checked": list(self.checked),
+            "nearest": {sides: list(bins) for sides, bins in self.nearest.items()},
+            "leaks": [asdict(leak) for leak in self.leaks],
+        }
+        write_json(path, value)
+
+
+def audit_set(
+    root: Path, others: Sequence[Path] = (), threshold: float | None = None, near_bits: int = NEAR_BITS
+) -> Audit:
+    """Look for leaks across the splits of a set, in its reference lists, and between it and ``others``.
+
+    Args:
+        root: folder of the set.
+        others: folders of sets, text files of hashes (SHA-256 of aligned PNGs or perceptual hashes, one a
+            line, in any mixture), or ``.npy`` files of embeddings by the same recogniser.
+        threshold: cosine distance under which two images show one person; None takes the build's, or the
+            recogniser's own for a set that was taken in.
+        near_bits: bits of 256 up to which two perceptual hashes are of one picture.
+
+    Raises:
+        RefbenchError: not a set, or another side that cannot be read.
+    """
+    found = ReferenceSet.read(root)
+    own = side_of(found)
+    if threshold is None:
+        threshold = person_threshold(found.info)
+    leaks: list[Leak] = []
+    checked: list[str] = []
+    nearest: dict[str, tuple[int, ...]] = {}
+    for first, second in _across_splits(own):
+        leaks += compare(first, second, threshold, near_bits, checked)
+        nearest |= nearest_histogram(first, second)
+    for other in others:
+        far = read_side(other)
+        leaks += compare(own, far, threshold, near_bits, checked)
+        nearest |= nearest_histogram(own, far)
+    leaks += _references_that_are_targets(found, near_bits)
+    order = {kind: number for number, kind in enumerate(KINDS)}
+    ordered = sorted(leaks, key=lambda leak: (order[leak.kind], leak.amount, leak.first, leak.second))
+    return Audit(found.info.name, tuple(ordered), tuple(dict.fromkeys(checked)), nearest)
+
+
+def compare(
+    first: Side, second: Side, threshold: float, near_bits: int, checked: list[str]
+) -> Iterator[Leak]:
+    """Every leak between two sides; ``checked`` gets a line for every comparison that could be made."""
+    if first.hashes and second.hashes:
+        checked.append("files by SHA-256")
+        places: dict[str, list[int]] = {}
+        for row, digest in enumerate(second.hashes):
+            places.setdefault(digest, []).append(row)
+        for row, digest in enumerate(first.hashes):
+            for other in places.get(digest, []):
+                yield _leak("same_file", first, row, second, other, 0.0)
+    if first.phashes and second.phashes:
+        checked.append(f"perceptual hashes within {near_bits} of 256 bits")
+        near = cross_pairs(hash_vectors(first.phashes), hash_vectors(second.phashes), (near_bits + 0.5) / 128)
+        for row, other, distance in _rows(near):
+            yield _leak("near_picture", first, row, second, other, float(round(distance * 128)))
+    if first.vectors is not None and second.vectors is not None:
+        if first.recogniser and second.recogniser and first.recogniser != second.recogniser:
+            checked.append(f"no embeddings against {second.name}: it has another recogniser's")
+            return
+        if first.vectors.shape[1] != second.vectors.shape[1]:
+            raise RefbenchError(
+                f"{first.name} has embeddings of {first.vectors.shape[1]} numbers, {second.name} of "
+                f"{second.vectors.shape[1]}; embed both with one recogniser"
+            )
+        checked.append(f"embeddings under {threshold:g}")
+        for row, other, distance in _rows(cross_pairs(first.vectors, second.vectors, threshold)):
+            yield _leak("same_person", first, row, second, other, round(distance, 6))
+
+
+def cross_pairs(first: Embeddings, second: Embeddings, threshold: float) -> Pairs:
+    """Pairs of a row of ``first`` and a row of ``second`` nearer than ``threshold``, numbered apart."""
+    near = find_pairs(np.concatenate([first, second]), threshold)
+    across = (near.first < len(first)) & (near.second >= len(first))
+    return Pairs(near.first[across], near.second[across] - len(first), near.distance[across])
+
+
+def nearest_histogram(first: Side, second: Side) -> dict[str, tuple[int, ...]]:
+    """How many images of one side lie how far from the nearest image of the other; empty if unknown."""
+    if first.vectors is None or second.vectors is None or not len(first.keys) or not len(second.keys):
+        return {}
+    if first.vectors.shape[1] != second.vectors.shape[1] or first.recogniser != second.recogniser:
+        return {}
+    nearest = np.full(len(first.keys), WIDEST)
+    for start in range(0, len(nearest), 1024):
+        part = first.vectors[start : start + 1024]
+        for column in range(0, len(second.keys), 8192):
+            products = part @ second.vectors[column : column + 8192].T
+            block = nearest[start : start + 1024]
+            np.minimum(block, 1.0 - products.max(axis=1), out=block)
+    counts = np.histogram(nearest, bins=BINS, range=(0.0, WIDEST))[0]
+    return {f"{_side_name(first)} to {_side_name(second)}": tuple(int(count) for count in counts)}
+
+
+def _across_splits(own: Side) -> Iterator[tuple[Side, Side]]:
+    splits = sorted(set(own.groups), reverse=True)
+    for number, split in enumerate(splits):
+        for other in splits[number + 1 :]:
+            yield own.part(split), own.part(other)
+
+
+def _references_that_are_targets(found: ReferenceSet, near_bits: int) -> Iterator[Leak]:
+    for target in found.targets:
+        for key, distance in zip(target.references, target.reference_distances, strict=True):
+            reference = found[key]
+            same = reference.hq_sha256 == target.hq_sha256
+            bits = _bits(target.phash, reference.phash)
+            if same or bits <= near_bits:
+                yield Leak(
+                    "reference_is_target", target.key, target.split, key, reference.split, float(distance)
+                )
+
+
+def _bits(first: str, second: str) -> int:
+    if not first or not second:
+        return 256
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+def _leak(kind: str, first: Side, row: int, second: Side, other: int, amount: float) -> Leak:
+    apart = first.name != second.name
+    here, there = (
+        "/".join(part for part in (side.name if apart else "", group) if part)
+        for side, group in ((first, first.groups[row]), (second, second.groups[other]))
+    )
+    return Leak(kind, first.keys[row], here, second.keys[other], there, amount)
+
+
+def _side_name(side: Side) -> str:
+    return side.groups[0] if len(set(side.groups)) == 1 and side.groups[0] else side.name
+
+
+def _rows(pairs: Pairs) -> Iterator[tuple[int, int, float]]:
+    return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.distance.tolist(), strict=True)

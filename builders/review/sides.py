@@ -1,0 +1,117 @@
+"""What can be compared with a set: another set, a part of one, a list of hashes, embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import RefbenchError
+from ...faces.embeddings import Embeddings
+from ...faces.recognisers.registry import RECOGNISERS
+from ...records.reference_set import ReferenceSet, SetInfo
+from ..identities.pair_search import check_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: what is known of some images, in order of ``keys``.
+
+    ``hashes`` are SHA-256 of files, ``phashes`` perceptual hashes, ``vectors`` embeddings by
+    ``recogniser`` (name and hash); each may be empty or None where it is unknown.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+    hashes: tuple[str, ...] = ()
+    phashes: tuple[str, ...] = ()
+    vectors: Embeddings | None = None
+    recogniser: str = ""
+
+    def part(self, group: str) -> Side:
+        """The images of one group."""
+        rows = [row for row, found in enumerate(self.groups) if found == group]
+        return Side(
+            name=self.name,
+            keys=tuple(self.keys[row] for row in rows),
+            groups=(group,) * len(rows),
+            hashes=tuple(self.hashes[row] for row in rows) if self.hashes else (),
+            phashes=tuple(self.phashes[row] for row in rows) if self.phashes else (),
+            vectors=None if self.vectors is None else self.vectors[rows],
+            recogniser=self.recogniser,
+        )
+
+
+def side_of(found: ReferenceSet) -> Side:
+    """All images of a set as one side, grouped by split."""
+    path = found.root / "embeddings.npy"
+    vectors = None
+    if path.is_file() and found.info.files.get("embeddings.npy"):
+        vectors = _load_vectors(path)
+        if len(vectors) != len(found.targets):
+            raise RefbenchError(f"{path} has {len(vectors)} rows for {len(found.targets)} images")
+    phashes = tuple(target.phash for target in found.targets)
+    return Side(
+        name=found.info.name,
+        keys=tuple(target.key for target in found.targets),
+        groups=tuple(target.split for target in found.targets),
+        hashes=tuple(target.hq_sha256 for target in found.targets),
+        phashes=phashes if all(phashes) else (),
+        vectors=vectors,
+        recogniser=_recogniser(found),
+    )
+
+
+def read_side(path: Path) -> Side:
+    """Another set, a list of hashes, or embeddings.
+
+    Raises:
+        RefbenchError: none of these, or not readable.
+    """
+    if path.is_dir():
+        return side_of(ReferenceSet.read(path))
+    if path.suffix == ".npy":
+        vectors = _load_vectors(path)
+        keys = tuple(f"row {row}" for row in range(len(vectors)))
+        return Side(path.name, keys, ("",) * len(keys), vectors=vectors)
+    try:
+        words = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefbenchError(
+            f"{path}: neither a set, embeddings (.npy) nor a list of hashes: {error}"
+        ) from None
+    wrong = [word for word in words if len(word) != 64 or not set(word.lower()) <= set("0123456789abcdef")]
+    if wrong:
+        raise RefbenchError(f"{path}: a hash has 64 hexadecimal digits; got {wrong[0]!r}")
+    lower = tuple(word.lower() for word in words)
+    return Side(path.name, lower, ("",) * len(lower), lower, lower)
+
+
+def person_threshold(info: SetInfo) -> float:
+    """Cosine distance of one person: that of the build, else the recogniser's own; 0 where nobody knows."""
+    given = info.settings.get("threshold")
+    if given is not None:
+        return float(given)
+    kind = RECOGNISERS.get(str(info.settings.get("recogniser")))
+    return 0.0 if kind is None else kind.clustering_threshold
+
+
+def _recogniser(found: ReferenceSet) -> str:
+    settings, versions = found.info.settings, found.info.versions
+    name = PurePath(str(settings.get("recogniser", ""))).name
+    kind = RECOGNISERS.get(name)
+    files = (name,) if kind is None else kind.weights
+    crop = kind.crop.name if kind else settings.get("crop") or ""
+    return " ".join(part for part in (name, crop, *(versions.get(file, "") for file in files)) if part)
+
+
+def _load_vectors(path: Path) -> npt.NDArray[np.float32]:
+    try:
+        vectors: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
+        check_vectors(vectors)
+    except (OSError, ValueError, RefbenchError) as error:
+        raise RefbenchError(f"{path}: not embeddings: {error}") from None
+    return vectors

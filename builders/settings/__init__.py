@@ -1,0 +1,1 @@
+"""The choices of a build: options, quality filters, decisions by hand, provenance."""

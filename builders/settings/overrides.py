@@ -1,0 +1,74 @@
+"""What people decided by eye: merges and splits of identities, and pictures to leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...errors import FaultList, RefbenchError
+
+Group = tuple[str, ...]
+
+
+class Overrides(BaseModel):
+    """Decisions by key. A key that the set does not have is a fault, so that no decision is lost silently.
+
+    Attributes:
+        merge: groups of keys; all identities that a group touches become one.
+        split: groups of keys; each group leaves its identities and becomes one of its own.
+        drop: keys that are left out of the set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merge: tuple[Group, ...] = ()
+    split: tuple[Group, ...] = ()
+    drop: Group = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Overrides:
+        """Read a YAML file with the lists ``merge``, ``split`` (lists of lists of keys) and ``drop``.
+
+        Every key is taken as text: ``001_2``, which YAML calls the number 12, needs no quotes.
+
+        Raises:
+            RefbenchError: not readable, not YAML, or of another shape.
+        """
+        try:
+            return cls.model_validate(yaml.load(path.read_text("utf-8"), yaml.BaseLoader) or {})
+        except OSError as error:
+            raise RefbenchError(f"{path}: cannot be read: {error.strerror}") from None
+        except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            wanted = "merge: [[KEY, KEY]], split: [[KEY]], drop: [KEY]"
+            raise RefbenchError(f"{path}: not a file of overrides ({wanted}): {error}") from None
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Raise a `FaultList` that names every key that is not among ``keys`` or is split twice."""
+        known = set(keys)
+        named = [(verb, key) for verb in ("merge", "split") for group in getattr(self, verb) for key in group]
+        named += [("drop", key) for key in self.drop]
+        faults = [f"{verb}: no image has the key {key!r}" for verb, key in named if key not in known]
+        split = [key for group in self.split for key in group]
+        faults += [
+            f"split: {key!r} is in two groups" for key in sorted({k for k in split if split.count(k) > 1})
+        ]
+        if faults:
+            raise FaultList("overrides", faults, "mend the file of overrides; keys are in manifest.parquet")
+
+    def apply(self, labels: Mapping[str, int]) -> dict[str, int]:
+        """Labels by key after every split and then every merge.
+
+        Splitting comes first: a group that is split off may be merged elsewhere.
+        """
+        result = dict(labels)
+        fresh = max(result.values(), default=-1) + 1
+        for number, group in enumerate(self.split):
+            result |= dict.fromkeys(group, fresh + number)
+        for group in self.merge:
+            joined = {result[key] for key in group}
+            into = min(joined)
+            result = {key: into if label in joined else label for key, label in result.items()}
+        return result

@@ -1,0 +1,103 @@
+"""The classical chain (blur, shrink, Gaussian noise, coding, full size) sooner, and to the same bytes.
+
+What is costly is done roughly in float32, and only where the next step looks (see `sampling`). Before the
+coding the picture is rounded to 8 bits: where a rough sample lies so near to a half that float32 cannot say
+which way it rounds, it is computed again in float64, as the definition has it. So no rounding comes out
+differently. The return to full size needs no such care: whole levels times whole weights are whole numbers,
+exact in float64 in any order of summation, matrix products included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..operations.blurring import require_room
+from ..operations.kernels import Kernel
+from ..operations.operation import Levels, Size, round_levels
+from ..operations.resampling import taps
+from ..operations.resizing import require_remains
+from .buffers import scratch
+from .sparse_sampling import DOUBT, exact_samples, rough_samples
+
+Double = npt.NDArray[np.float64]
+ROWS_AT_ONCE = 32
+
+
+def blur_shrink_round(
+    levels: Levels, kernel: Kernel, size: Size, normal: npt.NDArray[np.float32], sigma: float
+) -> Levels:
+    """What correlating, resizing bilinearly, adding noise and rounding to 8 bits gives.
+
+    Args:
+        levels: BGR uint8, HWC.
+        kernel: float64, square; the border is reflect-101.
+        size: (height, width) after shrinking.
+        normal: standard normal numbers, (height, width, 3) or (height, width, 1).
+        sigma: the noise's standard deviation, in levels.
+
+    Raises:
+        FaultyInput: the picture is too small for the kernel or for the shrinking.
+    """
+    have = levels.shape[:2]
+    require_room(have, kernel)
+    require_remains(have, size)
+    rows, columns = (taps(length, count, "bilinear") for length, count in zip(have, size, strict=True))
+    samples = rough_samples(levels, kernel, rows, columns)
+    small = np.empty(samples.shape, dtype=np.uint8)
+    doubtful = np.empty(samples.shape, dtype=bool)
+    for start in range(0, size[0], ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        rough = samples[part]
+        rough += normal[part] * np.float32(sigma)
+        rounded = np.rint(rough)
+        rough -= rounded
+        np.greater(np.abs(rough, out=rough), 0.5 - DOUBT, out=doubtful[part])
+        small[part] = np.clip(rounded, 0, 255, out=rounded)
+    places = np.nonzero(doubtful)
+    drawn = np.broadcast_to(normal, samples.shape)[places].astype(np.float64)
+    exact = exact_samples(levels, kernel, rows, columns, places) + drawn * sigma
+    small[places] = round_levels(exact)
+    return small
+
+
+def enlarge_round(levels: Levels, size: Size) -> Levels:
+    """Resized bilinearly to ``size`` = (height, width), no smaller than before, and rounded to 8 bits."""
+    height, width, channels = *size, levels.shape[2]
+    rows, columns = (_dense_bands(n, count) for n, count in zip(levels.shape[:2], size, strict=True))
+    wide = scratch.double("wide", len(levels), width, channels)
+    for channel in range(channels):
+        narrow = levels[..., channel].astype(np.float64)
+        for band in columns:
+            wide[:, band.writes, channel] = narrow[:, band.reads] @ band.weights.T
+    enlarged = np.empty((height, width, channels), dtype=np.uint8)
+    for band in rows:
+        sums = band.weights @ wide[band.reads].reshape(-1, width * channels)
+        np.divide(sums, 4.0 * height * width, out=sums)
+        enlarged[band.writes] = np.rint(sums, out=sums).reshape(-1, width, channels)
+    return enlarged
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """A dense piece of a resampling matrix: which outputs it writes, which inputs it reads, the weights."""
+
+    writes: slice
+    reads: slice
+    weights: Double
+
+
+@lru_cache(maxsize=128)
+def _dense_bands(length: int, count: int) -> tuple[_Band, ...]:
+    """The matrix of bilinear resizing, in whole numbers that add up to 2 x ``count`` in each row."""
+    matrix = taps(length, count, "bilinear").matrix(length)
+    bands = []
+    for start in range(0, count, ROWS_AT_ONCE):
+        writes = slice(start, min(start + ROWS_AT_ONCE, count))
+        piece = matrix[writes]
+        reads = slice(piece.indices.min(), piece.indices.max() + 1)
+        bands.append(_Band(writes, reads, piece.toarray()[:, reads]))
+    return tuple(bands)

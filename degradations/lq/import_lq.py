@@ -1,0 +1,114 @@
+"""LQ images that came from elsewhere, such as a published test set, taken in under the same checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...errors import FaultList, FaultyInput, RefbenchError
+from ...files import sha256_bytes, write_bytes
+from ...images import encode_png, find_photos
+from ...progress import progress
+from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from ..engine.parallel import each
+from .pairs import Fault, Sizes, Thumbnail, misplaced, read_hq, read_opaque, require_keys, thumbnail, unpaired
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    row: LqRow
+    hq: Thumbnail
+    lq: Thumbnail
+
+
+def import_lq(
+    images: Mapping[str, Path],
+    source: Path,
+    out: Path,
+    name: str,
+    *,
+    ignore_extra: bool = False,
+    sizes: Sizes | None = None,
+    workers: int = 1,
+) -> LqInfo:
+    """Copy the LQ images of a folder to ``out/KEY.png`` and write ``draws.parquet`` and ``lq.json``.
+
+    Args:
+        images: HQ files by key.
+        source: folder whose pictures are named by key; it is only read.
+        out: the LQ folder to write.
+        name: stands in for the recipe's name, for instance ``official-severe``.
+        ignore_extra: leave out LQ images without HQ instead of refusing them.
+        sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+        workers: threads.
+
+    Raises:
+        FaultList: keys on one side only, two files of one key, unreadable or transparent pictures, other
+            sizes than HQ's, LQ images that look exchanged; all at once, and nothing is written.
+        RefbenchError: ``out`` is not empty.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise RefbenchError(f"{out} is not empty; name another folder, or remove it")
+    require_keys(images)
+    files: dict[str, Path] = {}
+    faults: list[Fault] = []
+    for path in find_photos(source):
+        if path.stem in files:
+            faults.append(Fault(path.stem, f"has two LQ images, {files[path.stem].name} and {path.name}"))
+        files[path.stem] = path
+    faults += unpaired(images, files, extra_is_fault=not ignore_extra)
+    keys = sorted(images.keys() & files.keys())
+    check = partial(_check, images=images, files=files, sizes=sizes or {})
+    pairs: dict[str, _Pair] = {}
+    with progress("check LQ images", len(keys)) as advance:
+        for done in each(check, keys, workers):
+            if isinstance(done, Fault):
+                faults.append(done)
+            else:
+                pairs[done.row.key] = done
+            advance(1)
+    ordered = [pairs[key] for key in sorted(pairs)]
+    if ordered:
+        faults += misplaced(sorted(pairs), [pair.hq for pair in ordered], [pair.lq for pair in ordered])
+    if faults:
+        raise FaultList(str(source), sorted(map(str, faults)))
+    for pair in ordered:
+        write_bytes(out / f"{pair.row.key}.png", _as_png(files[pair.row.key]))
+    rows = [pair.row for pair in ordered]
+    info = LqInfo(
+        origin="imported",
+        recipe=name,
+        recipe_id=f"{name}@imported",
+        fingerprint="",
+        steps=None,
+        seed=None,
+        images=len(rows),
+        lq_hash=lq_hash(rows),
+        versions=versions(),
+    )
+    write_rows(out, rows)
+    write_info(out, info)
+    return info
+
+
+def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], sizes: Sizes) -> _Pair | Fault:
+    try:
+        hq, hq_sha256 = read_hq(key, images[key], sizes)
+        lq = read_opaque(files[key])[0].pixels
+    except FaultyInput as error:
+        return Fault(key, str(error))
+    if lq.shape != hq.shape:
+        return Fault(key, f"LQ is {lq.shape[1]}x{lq.shape[0]} pixels, HQ {hq.shape[1]}x{hq.shape[0]}")
+    lq_sha256 = sha256_bytes(_as_png(files[key]))
+    row = LqRow(key, hq.shape[1], hq.shape[0], hq_sha256, lq_sha256, pixels_sha256(lq), {})
+    return _Pair(row, thumbnail(hq), thumbnail(lq))
+
+
+def _as_png(path: Path) -> bytes:
+    """The file's own bytes if it is an RGB PNG; otherwise its pixels as one."""
+    photo, data = read_opaque(path)
+    return data if data.startswith(PNG) and not photo.notes else encode_png(photo.pixels)

@@ -1,0 +1,102 @@
+"""HQ and LQ in pairs by key: reading both sides with care, and telling when they do not belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import FaultList, UnreadableImage
+from ...files import sha256_bytes
+from ...images import RGB, Photo, decode
+
+Sizes: TypeAlias = Mapping[str, tuple[int, int]]
+Thumbnail: TypeAlias = npt.NDArray[np.float32]
+THUMBNAIL = 16  # pixels a side: as much as the severest LQ image holds
+MARGIN = 0.05  # of correlation, by which another HQ must be more alike before a pair is called wrong
+AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An image that cannot be used, and why."""
+
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
+
+
+def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
+    """Pixels and SHA-256 of one HQ file.
+
+    Raises:
+        UnreadableImage: unreadable, transparent, or of another size (width, height) than ``sizes`` says.
+    """
+    photo, data = read_opaque(path)
+    size = (photo.pixels.shape[1], photo.pixels.shape[0])
+    if sizes.get(key, size) != size:
+        expected = "x".join(map(str, sizes[key]))
+        raise UnreadableImage(path, f"is {size[0]}x{size[1]} pixels, the manifest says {expected}")
+    return photo.pixels, sha256_bytes(data)
+
+
+def read_opaque(path: Path) -> tuple[Photo, bytes]:
+    """A picture without transparency, and its encoded bytes.
+
+    Raises:
+        UnreadableImage: unreadable or transparent.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+    photo = decode(data, path)
+    if any("transparency" in note for note in photo.notes):
+        raise UnreadableImage(path, "has transparency; save it as plain RGB")
+    return photo, data
+
+
+def require_keys(keys: Collection[str]) -> None:
+    """Refuse keys that cannot name a file in one folder.
+
+    Raises:
+        FaultList: every such key.
+    """
+    unfit = [key for key in sorted(keys) if not key or key.startswith(".") or set(key) & set('/\\:*?"<>|')]
+    if unfit:
+        raise FaultList("keys", [f"{key!r} cannot name a file" for key in unfit], "Rename these images.")
+
+
+def unpaired(hq: Collection[str], lq: Collection[str], extra_is_fault: bool = True) -> Iterator[Fault]:
+    """Keys that stand on one side only."""
+    yield from (Fault(key, "has no LQ image") for key in sorted(set(hq) - set(lq)))
+    if extra_is_fault:
+        yield from (Fault(key, "has no HQ image") for key in sorted(set(lq) - set(hq)))
+
+
+def thumbnail(pixels: RGB) -> Thumbnail:
+    """What is left of a face after the severest degradation, of mean 0 and length 1, as a flat array."""
+    small = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    centred = (small - small.mean()).ravel()
+    scaled: Thumbnail = centred / max(float(np.linalg.norm(centred)), 1e-6)
+    return scaled
+
+
+def misplaced(keys: Sequence[str], hq: Sequence[Thumbnail], lq: Sequence[Thumbnail]) -> Iterator[Fault]:
+    """LQ images that are clearly more like another key's HQ than like their own: exchanged files."""
+    high = np.stack(hq)
+    for start in range(0, len(keys), AT_ONCE):
+        alike = np.stack(lq[start : start + AT_ONCE]) @ high.T
+        own = alike[np.arange(len(alike)), np.arange(start, start + len(alike))]
+        best = alike.argmax(axis=1)
+        for row in map(int, np.flatnonzero(alike.max(axis=1) > own + MARGIN)):
+            other = int(best[row])
+            told = f"correlation {alike[row, other]:.2f} against {own[row]:.2f}"
+            yield Fault(keys[start + row], f"looks like the LQ image of {keys[other]} ({told})")

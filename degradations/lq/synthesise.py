@@ -1,0 +1,108 @@
+"""A whole set: every HQ image to its LQ image on disk, resumable, the same bytes for any worker count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ...errors import FaultList, FaultyInput, RefbenchError
+from ...files import sha256_bytes, sha256_file, write_bytes
+from ...images import encode_png
+from ...progress import progress, say
+from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from ..engine.degrade import degrade
+from ..engine.parallel import each
+from ..recipes.recipe import Recipe
+from .pairs import Fault, Sizes, read_hq, require_keys
+from .resume_log import Journal
+
+__all__ = ["LqInfo", "synthesise"]
+
+
+def synthesise(
+    images: Mapping[str, Path],
+    recipe: Recipe,
+    out: Path,
+    seed: int,
+    workers: int = 1,
+    sizes: Sizes | None = None,
+) -> LqInfo:
+    """Write ``out/KEY.png`` for every image, then ``draws.parquet``, then ``lq.json``.
+
+    A run that was stopped goes on where it was: an LQ image is kept if recipe, seed, HQ file and its own
+    bytes are still what they were. The bytes depend neither on ``workers`` nor on the order of ``images``
+    nor on where a run was stopped.
+
+    Args:
+        images: HQ files by key.
+        recipe: what may be drawn.
+        out: the folder; it may hold an unfinished run of the same recipe and seed.
+        seed: of the draws.
+        workers: threads.
+        sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+
+    Raises:
+        FaultList: images that are unreadable, transparent, too small or of another size, all at once; what
+            was written for the others is kept for the next run.
+        RefbenchError: no images, or ``out`` holds LQ images of another recipe or seed.
+    """
+    if not images:
+        raise RefbenchError("there are no HQ images to degrade")
+    require_keys(images)
+    journal = Journal.open(out, recipe, seed)
+    make = partial(_make, recipe=recipe, seed=seed, out=out, known=journal.rows, sizes=sizes or {})
+    rows: list[LqRow] = []
+    faults: list[Fault] = []
+    with journal, progress(f"degrade {recipe.name}", len(images)) as advance:
+        for done in each(make, sorted(images.items()), workers):
+            if isinstance(done, LqRow):
+                rows.append(done)
+                journal.note(done)
+            else:
+                faults.append(done)
+            advance(1)
+    if faults:
+        mend = "Mend these HQ images or leave them out, and run again."
+        raise FaultList(f"degrade {recipe.name}", sorted(map(str, faults)), mend)
+    others = journal.rows.keys() - images.keys()
+    for key in others:
+        (out / f"{key}.png").unlink(missing_ok=True)
+    if others:
+        told = "LQ images of other HQ images were removed; a folder holds what was asked for"
+        say(f"{out}: {len(others)} {told}")
+    info = LqInfo(
+        origin="synthesised",
+        recipe=recipe.name,
+        recipe_id=recipe.id,
+        fingerprint=recipe.fingerprint,
+        steps=recipe.to_dict(),
+        seed=seed,
+        images=len(rows),
+        lq_hash=lq_hash(rows),
+        versions=versions(),
+    )
+    write_rows(out, rows, recipe.drawn)
+    write_info(out, info)
+    journal.remove()
+    return info
+
+
+def _make(
+    item: tuple[str, Path], recipe: Recipe, seed: int, out: Path, known: Mapping[str, LqRow], sizes: Sizes
+) -> LqRow | Fault:
+    key, path = item
+    lq_path = out / f"{key}.png"
+    try:
+        hq, hq_sha256 = read_hq(key, path, sizes)
+        row = known.get(key)
+        if row and row.hq_sha256 == hq_sha256 and lq_path.is_file() and sha256_file(lq_path) == row.lq_sha256:
+            return row
+        degraded = degrade(hq, recipe, seed, key)
+    except FaultyInput as error:
+        return Fault(key, str(error))
+    data = encode_png(degraded.pixels)
+    write_bytes(lq_path, data)
+    height, width = hq.shape[:2]
+    pixels = pixels_sha256(degraded.pixels)
+    return LqRow(key, width, height, hq_sha256, sha256_bytes(data), pixels, degraded.record)

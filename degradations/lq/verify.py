@@ -1,0 +1,135 @@
+"""Is a folder of LQ images what it says? Every image is made again and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import FaultList, FaultyInput
+from ...images import RGB
+from ...progress import progress
+from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
+from ..engine.degrade import degrade
+from ..engine.parallel import each
+from ..recipes.lookup import bundled
+from ..recipes.recipe import Recipe
+from .pairs import Fault, Sizes, read_hq, read_opaque, unpaired
+
+ROUNDING = 0.05  # share of values that may differ by one level where another codec library made the images
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found when there was no fault.
+
+    Attributes:
+        info: what the folder says of itself.
+        identical: keys whose pixels came out the same, or, for imported images, are still what they were.
+        rounded: keys that differ by one level here and there: made with other versions of the libraries.
+    """
+
+    info: LqInfo
+    identical: tuple[str, ...]
+    rounded: tuple[str, ...]
+
+    def __str__(self) -> str:
+        made = "made again and found identical" if self.info.origin == "synthesised" else "as imported"
+        rounding = f"; {len(self.rounded)} differ by single levels" if self.rounded else ""
+        return f"{self.info.recipe_id}: {len(self.identical)} of {self.info.images} images {made}{rounding}"
+
+
+def verify(
+    images: Mapping[str, Path], folder: Path, sizes: Sizes | None = None, workers: int = 1
+) -> Verification:
+    """Check an LQ folder against its HQ images, its draws and its recipe.
+
+    Args:
+        images: HQ files by key: all that the folder should hold.
+        folder: with ``KEY.png``, ``draws.parquet`` and ``lq.json``.
+        sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+        workers: threads.
+
+    Raises:
+        FaultList: keys on one side only, HQ or LQ files changed since, other draws or pixels than the recipe
+            gives, a recipe changed under its name; all at once.
+        RefbenchError: not a whole LQ folder.
+    """
+    info = LqInfo.read(folder)
+    rows = {row.key: row for row in read_rows(folder)}
+    recipe = Recipe.from_dict(info.steps) if info.steps is not None else None
+    faults = [*_folder_faults(info, rows, recipe, folder), *unpaired(images, rows)]
+    check = partial(
+        _check, images=images, rows=rows, recipe=recipe, seed=info.seed, folder=folder, sizes=sizes or {}
+    )
+    verdicts: dict[str, bool] = {}
+    keys = sorted(images.keys() & rows.keys())
+    with progress(f"verify {info.recipe}", len(keys)) as advance:
+        for done in each(check, keys, workers):
+            if isinstance(done, Fault):
+                faults.append(done)
+            else:
+                verdicts.update(done)
+            advance(1)
+    if faults:
+        mend = "Make these images again: refbench degrade." if recipe else "Import these images again."
+        raise FaultList(str(folder), sorted(map(str, faults)), mend)
+    identical = tuple(key for key in keys if verdicts[key])
+    return Verification(info, identical, tuple(key for key in keys if not verdicts[key]))
+
+
+def _folder_faults(
+    info: LqInfo, rows: Mapping[str, LqRow], recipe: Recipe | None, folder: Path
+) -> Iterator[Fault]:
+    if info.images != len(rows) or info.lq_hash != lq_hash(rows.values()):
+        yield Fault("draws.parquet", "does not belong to lq.json: counts or hashes differ")
+    known = bundled(info.recipe)
+    if recipe is not None and recipe.fingerprint != info.fingerprint:
+        yield Fault("lq.json", "its recipe is not the one whose fingerprint it gives")
+    elif recipe is not None and known is not None and known.id == recipe.id and known != recipe:
+        yield Fault("lq.json", f"its recipe {recipe.id} is not the bundled one of that name")
+    strangers = {path.stem for path in folder.glob("*.png")} - rows.keys()
+    yield from (Fault(f"{key}.png", "is not in draws.parquet") for key in strangers)
+
+
+def _check(
+    key: str,
+    images: Mapping[str, Path],
+    rows: Mapping[str, LqRow],
+    recipe: Recipe | None,
+    seed: int | None,
+    folder: Path,
+    sizes: Sizes,
+) -> dict[str, bool] | Fault:
+    row = rows[key]
+    try:
+        hq, hq_sha256 = read_hq(key, images[key], sizes)
+        if hq_sha256 != row.hq_sha256:
+            size = f"{row.width}x{row.height}"
+            became = f"; it was {size} pixels, it is {hq.shape[1]}x{hq.shape[0]}"
+            return Fault(
+                key, f"its HQ file changed{became if size != f'{hq.shape[1]}x{hq.shape[0]}' else ''}"
+            )
+        lq = read_opaque(folder / f"{key}.png")[0].pixels
+        if pixels_sha256(lq) != row.pixels_sha256:
+            return Fault(key, "its LQ image changed since it was made")
+        if recipe is None or seed is None:
+            return {key: True}
+        again = degrade(hq, recipe, seed, key)
+    except FaultyInput as error:
+        return Fault(key, str(error))
+    if again.record != row.record:
+        differing = sorted(n for n in again.record | row.record if again.record.get(n) != row.record.get(n))
+        return Fault(key, f"its draws are not the recipe's: {', '.join(differing)}")
+    return _compared(key, lq, again.pixels)
+
+
+def _compared(key: str, lq: RGB, again: RGB) -> dict[str, bool] | Fault:
+    difference = np.abs(lq.astype(np.int16) - again)
+    share, most = float((difference > 0).mean()), int(difference.max(initial=0))
+    if most > 1 or share > ROUNDING:
+        return Fault(key, f"made again it differs by up to {most} levels, on {share:.1%} of the values")
+    return {key: most == 0}

@@ -1,0 +1,96 @@
+"""Two rounds of blur, resizing, noise and JPEG, with sinc filters: Real-ESRGAN (Wang et al. 2021)."""
+
+from __future__ import annotations
+
+import math
+
+from ..operations.distributions import Choice, Distribution, Fixed, Uniform
+from ..operations.resampling import METHODS
+from .classical import Range
+from .steps import Branch, Node, OneOf, Step
+
+SMALL_SIZES = (7, 9, 11)
+LARGE_SIZES = (13, 15, 17, 19, 21)
+SIZES = (*SMALL_SIZES, *LARGE_SIZES)
+ANY_METHOD = Choice(METHODS)
+
+
+def second_order_steps() -> tuple[Node, ...]:
+    """Two rounds and the final filter, as for a scale of 4, then bicubic back to full size."""
+    return (
+        _blur((0.2, 3.0)),
+        _first_resize(),
+        _noise((1, 30), (0.05, 3.0)),
+        _jpeg(),
+        OneOf((Branch(0.8, (_blur((0.2, 1.5)),)), Branch(0.2))),
+        _second_resize(),
+        _noise((1, 25), (0.05, 2.5)),
+        OneOf((Branch(0.5, (*_shrink_and_ring(), _jpeg())), Branch(0.5, (_jpeg(), *_shrink_and_ring())))),
+        Step("full_size", {"method": Fixed("bicubic")}),
+    )
+
+
+def _blur(sigma: Range) -> OneOf:
+    return OneOf(
+        (
+            Branch(0.0375, (_sinc(SMALL_SIZES, math.pi / 3),)),
+            Branch(0.0625, (_sinc(LARGE_SIZES, math.pi / 5),)),
+            Branch(0.63, (_gaussian(sigma),)),
+            Branch(0.0675, (_shaped("generalised", sigma, (0.5, 1.0)),)),
+            Branch(0.0675, (_shaped("generalised", sigma, (1.0, 4.0)),)),
+            Branch(0.0675, (_shaped("plateau", sigma, (1.0, 1.0)),)),
+            Branch(0.0675, (_shaped("plateau", sigma, (1.0, 2.0)),)),
+        )
+    )
+
+
+def _gaussian(sigma: Range) -> Step:
+    kernel = Choice(("isotropic", "anisotropic"), (0.45, 0.25))
+    return Step("blur", {"kernel": kernel, **_kernel_numbers(sigma)})
+
+
+def _shaped(kind: str, sigma: Range, shape: Range) -> Step:
+    kernel = Choice((f"{kind}-isotropic", f"{kind}-anisotropic"), (0.12, 0.03))
+    return Step("blur", {"kernel": kernel, **_kernel_numbers(sigma), "shape": Uniform(*shape)})
+
+
+def _kernel_numbers(sigma: Range) -> dict[str, Distribution]:
+    return {
+        "size": Choice(SIZES),
+        "sigma_x": Uniform(*sigma),
+        "sigma_y": Uniform(*sigma),
+        "rotation": Uniform(-180, 180),
+    }
+
+
+def _sinc(sizes: tuple[int, ...], lowest_cutoff: float) -> Step:
+    return Step("sinc", {"size": Choice(sizes), "cutoff": Uniform(lowest_cutoff, math.pi)})
+
+
+def _first_resize() -> OneOf:
+    up, down = (Step("rescale", {"by": Uniform(*by), "method": ANY_METHOD}) for by in ((1, 1.5), (0.15, 1)))
+    return OneOf((Branch(0.2, (up,)), Branch(0.7, (down,)), Branch(0.1)))
+
+
+def _second_resize() -> OneOf:
+    quarter: dict[str, Distribution] = {"divided_by": Fixed(4), "method": ANY_METHOD}
+    up = Step("full_size", {**quarter, "by": Uniform(1, 1.2)})
+    down = Step("full_size", {**quarter, "by": Uniform(0.3, 1)})
+    return OneOf((Branch(0.3, (up,)), Branch(0.4, (down,)), Branch(0.3, (Step("full_size", quarter),))))
+
+
+def _noise(sigma: Range, poisson: Range) -> OneOf:
+    grey = Choice((False, True), (0.6, 0.4))
+    gaussian_noise = Step("gaussian_noise", {"sigma": Uniform(*sigma), "grey": grey})
+    poisson_noise = Step("poisson_noise", {"scale": Uniform(*poisson), "grey": grey})
+    return OneOf((Branch(0.5, (gaussian_noise,)), Branch(0.5, (poisson_noise,))))
+
+
+def _jpeg() -> Step:
+    return Step("jpeg", {"quality": Uniform(30, 95)})
+
+
+def _shrink_and_ring() -> tuple[Step, Step]:
+    shrink = Step("full_size", {"divided_by": Fixed(4), "method": ANY_METHOD})
+    cutoff = Uniform(math.pi / 3, math.pi)
+    return shrink, Step("sinc", {"size": Choice(SIZES), "cutoff": cutoff}, probability=0.8)

@@ -1,0 +1,65 @@
+"""One axis of severity, from 0 to 1 through the moderate and severe recipes of ReF-LDM, for curves."""
+
+from __future__ import annotations
+
+from ...errors import RefbenchError
+from .classical import Range, classical_steps
+from .recipe import Recipe
+
+PREFIX = "severity-"
+MODERATE = 0.5  # the level at which the ranges are those of refldm-moderate; at 1 those of refldm-severe
+STOPS: tuple[tuple[Range, Range, Range], ...] = (
+    ((0, 0), (0, 8), (8, 16)),  # sigma
+    ((1, 1), (1, 8), (8, 32)),  # by
+    ((0, 0), (0, 15), (0, 20)),  # noise
+    ((100, 100), (60, 100), (30, 100)),  # quality
+)
+
+
+def severity(level: float) -> Recipe:
+    """The recipe ``severity-LEVEL``.
+
+    Both ends of each range move linearly: from nothing but JPEG 100 at 0 to moderate at 0.5, and on to
+    severe at 1. All levels share their draws, so that along the sweep an image keeps its noise, its
+    kernel's direction and its place within each range.
+
+    Raises:
+        RefbenchError: ``level`` lies outside 0 to 1.
+    """
+    if not 0 <= level <= 1:
+        raise RefbenchError(f"severity lies from 0 (no change) to 1 (severe); got {level}")
+    sigma, by, noise, quality = (_between(stops, level) for stops in STOPS)
+    return Recipe(
+        f"{PREFIX}{level:g}",
+        1,
+        classical_steps(sigma, by, noise, quality),
+        title=f"level {level:g} of the sweep through moderate ({MODERATE}) and severe (1)",
+        source="the ranges of ReF-LDM, interpolated",
+        sweep="severity",
+    )
+
+
+def severity_named(name: str) -> Recipe | None:
+    """The level that ``name`` (such as ``severity-0.4``) asks for; None for any other name.
+
+    Raises:
+        RefbenchError: a level outside 0 to 1.
+    """
+    if not name.startswith(PREFIX):
+        return None
+    try:
+        return severity(float(name.removeprefix(PREFIX)))
+    except ValueError:
+        return None
+
+
+def _between(stops: tuple[Range, Range, Range], level: float) -> Range:
+    least, moderate, severe = stops
+    if level <= MODERATE:
+        return _mixed(least, moderate, level / MODERATE)
+    return _mixed(moderate, severe, (level - MODERATE) / (1 - MODERATE))
+
+
+def _mixed(start: Range, end: Range, share: float) -> Range:
+    (low, high), (end_low, end_high) = start, end
+    return low + (end_low - low) * share, high + (end_high - high) * share

@@ -1,0 +1,1 @@
+"""Reports on recipes: contact sheets, statistics of draws, the generated documentation."""

@@ -1,0 +1,163 @@
+"""What a recipe does, at a glance: a contact sheet by quantiles of severity, and statistics of its draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from ...errors import RefbenchError
+from ...images import RGB
+from ...progress import progress
+from ..engine.degrade import degrade
+from ..engine.parallel import each
+from ..lq.pairs import read_hq
+from ..recipes.recipe import Recipe
+from .quick_quality import psnr, ssim
+
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
+SPREAD = ["least", "lower", "median", "upper", "greatest"]
+TILE = 256
+LINE = 16
+INK, PAPER = (32, 32, 32), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `preview` gives.
+
+    Attributes:
+        sheet: RGB picture: HQ above LQ, from the mildest draw to the severest (by PSNR), with the draws.
+        draws: one row per draw: ``key``, ``psnr`` (dB), ``ssim`` and every drawn value, mildest first.
+        statistics: a row per number (count, mean, least, quartiles, greatest) and per option (count, share).
+    """
+
+    sheet: RGB
+    draws: pd.DataFrame
+    statistics: pd.DataFrame
+
+
+def preview(
+    images: Mapping[str, Path], recipe: Recipe, seed: int = 0, samples: int = 100, workers: int = 1
+) -> Preview:
+    """Degrade ``samples`` times and show the quantiles of severity.
+
+    Where there are fewer images than samples, an image is drawn for again, under the keys ``KEY#1``,
+    ``KEY#2`` and so on; its first draw is the one that `synthesise` makes.
+
+    Args:
+        images: HQ files by key.
+        recipe: what may be drawn.
+        seed: of the draws.
+        samples: how many draws the quantiles and statistics rest on.
+        workers: threads.
+
+    Raises:
+        RefbenchError: no images, or no samples.
+        FaultyInput: an image that cannot be used.
+    """
+    if not images or samples < 1:
+        raise RefbenchError(
+            f"a preview takes one image and one sample or more; got {len(images)} and {samples}"
+        )
+    measure = partial(_measure, images=images, recipe=recipe, seed=seed)
+    rows = []
+    with progress(f"preview {recipe.name}", samples) as advance:
+        for row in each(measure, _draws(images, samples), workers):
+            rows.append(row)
+            advance(1)
+    draws = pd.DataFrame(rows, columns=["key", "image", "psnr", "ssim", *recipe.drawn])
+    draws = draws.sort_values(["psnr", "key"], ascending=[False, True], ignore_index=True)
+    places = {round(quantile * (samples - 1)): quantile for quantile in QUANTILES}
+    columns = [_column(draws.iloc[place], share, images, recipe, seed) for place, share in places.items()]
+    title = f"{recipe.id}: {recipe.title}" if recipe.title else recipe.id
+    sheet = np.concatenate([_heading(title, TILE * len(columns)), np.concatenate(columns, axis=1)])
+    return Preview(sheet, draws.drop(columns="image"), summarise(draws.drop(columns=["key", "image"])))
+
+
+def summarise(draws: pd.DataFrame) -> pd.DataFrame:
+    """A row for each number, and one for each option of a choice; what was not drawn is left out."""
+    rows: list[dict[str, object]] = []
+    for name in draws.columns:
+        drawn = draws[name].dropna()
+        if name.endswith((".branch", ".applied")) or not pd.api.types.is_numeric_dtype(drawn):
+            for option, count in drawn.astype(str).value_counts().sort_index().items():
+                rows.append({"name": name, "option": option, "count": count, "mean": count / len(drawn)})
+        else:
+            numbers = drawn.astype(float)
+            finite = numbers[np.isfinite(numbers)]
+            spread = dict(zip(SPREAD, finite.quantile(SHARES), strict=True))
+            rows.append({"name": name, "option": "", "count": len(drawn), "mean": finite.mean(), **spread})
+    return pd.DataFrame(rows, columns=["name", "option", "count", "mean", *SPREAD])
+
+
+def _draws(images: Mapping[str, Path], samples: int) -> Iterable[tuple[str, str]]:
+    keys = sorted(images)
+    for number, image in enumerate(islice(cycle(keys), samples)):
+        again = number // len(keys)
+        yield image, f"{image}#{again}" if again else image
+
+
+def _measure(
+    item: tuple[str, str], images: Mapping[str, Path], recipe: Recipe, seed: int
+) -> dict[str, object]:
+    image, key = item
+    hq, _ = read_hq(image, images[image], {})
+    degraded = degrade(hq, recipe, seed, key)
+    distance = {"psnr": psnr(degraded.pixels, hq), "ssim": ssim(degraded.pixels, hq)}
+    return {"key": key, "image": image, **distance, **degraded.record}
+
+
+def _column(row: pd.Series[Any], share: float, images: Mapping[str, Path], recipe: Recipe, seed: int) -> RGB:
+    image, key = str(row["image"]), str(row["key"])
+    hq, _ = read_hq(image, images[image], {})
+    lq = degrade(hq, recipe, seed, key).pixels
+    told = [f"quantile {share:.2f}: {row['psnr']:.1f} dB, SSIM {row['ssim']:.2f}"]
+    told += [f"{name} {_brief(row[name])}" for name in recipe.drawn if not pd.isna(row[name])]
+    return np.concatenate([_tile(hq), _tile(lq), _caption(told, _lines(recipe))])
+
+
+def _lines(recipe: Recipe) -> int:
+    return min(len(recipe.drawn), 14) + 1
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _tile(pixels: RGB) -> RGB:
+    height, width = pixels.shape[:2]
+    scale = (TILE - 4) / max(height, width)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(
+        pixels, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=method
+    )
+    tile = np.full((TILE, TILE, 3), PAPER, dtype=np.uint8)
+    top, left = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
+    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return tile
+
+
+def _caption(told: list[str], lines: int) -> RGB:
+    return _text(told[:lines], TILE, lines * LINE + LINE // 2, 11)
+
+
+def _heading(title: str, width: int) -> RGB:
+    return _text([title], width, 2 * LINE, 15)
+
+
+def _text(lines: list[str], width: int, height: int, size: int) -> RGB:
+    picture = Image.new("RGB", (width, height), PAPER)
+    font = ImageFont.load_default(size)
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(picture).text((6, 4 + number * LINE), line, INK, font)
+    return np.array(picture, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Degradations for training: data sets, augmentation, albumentations transforms."""

@@ -1,0 +1,67 @@
+"""SCRFD through insightface and ONNX Runtime, for a model file of the user's own.
+
+Source: Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", 2021.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import RefbenchError
+from ...images import RGB
+from ...progress import say
+from ..face import Face, check_photo
+
+
+class ScrfdDetector:
+    """insightface's detector as a `face.Detector`.
+
+    Args:
+        path: an SCRFD file with landmarks, for instance ``det_10g.onnx`` or ``scrfd_10g_bnkps.onnx``.
+        device: ``cpu`` or ``cuda``; if ONNX Runtime falls back to the processor, one line on stderr says so.
+        threshold: least score.
+        size: side of the square that a photo is fitted into, in pixels; a size fixed in the file wins.
+
+    Attributes:
+        providers: what ONNX Runtime really runs on.
+
+    Raises:
+        RefbenchError: no such file, or not a detector with landmarks.
+    """
+
+    def __init__(self, path: Path, device: str = "cpu", threshold: float = 0.5, size: int = 640) -> None:
+        from insightface.model_zoo import get_model
+
+        if not path.is_file():
+            raise RefbenchError(f"{path}: no such file; name an SCRFD detector (ONNX, with landmarks)")
+        wanted = ["CPUExecutionProvider"]
+        if device.startswith("cuda"):
+            wanted.insert(0, "CUDAExecutionProvider")
+        try:
+            model = get_model(str(path), providers=wanted)
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise RefbenchError(f"{path} is not a network that insightface can run: {reason}") from None
+        if getattr(model, "taskname", "") != "detection" or not getattr(model, "use_kps", False):
+            raise RefbenchError(f"{path} is not an SCRFD detector with landmarks (9 or 15 outputs)")
+        self.providers: tuple[str, ...] = tuple(model.session.get_providers())
+        if wanted[0] not in self.providers:
+            say(f"{path.name}: ONNX Runtime has no {wanted[0]} here and runs on {', '.join(self.providers)}")
+        model.prepare(0, det_thresh=threshold, input_size=(size, size))
+        self.model = model
+
+    def detect(self, photo: RGB) -> list[Face]:
+        """All faces of a photo (RGB uint8 HWC), the most certain first.
+
+        Raises:
+            RefbenchError: not such a photo.
+        """
+        check_photo(photo)
+        rows, points = self.model.detect(np.ascontiguousarray(photo[..., ::-1]))
+        faces = [
+            Face((float(row[0]), float(row[1]), float(row[2]), float(row[3])), float(row[4]), five)
+            for row, five in zip(rows, np.asarray(points, dtype=np.float64), strict=True)
+        ]
+        return sorted(faces, key=lambda face: -face.score)

@@ -1,0 +1,1 @@
+"""Face recognisers: photo and landmarks -> a unit vector per face."""

@@ -1,0 +1,155 @@
+"""Recognisers: photo and landmarks → a unit vector that tells people apart (see `recogniser_kinds`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import RefbenchError
+from ...files import sha256_json
+from ...images import RGB
+from ..crops import Crop, stack
+from ..face import check_landmarks
+from .registry import DEFAULT_RECOGNISER as DEFAULT_RECOGNISER
+from .registry import RECOGNISERS as RECOGNISERS
+from .registry import RecogniserKind as RecogniserKind
+from .registry import own_recogniser as own_recogniser
+
+Embeddings = npt.NDArray[np.float32]
+
+
+class FaceNetwork(nn.Module):
+    """RGB crops in [0, 1] (B, 3, size, size) → unit vectors (B, D): the network with its own normalisation.
+
+    Gradients reach the crops; parameters are frozen.
+    """
+
+    def __init__(self, crop: Crop, backbone: nn.Module) -> None:
+        super().__init__()
+        self.crop, self.backbone = crop, backbone
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Embed a batch of crops."""
+        return F.normalize(self.backbone(self.crop.normalise(faces)).flatten(1), dim=1)
+
+
+class Recogniser:
+    """A loaded recogniser.
+
+    Args:
+        kind: what it is.
+        module: the network, from RGB crops in [0, 1] to unit vectors.
+        device: where the network runs.
+        flip: average the embeddings of a crop and its mirror image.
+    """
+
+    def __init__(
+        self, kind: RecogniserKind, module: nn.Module, device: str = "cpu", flip: bool = False
+    ) -> None:
+        self.kind, self.flip = kind, flip
+        self.device = torch.device(device)
+        self.module = module.to(self.device).eval()
+
+    @property
+    def id(self) -> str:
+        """Name and crop protocol, for instance ``mobilefacenet/five-point-112-bgr``."""
+        return f"{self.kind.name}/{self.kind.crop.name}{'+flip' if self.flip else ''}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the id and of the files: equal fingerprints give equal embeddings."""
+        return sha256_json([self.id, self.kind.digests()])
+
+    @property
+    def threshold(self) -> float:
+        """Cosine distance under which two photos are taken for the same person.
+
+        Raises:
+            RefbenchError: nobody has measured it for this network.
+        """
+        if math.isnan(self.kind.threshold):
+            raise RefbenchError(
+                f"{self.kind.name} has no measured threshold; give one (cosine distance, 0 to 2)"
+            )
+        return self.kind.threshold
+
+    def crop(self, images: Sequence[RGB], landmarks: npt.ArrayLike) -> list[RGB]:
+        """The crops that the network is fed, RGB uint8; ``landmarks`` as for `embed`."""
+        points = check_landmarks(landmarks, len(images))
+        return [self.kind.crop.cut(image, five) for image, five in zip(images, points, strict=True)]
+
+    def embed(self, images: Sequence[RGB], landmarks: npt.ArrayLike) -> Embeddings:
+        """Embed one face of each picture.
+
+        Args:
+            images: N pictures, RGB uint8 HWC, of any sizes.
+            landmarks: (N, 5, 2), where the five points of each face lie in its picture.
+
+        Returns:
+            (N, D) float32 unit vectors. Each depends on its own picture only, to the last bit.
+
+        Raises:
+            RefbenchError: pictures or landmarks of the wrong kind, or a network that gives NaN.
+        """
+        return self.embed_crops(self.crop(images, landmarks))
+
+    def embed_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
+        """Embed one face of each picture of a batch, with gradients to the pictures.
+
+        Agrees with `embed` but for the interpolation of the crop (cosine 0.999 and more).
+
+        Args:
+            images: (B, 3, H, W), RGB in [0, 1], on this recogniser's device.
+            landmarks: (B, 5, 2).
+
+        Returns:
+            (B, D) unit vectors.
+        """
+        faces = self.kind.crop.cut_tensor(images, landmarks)
+        vectors: Tensor = self.module(faces)
+        return F.normalize(vectors + self.module(faces.flip(3)), dim=1) if self.flip else vectors
+
+    @torch.inference_mode()
+    def embed_crops(self, crops: Sequence[RGB]) -> Embeddings:
+        """Embed crops that `crop` gave: (N, D) float32 unit vectors."""
+        size = self.kind.crop.size
+        for crop in crops:
+            if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
+                raise RefbenchError(f"a crop is RGB uint8 ({size}, {size}, 3); got {crop.dtype} {crop.shape}")
+        parts = []
+        for start in range(0, len(crops), self.kind.batch):
+            part = list(crops[start : start + self.kind.batch])
+            filled = part + [np.zeros_like(part[0])] * (self.kind.batch - len(part))
+            faces = torch.from_numpy(stack(filled)).to(self.device, memory_format=torch.channels_last)
+            vectors = self.module(faces)
+            if self.flip:
+                vectors = F.normalize(vectors + self.module(faces.flip(3)), dim=1)
+            parts.append(vectors[: len(part)].cpu().numpy().astype(np.float32))
+        if not parts:
+            return np.zeros((0, self.kind.dimensions), np.float32)
+        joined: Embeddings = np.concatenate(parts)
+        if not np.isfinite(joined).all():
+            raise RefbenchError(f"{self.id} gave NaN or infinity; its file may be damaged")
+        return joined
+
+
+def load_recogniser(
+    which: str | RecogniserKind = DEFAULT_RECOGNISER, device: str = "cpu", flip: bool = False
+) -> Recogniser:
+    """Load a recogniser by name, by the path of one's own network, or as declared by `own_recogniser`.
+
+    Raises:
+        RefbenchError: no such recogniser, its weights are not there, or its file cannot be used.
+    """
+    kind = which if isinstance(which, RecogniserKind) else RECOGNISERS.get(which)
+    if kind is None:
+        kind = own_recogniser(Path(str(which)))
+    return Recogniser(kind, FaceNetwork(kind.crop, kind.make(kind.files())), device, flip)

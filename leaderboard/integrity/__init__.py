@@ -1,0 +1,1 @@
+"""Flags: copied images and training overlap."""

@@ -1,0 +1,87 @@
+"""Which submission belongs to which record, and the flags that follow from looking at it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...errors import FaultyInput
+from ...files import sha256_file
+from ...records.reference_set import ReferenceSet
+from ..store.flags import Flag
+from ..store.record_io import keep_flags
+from ..store.store import Store, Stored
+from ..submission.submission import Submission, submission_hash
+from ..tables.seen_sets import as_seen
+from .copies import find_copies
+from .overlap import find_overlap
+
+
+def match_submissions(
+    stored: Sequence[Stored], submissions: Sequence[Submission]
+) -> tuple[dict[Path, Submission], list[Submission]]:
+    """The submission of each record by the record's folder, found by hash; and those that fit none."""
+    digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in submissions]
+    hashes: dict[tuple[str, ...], list[str]] = {}
+    matched: dict[Path, Submission] = {}
+    used: set[int] = set()
+    for entry in stored:
+        keys = tuple(sorted(entry.record.scores["key"].astype(str).unique()))
+        if keys not in hashes:
+            hashes[keys] = [submission_hash(found, keys) for found in digests]
+        fitting = [i for i, found in enumerate(hashes[keys]) if found == entry.record.info.submission_hash]
+        named = [i for i in fitting if submissions[i].card.model == entry.record.info.card.model] or fitting
+        used.update(fitting)
+        if named:
+            matched[entry.folder] = submissions[named[0]]
+    return matched, [found for i, found in enumerate(submissions) if i not in used]
+
+
+def flag_records(
+    store: Store, reference_set: ReferenceSet, submissions: Sequence[Submission]
+) -> list[tuple[Path, tuple[Flag, ...]]]:
+    """Look at the submissions of every benchmark made of the set, and keep the flags beside their records.
+
+    Raises:
+        FaultyInput: a submission fits no record of the set, or other flags were kept before.
+    """
+    stored = store.stored()
+    seen = {
+        found.info.content_hash: found
+        for found in as_seen([reference_set], [s.record.info.benchmark for s in stored])
+    }
+    of_set = [s for s in stored if s.record.info.benchmark.set_hash in seen]
+    matched, lost = match_submissions(of_set, submissions)
+    if lost:
+        names = ", ".join(str(stranger.root) for stranger in lost)
+        raise FaultyInput(f"{names}: fits no record in {store.root}; score it first: refbench score")
+    found: dict[Path, tuple[Flag, ...]] = {}
+    for digest, view in seen.items():
+        mine = [s for s in of_set if s.record.info.benchmark.set_hash == digest]
+        found |= find_flags(mine, matched, view)
+    done = []
+    for folder, flags in sorted(found.items()):
+        keep_flags(folder, flags)
+        done.append((folder, flags))
+    return done
+
+
+def find_flags(
+    stored: Sequence[Stored], matched: Mapping[Path, Submission], reference_set: ReferenceSet
+) -> dict[Path, tuple[Flag, ...]]:
+    """The flags of every record with a submission at hand, by the record's folder."""
+    groups: dict[str, list[Stored]] = defaultdict(list)
+    for entry in stored:
+        if entry.folder in matched:
+            groups[entry.record.info.benchmark.id].append(entry)
+    flags: dict[Path, tuple[Flag, ...]] = {}
+    for group in groups.values():
+        benchmark = group[0].record.info.benchmark
+        recipe = benchmark.recipe.partition("@")[0]
+        images = {entry.name: matched[entry.folder].images for entry in group}
+        copies = find_copies(reference_set, recipe, images)
+        for entry in group:
+            overlap = find_overlap(matched[entry.folder], reference_set, benchmark.split)
+            flags[entry.folder] = (*copies[entry.name], *overlap)
+    return flags

@@ -1,0 +1,172 @@
+"""The front page: one table per benchmark, with its plots, pictures and studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..figures.figures import mode_figures, sweep_figures, table_figures
+from ..rendering.downloads import LABELS
+from ..rendering.rendering import Page
+from ..rendering.reported import Reported, rows_of
+from ..statistics.slices import Sliced
+from ..store.study_results import StudyResult
+from ..tables.board import CONTROL_HOLE, Board, Column, Row, Table
+from ..tables.formatting import (
+    COMPOSITE_TITLE,
+    about,
+    cell_views,
+    composite_definition,
+    number,
+    plural,
+    search_text,
+    table_facts,
+    table_title,
+)
+from .album_pages import Hero, disputed_strip
+from .pictures import Album
+
+Lines = list[dict[str, Any]]
+
+
+def board_page(
+    board: Board,
+    albums: Mapping[str, Album],
+    hero: Hero | None,
+    sliced: Mapping[str, Sequence[Sliced]],
+    reported: Sequence[Reported],
+    studies: Sequence[StudyResult] = (),
+) -> Page:
+    """The front page: one table per benchmark; ``sliced`` and ``albums`` are by the tables' slugs."""
+    models = {row.card.model for table in board.tables for row in table.rows if not row.card.control}
+    sets = {(table.benchmark.name, table.keys): table for table in board.tables}
+    images = sum(table.benchmark.images for table in sets.values())
+    people = sum(table.identities for table in sets.values())
+    protocols = {column.id for table in board.tables for column in table.columns}
+    facts = [("models", len(models)), ("images", images), ("people", people), ("metrics", len(protocols))]
+    told = {
+        "summary": _summary(board),
+        "facts": [{"label": name, "value": f"{value:,}"} for name, value in facts],
+        "hero": hero,
+        "tables": [
+            _table(board, table, albums.get(table.slug), sliced.get(table.slug, ()), reported, studies)
+            for table in board.tables
+        ],
+        "sweeps": [*mode_figures(board), *sweep_figures(board)],
+    }
+    return Page("index.html", "index.html", told)
+
+
+def _summary(board: Board) -> str:
+    if not board.tables:
+        return "There is no record yet. Score a submission, then publish again."
+    recipes = plural(len({table.benchmark.recipe for table in board.tables}), "degradation")
+    return (
+        f"Every model restored the same faces from {recipes}, and was measured by the same code. "
+        "Intervals say how sure each number is; letters say which models cannot be told apart."
+    )
+
+
+def _table(
+    board: Board,
+    table: Table,
+    album: Album | None,
+    sliced: Sequence[Sliced],
+    reported: Sequence[Reported],
+    studies: Sequence[StudyResult],
+) -> dict[str, Any]:
+    views = cell_views(table)
+    composite = table.composite if any(row.points is not None for row in table.rows) else ()
+    return {
+        "slug": table.slug,
+        "title": table_title(table, board.settings, board.tables),
+        "facts": table_facts(table),
+        "composite": {"title": COMPOSITE_TITLE, "definition": composite_definition(table)}
+        if composite
+        else None,
+        "active": "points" if composite else "0",
+        "columns": [_column(column, i) for i, column in enumerate(table.columns)],
+        "rows": [_row(row, cells) for row, cells in zip(table.rows, views, strict=True)],
+        "reported": rows_of(table, reported),
+        "superseded": [
+            {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
+            for row in table.superseded
+        ],
+        "downloads": _downloads(table),
+        "studies": [_study(table, found) for found in studies if found.benchmark == table.benchmark.id],
+        "plots": table_figures(table, board.settings, sliced),
+        "pictures": disputed_strip(table, album),
+    }
+
+
+def _downloads(table: Table) -> Lines:
+    files = [{"label": text, "href": f"downloads/{table.slug}.{suffix}"} for suffix, text in LABELS.items()]
+    return [*files, {"label": "all pairs as CSV", "href": f"downloads/{table.slug}-pairs.csv"}]
+
+
+def _study(table: Table, result: StudyResult) -> dict[str, Any]:
+    """What people chose, for the board: bars share one scale."""
+    labels = {row.name: row.label for row in (*table.rows, *table.superseded)}
+    titles = {column.id: column.title for column in table.columns}
+    ends = [end for model in result.models for end in (model.low, model.high)]
+    least, span = min(ends), (max(ends) - min(ends)) or 1.0
+    models = [
+        {
+            "name": model.name,
+            "label": labels.get(model.name, model.name),
+            "known": model.name in labels,
+            "score": number(model.score, 2),
+            "interval": f"{number(model.low, 2)} to {number(model.high, 2)}",
+            "bar": f"--l:{100 * (model.low - least) / span:.1f};--h:{100 * (model.high - least) / span:.1f}",
+            "group": model.group,
+            "won": f"{model.won:.0%}",
+            "comparisons": model.comparisons,
+        }
+        for model in result.models
+    ]
+    metrics = [
+        {
+            "title": titles[m.protocol],
+            "share": f"{m.agreement:.0%}",
+            "interval": f"{m.low:.0%} to {m.high:.0%}",
+        }
+        for m in result.metrics
+        if m.protocol in titles
+    ]
+    facts = [
+        plural(result.participants, "participant"),
+        plural(result.votes, "vote"),
+        f"{result.excluded} left out as inattentive",
+    ]
+    if result.alpha is not None:
+        facts.append(f"agreement (Krippendorff's alpha) {result.alpha:.2f}")
+    return {"question": result.question, "facts": " · ".join(facts), "models": models, "metrics": metrics}
+
+
+def _column(column: Column, place: int) -> dict[str, Any]:
+    upwards = column.protocol is not None and column.protocol.higher_is_better
+    return {
+        "id": column.id,
+        "number": place,
+        "title": column.title,
+        "arrow": column.arrow,
+        "first": "descending" if upwards else "ascending",
+    }
+
+
+def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "label": row.label,
+        "about": about(row),
+        "search": search_text(row),
+        "rank": row.rank,
+        "range": "",
+        "ranked": not row.holes,
+        "control": row.card.control,
+        "holes": [hole for hole in row.holes if hole != CONTROL_HOLE],
+        "flags": row.flags,
+        "points": None if row.points is None else f"{row.points:.1f}",
+        "points_exact": repr(row.points),
+        "cells": cells,
+    }

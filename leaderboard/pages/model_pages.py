@@ -1,0 +1,143 @@
+"""The pages of the models: card, places, slices, comparison with every other model, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from ..rendering.methodology import anchor, as_lines
+from ..rendering.rendering import Page
+from ..statistics.slices import Sliced, sliced_columns
+from ..tables.board import Board, Column, Row, Table
+from ..tables.formatting import COMPOSITE_TITLE, number, seconds, table_title
+
+Lines = list[dict[str, Any]]
+
+
+def model_pages(board: Board, sliced: Mapping[str, Sequence[Sliced]]) -> list[Page]:
+    """One page per submission: card, places, comparisons, provenance."""
+    pages = []
+    for name, card in sorted(board.cards.items()):
+        places = [
+            _place(board, table, row, sliced.get(table.slug, ()))
+            for table in board.tables
+            for row in (*table.rows, *table.superseded)
+            if row.name == name
+        ]
+        label = next(row.label for t in board.tables for row in (*t.rows, *t.superseded) if row.name == name)
+        told = {
+            "label": label,
+            "card": card,
+            "card_lines": _card_lines(card.model_dump()),
+            "places": places,
+            "model_index": f"../downloads/model-index/{name}.md",
+        }
+        pages.append(Page(f"models/{name}.html", "model.html", told))
+    return pages
+
+
+def _card_lines(card: Mapping[str, Any]) -> Lines:
+    shown: dict[str, Callable[[Any], str]] = {
+        "parameters": "{:,}".format,
+        "seconds_per_image": seconds,
+        "peak_memory_mib": "{:,.0f} MiB".format,
+        "control": lambda is_control: "yes, never ranked" if is_control else "no",
+    }
+    lines = []
+    for name, value in card.items():
+        if name in ("model", "notes") or (value in ("", None) and name in ("url", "paper", "code")):
+            continue
+        text = "unknown" if value is None else shown.get(name, str)(value)
+        lines.append({"label": name.replace("_", " ").replace(" mib", ""), "value": text})
+    return lines
+
+
+def _place(board: Board, table: Table, row: Row, sliced: Sequence[Sliced]) -> dict[str, Any]:
+    ranked = sum(bool(other.rank) for other in table.rows)
+    standing = (
+        f"rank {row.rank} of {ranked} by {COMPOSITE_TITLE} points ({row.points:.1f})"
+        if row.points is not None and row.rank
+        else ""
+    )
+    info = row.record.info
+    return {
+        "slug": table.slug,
+        "title": table_title(table, board.settings, board.tables),
+        "standing": standing,
+        "flags": row.flags,
+        "holes": row.holes,
+        "by": info.superseded_by,
+        "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
+        "against": _against(table, row),
+        "slices": [_slice(table, row, found) for found in sliced if row in table.rows],
+        "provenance": as_lines({"submission": info.submission_hash, **info.provenance}),
+        "record": f"../records/{table.slug}/{row.name}",
+    }
+
+
+def _slice(table: Table, row: Row, sliced: Sliced) -> dict[str, Any]:
+    columns = sliced_columns(table)
+    at = table.rows.index(row)
+    lines = []
+    for k, label in enumerate(sliced.slicing.labels):
+        cells = []
+        for column in columns:
+            mean, low, high = (
+                float(part[column.id][k, at]) for part in (sliced.mean, sliced.low, sliced.high)
+            )
+            spread = number((high - low) / 2, column.decimals) if isfinite(high - low) else ""
+            text = number(mean, column.decimals) if isfinite(mean) else "–"
+            cells.append({"text": text, "spread": spread})
+        lines.append({"label": label, "images": sliced.images[k], "cells": cells})
+    heads = [f"{column.title} {column.arrow}" for column in columns]
+    return {"title": sliced.slicing.title, "heading": sliced.slicing.heading, "heads": heads, "lines": lines}
+
+
+def _line(column: Column, cell: Any) -> dict[str, Any]:
+    places = column.decimals
+    has_interval = cell.low is not None and cell.high is not None
+    return {
+        "anchor": anchor(column.id),
+        "title": column.title,
+        "arrow": column.arrow,
+        "value": number(cell.value, places),
+        "interval": f"{number(cell.low, places)} to {number(cell.high, places)}" if has_interval else "",
+        "rank": cell.rank or "–",
+        "range": f"{cell.best}–{cell.worst}" if cell.rank and cell.best != cell.worst else "",
+        "images": cell.images,
+        "note": cell.reason,
+    }
+
+
+def _against(table: Table, row: Row) -> dict[str, Any] | None:
+    if row.name not in table.compared or len(table.compared) < 2:
+        return None
+    columns = [column for column in table.columns if column.id in table.comparisons]
+    me = table.compared.index(row.name)
+    labels = {other.name: other.label for other in table.rows}
+    lines = []
+    for other, name in enumerate(table.compared):
+        if other != me:
+            cells = [_versus(table, column, me, other) for column in columns]
+            lines.append({"name": name, "label": labels[name], "cells": cells})
+    return {"heads": [f"{column.title} {column.arrow}" for column in columns], "lines": lines}
+
+
+def _versus(table: Table, column: Column, me: int, other: int) -> dict[str, str]:
+    found = table.comparisons[column.id]
+    gap, p = float(found.difference[me, other]), float(found.corrected[me, other])
+    assert column.protocol is not None
+    gain = gap if column.protocol.higher_is_better else -gap
+    verdict = "" if p >= 0.05 else "better" if gain > 0 else "worse"
+    text = number(gap, column.decimals)
+    return {
+        "text": text if text.startswith("−") or gap == 0 else f"+{text}",
+        "p": p_text(p),
+        "verdict": verdict,
+    }
+
+
+def p_text(p: float) -> str:
+    """A p value in two figures."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

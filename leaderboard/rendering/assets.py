@@ -1,0 +1,17 @@
+"""Files that ship with the package for pages and kits: templates, styles, scripts, fonts, icons."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+ASSETS = ("fonts.txt", "geist.woff2", "icon.svg", "newsreader.woff2", "pictures.js", "site.css", "site.js")
+
+
+def template(name: str) -> resources.abc.Traversable:
+    """A template or asset by its file name."""
+    return resources.files(__package__).joinpath("templates", name)
+
+
+def asset(name: str) -> bytes:
+    """A style, script, font or icon by its name."""
+    return template(name).read_bytes()

@@ -1,0 +1,150 @@
+"""A table as CSV, JSON, LaTeX and Markdown: full precision for machines, the protocols' places for papers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+from ...errors import RefbenchError
+from ..tables.board import Table
+from ..tables.formatting import number
+
+LATEX = {
+    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "–": "--", "−": r"$-$", "é": r"\'e",
+}  # fmt: skip
+CSV_HEADS = (
+    *("benchmark", "model", "version", "team", "protocol", "value", "low", "high", "images"),
+    *("rank", "best", "worst", "group", "note"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_json(table: Table) -> str:
+    """Everything in the table, with intervals, ranks, groups and reasons, at full precision."""
+    content: dict[str, Any] = {
+        "benchmark": table.benchmark.model_dump(mode="json") | {"id": table.benchmark.id},
+        "identities": table.identities,
+        "composite": list(table.composite),
+        "models": [
+            {
+                "name": row.name,
+                "card": row.card.model_dump(mode="json"),
+                "rank": row.rank or None,
+                "points": row.points,
+                "holes": list(row.holes),
+                "flags": [flag.model_dump() for flag in row.flags],
+                "submission_hash": row.record.info.submission_hash,
+                "scores": {
+                    column.id: {
+                        "value": cell.value,
+                        "low": cell.low,
+                        "high": cell.high,
+                        "images": cell.images,
+                        "rank": cell.rank or None,
+                        "rank_range": [cell.best, cell.worst] if cell.rank else None,
+                        "group": cell.group,
+                        "note": cell.reason,
+                    }
+                    for column, cell in zip(table.columns, row.cells, strict=True)
+                },
+            }
+            for row in table.rows
+        ],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(table: Table) -> str:
+    """One line per model and protocol; text that looks like a formula gets a quote before it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_HEADS)
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            numbers = ["" if value is None else repr(value) for value in (cell.value, cell.low, cell.high)]
+            places = [cell.rank, cell.best, cell.worst] if cell.rank else ["", "", ""]
+            texts = [table.benchmark.id, row.card.model, row.card.version, row.card.team, column.id]
+            writer.writerow(
+                [*map(_plain, texts), *numbers, cell.images, *places, cell.group, _plain(cell.reason)]
+            )
+    return stream.getvalue()
+
+
+def pairs_csv(table: Table) -> str:
+    """One line per pair of ranked models and protocol: first minus second, p, and p after Holm."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["benchmark", "first", "second", "protocol", "difference", "p", "p_holm"])
+    for protocol, found in table.comparisons.items():
+        for i, first in enumerate(table.compared):
+            for j in range(i + 1, len(table.compared)):
+                numbers = (found.difference[i, j], found.p[i, j], found.corrected[i, j])
+                names = map(_plain, (table.benchmark.id, first, table.compared[j], protocol))
+                writer.writerow([*names, *(repr(float(value)) for value in numbers)])
+    return stream.getvalue()
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def as_markdown(table: Table) -> str:
+    """A table for a README: the best of each column in bold."""
+    heads = ["Rank", "Model", *(f"{column.title} {column.arrow}".strip() for column in table.columns)]
+    lines = [heads, ["---:", ":---", *("---:" for _ in table.columns)]]
+    for row in table.rows:
+        cells = [
+            f"**{text}**" if cell.rank == 1 else text
+            for cell, text in zip(row.cells, _texts(table, row.cells), strict=True)
+        ]
+        lines.append([str(row.rank or "–"), re.sub(r"([|*_`<>\[\]\\])", r"\\\1", row.label), *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def as_latex(table: Table) -> str:
+    """A booktabs table for a paper: the best of each column in bold, protocol ids in comments."""
+    heads = [latex(f"{column.title} {column.arrow}".strip()) for column in table.columns]
+    rows = [
+        r"% " + f"{table.benchmark.id}: {table.benchmark.images} images, {table.identities} identities",
+        *(f"% {column.title}: {column.id}" for column in table.columns),
+        r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
+        r"\toprule",
+        " & ".join(["Model", *heads]) + r" \\",
+        r"\midrule",
+    ]
+    for row in table.rows:
+        cells = [
+            rf"\textbf{{{latex(text)}}}" if cell.rank == 1 else latex(text)
+            for cell, text in zip(row.cells, _texts(table, row.cells), strict=True)
+        ]
+        rows.append(" & ".join([latex(row.label), *cells]) + r" \\")
+    return "\n".join([*rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def latex(text: str) -> str:
+    """``text`` with LaTeX's special characters escaped."""
+    return "".join(LATEX.get(char, char) for char in text)
+
+
+def _texts(table: Table, cells: Any) -> list[str]:
+    return [number(cell.value, column.decimals) for column, cell in zip(table.columns, cells, strict=True)]
+
+
+FORMATS = {"csv": as_csv, "json": as_json, "md": as_markdown, "tex": as_latex}
+LABELS = {"csv": "CSV", "json": "JSON", "md": "Markdown", "tex": "LaTeX"}
+
+
+def export(table: Table, suffix: str) -> str:
+    """A table in one of `FORMATS`.
+
+    Raises:
+        RefbenchError: an unknown format.
+    """
+    if suffix not in FORMATS:
+        raise RefbenchError(f"a table is written as {', '.join(FORMATS)}; got {suffix!r}")
+    return FORMATS[suffix](table)

@@ -1,0 +1,45 @@
+"""Scores one submission on Codabench: INPUT/ref is private data, INPUT/res the submission."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main(given: Path, output: Path) -> int:
+    """Write ``scores.json`` and the record; 1 with every fault on stderr if the submission is faulty."""
+    held = given / "ref"
+    os.environ.setdefault("REFBENCH_WEIGHTS", str(held / "weights"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    settings = json.loads((Path(__file__).parent / "settings.json").read_text("utf-8"))
+
+    from refbench.errors import RefbenchError
+    from refbench.leaderboard.sharing.codabench import column_key
+    from refbench.leaderboard.submission.submission import check_submission
+    from refbench.metrics.scoring.score import score_images
+    from refbench.records.reference_set import ReferenceSet
+
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        chosen = ReferenceSet.read(held / "set")
+        checked = check_submission(given / "res", chosen, settings["split"])
+        if checked.faults or checked.submission is None:
+            print("The submission is faulty:", *checked.faults, sep="\n  - ", file=sys.stderr)
+            return 1
+        found = checked.submission
+        record = score_images(
+            chosen, settings["split"], settings["recipe"], found.images, found.card, settings["protocols"]
+        )
+    except RefbenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    record.write(output / "record")
+    means = record.scores.groupby("protocol")["value"].mean().to_dict()
+    means.update({name: score.value for name, score in record.info.set_scores.items()})
+    scores = {column_key(str(name)): value for name, value in means.items() if value is not None}
+    (output / "scores.json").write_text(json.dumps(scores, indent=2, sort_keys=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

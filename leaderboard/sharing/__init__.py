@@ -1,0 +1,1 @@
+"""Sharing: the Hugging Face Hub, Codabench."""

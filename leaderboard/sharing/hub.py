@@ -1,0 +1,137 @@
+"""A site as a static Space, a store as a data set on the Hugging Face Hub; nothing is sent unasked."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...errors import FaultyInput, RefbenchError
+from ..rendering.site_folder import MANIFEST
+from ..store.settings import read_settings
+from ..store.store import Store
+
+KEPT = frozenset({".gitattributes"})
+SCORES = "scores.parquet"
+HTTP_LIBRARIES = frozenset({"httpcore", "httpx", "httpx2", "requests", "urllib3"})
+"""What the Hub's client speaks HTTP with; which one depends on its version."""
+
+
+def push_site(
+    site: Path, repo: str, token: str | None = None, private: bool = False, endpoint: str | None = None
+) -> str:
+    """Make the static Space ``repo`` (``owner/name``) the same as a published site; returns its address.
+
+    Only what ``site.json`` lists goes up; what an earlier push left over is removed, all in one commit.
+
+    Raises:
+        FaultyInput: ``site`` was not published here, or ``repo`` is not of the form ``owner/name``.
+        RefbenchError: the Hub cannot be reached or refuses.
+    """
+    manifest = site / MANIFEST
+    if not manifest.is_file():
+        raise FaultyInput(
+            f"{site} is not a published site; make one with: refbench publish STORE --out {site}"
+        )
+    listed = json.loads(manifest.read_text("utf-8"))["files"]
+    files = {address: (site / address).read_bytes() for address in sorted(listed)}
+    title = _title(files["index.html"].decode("utf-8"))
+    front = {"title": title[:60], "emoji": "🖼️", "sdk": "static", "app_file": "index.html", "pinned": False}
+    files["README.md"] = _front(front, f"# {title}\n\nA leaderboard published with refbench.\n").encode(
+        "utf-8"
+    )
+    return _push("space", repo, files, "Publish the leaderboard", token, private, endpoint)
+
+
+def push_records(
+    store: Store, repo: str, token: str | None = None, private: bool = False, endpoint: str | None = None
+) -> str:
+    """Make the data set ``repo`` hold the records of a store; returns its address.
+
+    Each benchmark is a configuration that ``datasets.load_dataset`` reads.
+
+    Raises:
+        FaultyInput: the store is empty, or ``repo`` is not of the form ``owner/name``.
+        RefbenchError: the store cannot be read; the Hub cannot be reached or refuses.
+    """
+    stored = store.stored()
+    if not stored:
+        raise FaultyInput(f"{store.root} holds no record yet; make one with: refbench score")
+    folders = [entry.folder for entry in stored]
+    paths = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
+    files = {path.relative_to(store.root).as_posix(): path.read_bytes() for path in paths}
+    benchmarks = sorted({folder.parent.name for folder in folders})
+    configs = [{"config_name": name, "data_files": f"{name}/*/{SCORES}"} for name in benchmarks]
+    settings = read_settings(store.root)
+    front: dict[str, Any] = {
+        "pretty_name": settings.title,
+        "tags": ["refbench", "face-restoration"],
+        "configs": configs,
+    }
+    text = (
+        f"# {settings.title}: records\n\nScores per image, as measured. Each folder is one submission on one "
+        "benchmark: `record.json` says what was measured against what and by which code, `scores.parquet` "
+        "has one row per image and protocol. A missing value is never zero; its row says why.\n"
+    )
+    files["README.md"] = _front(front, text).encode("utf-8")
+    return _push("dataset", repo, files, "Add records", token, private, endpoint)
+
+
+def _front(front: Mapping[str, Any], body: str) -> str:
+    return f"---\n{yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)}---\n\n{body}"
+
+
+def _title(page: str) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", page)
+    return re.sub(r"<[^>]+>|&[a-z#0-9]+;", "", found.group(1)) if found else "Leaderboard"
+
+
+def _push(
+    kind: str,
+    repo: str,
+    files: Mapping[str, bytes],
+    message: str,
+    token: str | None,
+    private: bool,
+    endpoint: str | None,
+) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise FaultyInput(f"a repository on the Hub is named owner/name; got {repo!r}")
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    api = HfApi(endpoint=endpoint, token=token)
+    sdk = "static" if kind == "space" else None
+    try:
+        address = api.create_repo(repo, repo_type=kind, private=private, exist_ok=True, space_sdk=sdk)
+        there = set(api.list_repo_files(repo, repo_type=kind))
+        added = [CommitOperationAdd(name, data) for name, data in files.items()]
+        removed = [CommitOperationDelete(name) for name in sorted(there - files.keys() - KEPT)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*commit a data file.*")
+            api.create_commit(repo, [*added, *removed], commit_message=message, repo_type=kind)
+    except OfflineModeIsEnabled:
+        raise RefbenchError("the Hub is switched off by HF_HUB_OFFLINE; unset it to push") from None
+    except HfHubHTTPError as error:
+        raise RefbenchError(_refusal(error, repo)) from None
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in HTTP_LIBRARIES:
+            raise
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise RefbenchError(
+            f"the Hub cannot be reached ({reason}); the site itself is whole on disk"
+        ) from None
+    return str(address)
+
+
+def _refusal(error: Any, repo: str) -> str:
+    status = getattr(error.response, "status_code", 0)
+    if status in (401, 403):
+        mend = "sign in with `hf auth login`, or give a token that may write"
+        return f"the Hub refuses to write to {repo} ({status}): {mend}"
+    return f"the Hub answered {status} for {repo}: {str(error).strip().splitlines()[-1][:200]}"

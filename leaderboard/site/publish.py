@@ -1,0 +1,176 @@
+"""Records in, a static site out: it opens from disk, asks no server, and is the same for the same inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ...progress import progress, say
+from ...records.protocol import Protocol
+from ...records.reference_set import ReferenceSet
+from ..integrity.flagging import find_flags, match_submissions
+from ..pages.album_pages import album_pages, hero
+from ..pages.board_page import board_page
+from ..pages.galleries import choose_galleries
+from ..pages.model_pages import model_pages
+from ..pages.pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
+from ..rendering.assets import ASSETS
+from ..rendering.downloads import LABELS, export, pairs_csv
+from ..rendering.methodology import how_page
+from ..rendering.rendering import Page, render
+from ..rendering.reported import read_reported, reported_page
+from ..rendering.site_folder import Site
+from ..statistics.ranking import make_board
+from ..statistics.slices import slice_table, slicings
+from ..store.flags import FLAGS_NAME, Flag, read_flags
+from ..store.settings import read_settings
+from ..store.store import Store, Stored
+from ..store.study_results import read_results
+from ..submission.submission import Submission, read_submission
+from ..tables.board import Board
+from ..tables.seen_sets import as_seen
+from .model_index import model_card
+
+
+def publish_site(
+    store: Store | Path,
+    out: Path,
+    reference_sets: Sequence[ReferenceSet | Path] = (),
+    submissions: Sequence[Submission | Path] = (),
+    *,
+    protocols: Mapping[str, Protocol] | None = None,
+    pictures: PictureOptions | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write the site of a store of records into ``out``; returns its ``index.html``.
+
+    Args:
+        store: of records.
+        out: a new or empty folder, or one that was published into before.
+        reference_sets: bring pictures (LQ, HQ, references) for the benchmarks made of them.
+        submissions: folders or archives of restored images; each is matched to its record by the hash of
+            its images, and one that fits no record is named and left out.
+        protocols: declarations by id; None for the catalogue.
+        pictures: how many and how large.
+        seed: of the intervals and tests.
+
+    Raises:
+        FaultyInput: ``out`` holds files that are not a site.
+        FaultList: a submission or ``board.yaml`` is faulty.
+        RefbenchError: the store or a set cannot be read.
+    """
+    store = store if isinstance(store, Store) else Store(store)
+    options = pictures or PictureOptions()
+    sets = [
+        found if isinstance(found, ReferenceSet) else ReferenceSet.read(found) for found in reference_sets
+    ]
+    given = [found if isinstance(found, Submission) else read_submission(found) for found in submissions]
+    stored = store.stored()
+    sets = as_seen(sets, [entry.record.info.benchmark for entry in stored])
+    site = Site.open(out)
+    matched, lost = match_submissions(stored, given)
+    for found in lost:
+        say(f"{found.root}: fits no record in the store, so its pictures are left out")
+    flags = _flags(stored, matched, sets)
+    board = make_board(stored, declared(protocols), read_settings(store.root), flags, seed)
+    by_slug = match_sets(board.tables, sets)
+    albums = _plan(board, stored, matched, by_slug, options)
+    _make_pictures(site, albums, options)
+    sliced = {
+        table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_slug[table.slug])]
+        for table in board.tables
+        if table.slug in by_slug
+    }
+    reported = read_reported(store.root)
+    pages: list[Page] = [
+        board_page(board, albums, hero(board, albums, options), sliced, reported, read_results(store.root)),
+        how_page(board),
+        reported_page(board, reported),
+        *model_pages(board, sliced),
+        *album_pages(board, albums, options, site),
+    ]
+    navigation = _navigation(board, albums)
+    for page in pages:
+        site.text(page.address, render(page, board.settings, navigation))
+    for table in board.tables:
+        for suffix in LABELS:
+            site.text(f"downloads/{table.slug}.{suffix}", export(table, suffix))
+        site.text(f"downloads/{table.slug}-pairs.csv", pairs_csv(table))
+    for name in board.cards:
+        site.text(f"downloads/model-index/{name}.md", model_card(board, name))
+    for entry in stored:
+        for name in ("record.json", "scores.parquet"):
+            address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"
+            site.data(address, (entry.folder / name).read_bytes())
+    for name in ASSETS:
+        site.asset(name)
+    site.finish()
+    return out / "index.html"
+
+
+def declared(protocols: Mapping[str, Protocol] | None) -> Mapping[str, Protocol]:
+    """``protocols``, or for None those of the catalogue."""
+    if protocols is not None:
+        return protocols
+    from ...metrics.catalogue import PROTOCOLS
+
+    return PROTOCOLS
+
+
+def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str]]:
+    first = next((table.slug for table in board.tables if table.slug in albums), None)
+    pictures = (
+        [("Pictures", f"compare/{first}.html"), ("Galleries", f"gallery/{first}.html")] if first else []
+    )
+    pages = [("Board", "index.html"), *pictures, ("Papers", "reported.html"), ("How", "how.html")]
+    return [{"label": label, "href": href} for label, href in pages]
+
+
+def _flags(
+    stored: Sequence[Stored], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
+) -> dict[Path, tuple[Flag, ...]]:
+    """What stands beside the records; where nothing does, what a look at the submissions finds."""
+    kept = {entry.folder: read_flags(entry.folder) for entry in stored}
+    fresh = [entry for entry in stored if not (entry.folder / FLAGS_NAME).is_file()]
+    for reference_set in sets:
+        of_set = [e for e in fresh if e.record.info.benchmark.set_hash == reference_set.info.content_hash]
+        kept |= find_flags(of_set, matched, reference_set)
+    return kept
+
+
+def _plan(
+    board: Board,
+    stored: Sequence[Stored],
+    matched: Mapping[Path, Submission],
+    by_slug: Mapping[str, ReferenceSet],
+    options: PictureOptions,
+) -> dict[str, Album]:
+    """The album of every table whose reference set is at hand, by the table's slug."""
+    albums = {}
+    for table in board.tables:
+        mine = {
+            e.name: matched[e.folder]
+            for e in stored
+            if e.folder.parent.name == table.slug and e.folder in matched
+        }
+        album = plan_album(table, choose_galleries(table), by_slug.get(table.slug), mine, options)
+        if album is not None:
+            albums[table.slug] = album
+    return albums
+
+
+def _make_pictures(site: Site, albums: Mapping[str, Album], options: PictureOptions) -> None:
+    making = {address: what for album in albums.values() for address, what in album.making.items()}
+    present = {address: what for address, what in sorted(making.items()) if what[0].is_file()}
+    if not present:
+        return
+
+    def make(address: str) -> None:
+        path, size = present[address]
+        site.keep_or_make(address, fingerprint(path, size, options), lambda: encode(path, size, options))
+
+    with progress("pictures", len(present)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(make, present):
+            advance(1)

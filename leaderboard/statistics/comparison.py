@@ -1,0 +1,159 @@
+"""Two models compared on every benchmark that both have: differences, intervals, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import RefbenchError
+from ...records.protocol import Protocol
+from ..store.store import Store, Stored, label
+from ..tables.formatting import number, plural
+from .statistics import Difference, holm, paired_difference
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One protocol on one benchmark: both means, the paired difference, and p after Holm's correction.
+
+    ``better`` is the label of the model that is better beyond doubt, or empty.
+    """
+
+    benchmark: str
+    protocol: str
+    title: str
+    decimals: int
+    a: float
+    b: float
+    difference: Difference
+    corrected: float
+    better: str
+
+
+def compare_models(
+    store: Store, a: str, b: str, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
+) -> list[Compared]:
+    """Compare two models by name on the images that both have, on every benchmark that both have.
+
+    p values come from the paired permutation test within identities; Holm's correction covers all lines.
+
+    Raises:
+        RefbenchError: no such model, or no benchmark that both have.
+    """
+    left, right = ({s.folder.parent.name: s for s in _current(store.find(name))} for name in (a, b))
+    shared = [name for name in left if name in right]
+    if not shared:
+        raise RefbenchError(
+            f"{a!r} and {b!r} have no benchmark in common; see: refbench records list {store.root}"
+        )
+    lines = [line for name in shared for line in _compare(left[name], right[name], protocols, seed)]
+    corrected = holm(np.array([line.difference.p for line in lines], dtype=np.float64))
+    return [
+        _judged(line, float(p), left, right, protocols, alpha)
+        for line, p in zip(lines, corrected, strict=True)
+    ]
+
+
+def _current(stored: Sequence[Stored]) -> list[Stored]:
+    """Records in force, those of superseded ones only where there is nothing else."""
+    return sorted(stored, key=lambda s: not s.record.info.superseded_by)
+
+
+def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], seed: int) -> list[Compared]:
+    one, two = (s.record.scores.set_index(["protocol", "key"]) for s in (left, right))
+    found = []
+    for name in left.record.info.benchmark.protocols:
+        if name not in one.index.get_level_values(0) or name not in two.index.get_level_values(0):
+            continue
+        both = one.loc[name].join(two.loc[name][["value"]], rsuffix="_b", how="inner")
+        a, b = (both[c].to_numpy(dtype=np.float64) for c in ("value", "value_b"))
+        known = np.isfinite(a) & np.isfinite(b)
+        if not known.any():
+            continue
+        gap = paired_difference(a, b, both["identity"].to_numpy(), seed)
+        declared = protocols.get(name)
+        found.append(
+            Compared(
+                left.folder.parent.name,
+                name,
+                declared.title if declared else name,
+                declared.decimals if declared else 4,
+                float(a[known].mean()),
+                float(b[known].mean()),
+                gap,
+                gap.p,
+                "",
+            )
+        )
+    return found
+
+
+def _judged(
+    line: Compared,
+    corrected: float,
+    left: Mapping[str, Stored],
+    right: Mapping[str, Stored],
+    protocols: Mapping[str, Protocol],
+    alpha: float,
+) -> Compared:
+    declared = protocols.get(line.protocol)
+    better = ""
+    if declared is not None and corrected < alpha:
+        wins = (line.difference.mean > 0) == declared.higher_is_better
+        better = label((left if wins else right)[line.benchmark].record.info.card)
+    facts = {name: getattr(line, name) for name in Compared.__slots__}
+    return Compared(**facts | {"corrected": corrected, "better": better})
+
+
+def as_rows(lines: Sequence[Compared]) -> list[dict[str, Any]]:
+    """Plain values for JSON."""
+    return [
+        {
+            "benchmark": line.benchmark,
+            "protocol": line.protocol,
+            "a": line.a,
+            "b": line.b,
+            "difference": line.difference.mean,
+            "low": None if np.isnan(line.difference.low) else line.difference.low,
+            "high": None if np.isnan(line.difference.high) else line.difference.high,
+            "p": line.difference.p,
+            "p_holm": line.corrected,
+            "images": line.difference.images,
+            "identities": line.difference.identities,
+            "better": line.better,
+        }
+        for line in lines
+    ]
+
+
+def as_text(lines: Sequence[Compared], a: str, b: str) -> str:
+    """A table for a terminal, one block per benchmark."""
+    blocks = []
+    for benchmark in dict.fromkeys(line.benchmark for line in lines):
+        mine = [line for line in lines if line.benchmark == benchmark]
+        some = mine[0].difference
+        head = ("", a, b, "difference", "95 % interval", "p (Holm)", "better")
+        rows = [head, *(_row(line) for line in mine)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        told = f"{benchmark}: {plural(some.images, 'image')} of {plural(some.identities, 'person', 'people')}"
+        drawn = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
+        blocks.append("\n".join([told, *drawn]))
+    return "\n\n".join(blocks)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    last = len(row) - 1
+    pairs = enumerate(zip(row, widths, strict=True))
+    return [text.ljust(width) if i in (0, last) else text.rjust(width) for i, (text, width) in pairs]
+
+
+def _row(line: Compared) -> tuple[str, str, str, str, str, str, str]:
+    gap, places = line.difference, line.decimals
+    has = np.isfinite(gap.low)
+    interval = f"{number(gap.low, places)} to {number(gap.high, places)}" if has else "one person only"
+    p = "< 0.001" if line.corrected < 0.001 else f"{line.corrected:.3f}"
+    a, b, difference = (number(value, places) for value in (line.a, line.b, gap.mean))
+    return line.title, a, b, difference, interval, p, line.better or "cannot be told apart"

@@ -1,0 +1,59 @@
+"""How a board wants to be called and what its composite is made of: ``board.yaml`` in the store, optional."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...errors import FaultList
+
+SETTINGS_NAME = "board.yaml"
+
+
+class BoardSettings(BaseModel):
+    """Choices of the people who keep the board.
+
+    Attributes:
+        title: of the page.
+        subtitle: one sentence below it.
+        url: address where the site will be, if it is known.
+        contact: where to send a submission, a correction or a wish to be removed.
+        licence: of the pictures and numbers.
+        titles: title of a benchmark by its id or by its recipe's name.
+        composite: protocol ids whose Borda points make the composite; empty for every protocol that
+            compares single images with HQ.
+        plots: pairs of protocol ids (across, up) that are plotted; empty for a sensible choice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = "Face restoration with references"
+    subtitle: str = ""
+    url: str = ""
+    contact: str = ""
+    licence: str = ""
+    titles: dict[str, str] = {}
+    composite: tuple[str, ...] = ()
+    plots: tuple[tuple[str, str], ...] = ()
+
+
+def read_settings(root: Path) -> BoardSettings:
+    """Read ``board.yaml`` from a store; the defaults where there is none.
+
+    Raises:
+        FaultList: every fault of the file at once.
+    """
+    path = root / SETTINGS_NAME
+    if not path.is_file():
+        return BoardSettings()
+    try:
+        return BoardSettings.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()]
+        raise FaultList(
+            str(path), faults, f"the fields are {', '.join(BoardSettings.model_fields)}"
+        ) from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise FaultList(str(path), [str(error).replace("\n", " ")], "mend the file or remove it") from None

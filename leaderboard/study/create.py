@@ -1,0 +1,52 @@
+"""From a store, a set and submissions to a study ready to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import FaultyInput
+from ...records.reference_set import ReferenceSet
+from ..integrity.flagging import match_submissions
+from ..store.store import Store
+from ..submission.submission import Submission
+from .study import QUESTION, key_path, plan_study, write_study
+
+
+def new_study(
+    store: Store,
+    reference_set: ReferenceSet,
+    submissions: Sequence[Submission],
+    recipe: str,
+    items: int,
+    out: Path,
+    seed: int = 0,
+    question: str = "",
+) -> tuple[Path, Path]:
+    """Plan and write a study of these submissions; returns its page and the organiser's key.
+
+    Raises:
+        FaultyInput: a submission has no record on that benchmark, or the wishes cannot be met.
+    """
+    of_recipe = [
+        entry
+        for entry in store.stored()
+        if entry.record.info.benchmark.set_hash == reference_set.info.content_hash
+        and entry.record.info.benchmark.recipe.partition("@")[0] == recipe
+    ]
+    matched, lost = match_submissions(of_recipe, submissions)
+    if lost:
+        names = ", ".join(str(found.root) for found in lost)
+        raise FaultyInput(f"{names}: no record on {recipe!r} in {store.root}; score it first: refbench score")
+    taken = [entry for entry in of_recipe if entry.folder in matched]
+    if len({entry.record.info.benchmark.id for entry in taken}) > 1:
+        raise FaultyInput(
+            "these submissions have records on several benchmarks of that recipe; keep one store for each"
+        )
+    by_name = {entry.name: matched[entry.folder] for entry in taken}
+    shared = [set(found.images) for found in by_name.values()]
+    keys = sorted(set.intersection(*shared)) if shared else []
+    benchmark = taken[0].record.info.benchmark.id if taken else ""
+    key = plan_study(list(by_name), keys, items, benchmark, seed, question or QUESTION)
+    page = write_study(key, out, reference_set, recipe, by_name)
+    return page, key_path(out)

@@ -1,0 +1,83 @@
+"""A set for challenges: no image that is scored guides another, so references can be given away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from ...builders.references.assign import count
+from ...errors import FaultyInput, RefbenchError
+from ...files import sha256_json
+from ...progress import track
+from ...records.reference_set import ReferenceSet, Target, content_hash
+
+
+def held_out(targets: Sequence[Target], per_person: int = 1) -> tuple[Target, ...]:
+    """The same images, of which only some are to be restored, and none of these is a reference.
+
+    Of each person up to ``per_person`` images that have references are held out, in the order of a hash of
+    their keys, as long as each keeps a reference that is not held out. All others lose their lists of
+    references, so they are references and nothing else.
+    """
+    chosen: dict[str, tuple[str, ...]] = {}
+    for _, group in groupby(sorted(targets, key=lambda t: (t.identity, sha256_json(t.key))), _identity):
+        chosen |= _of_person(list(group), per_person)
+    return tuple(_reduced(target, chosen.get(target.key, ())) for target in targets)
+
+
+def _identity(target: Target) -> str:
+    return target.identity
+
+
+def _of_person(person: Sequence[Target], per_person: int) -> dict[str, tuple[str, ...]]:
+    held: list[Target] = []
+    for target in person:
+        trial = [*held, target]
+        keys = {each.key for each in trial}
+        if len(trial) <= per_person and all(set(each.references) - keys for each in trial):
+            held = trial
+    keys = {each.key for each in held}
+    return {each.key: tuple(key for key in each.references if key not in keys) for each in held}
+
+
+def _reduced(target: Target, references: Sequence[str]) -> Target:
+    distances = dict(zip(target.references, target.reference_distances, strict=True))
+    return replace(
+        target,
+        references=tuple(references),
+        reference_distances=tuple(distances[key] for key in references),
+    )
+
+
+def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int = 1) -> ReferenceSet:
+    """Write a copy of a set of which `held_out` says what is restored; LQ images are made afresh for it.
+
+    Raises:
+        FaultyInput: ``out`` holds files.
+        RefbenchError: no person has an image whose references are others.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FaultyInput(f"{out} holds files; a set goes into a new or empty folder")
+    targets = held_out(reference_set.targets, per_person)
+    kept = [target for target in targets if target.references]
+    if not kept:
+        raise RefbenchError(f"{reference_set.root}: no image has references, so there is nothing to restore")
+    for path in track("copying images", (target.hq for target in targets), len(targets)):
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(reference_set.root / path, out / path)
+    info = reference_set.info.model_copy(
+        update={
+            "name": f"{reference_set.info.name}-challenge",
+            "content_hash": content_hash(targets),
+            "settings": reference_set.info.settings
+            | {"held out per person": per_person, "held out of": reference_set.info.content_hash},
+            "counts": count(targets, reference_set.info.counts.get("photos", len(targets))),
+            "files": {},
+        }
+    )
+    made = ReferenceSet(out, info, targets)
+    made.write()
+    return made

@@ -1,0 +1,150 @@
+"""Is a file what a restored image must be: a whole 8-bit RGB PNG? Told in bounded memory, undecoded."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ...images import MAX_MEGAPIXELS
+from .faults import Kind
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNK_LIMIT = 256 << 20
+BLOCK = 1 << 16
+
+RESAVE = "save it again as an 8-bit RGB PNG, straight from the restorer's output"
+EMPTY = Kind("the file is empty", RESAVE)
+NOT_PNG = Kind("not a PNG although its name says so", RESAVE)
+DAMAGED = Kind("a damaged PNG", "copy or save it again; a cut-off transfer is the usual cause")
+DEPTH = Kind("not 8 bits per channel", "round to 8 bits (round, do not truncate) and save again")
+ALPHA = Kind("has an alpha channel", "drop alpha and save again as RGB")
+PALETTE = Kind("a palette image, reduced to at most 256 colours", RESAVE)
+GREY = Kind("a grey image", "save three channels, as RGB")
+ANIMATED = Kind("an animated PNG", "save the one frame that counts")
+HUGE = Kind(f"more than {MAX_MEGAPIXELS:g} megapixels", "save it at the size of the set's images")
+
+COLOURS = {0: GREY, 3: PALETTE, 4: ALPHA, 6: ALPHA}
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"RIFF", "WebP"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PngFinding:
+    """Size in pixels (0 where unknown) and the faults found, each a kind with a detail."""
+
+    width: int
+    height: int
+    faults: tuple[tuple[Kind, str], ...]
+
+
+class _DamagedError(Exception):
+    pass
+
+
+def inspect_png(path: Path) -> PngFinding:
+    """Check one file: signature, header, checksums of all chunks, and that its pixel data are whole."""
+    try:
+        with path.open("rb") as stream:
+            return _inspect(stream)
+    except OSError as error:
+        return PngFinding(0, 0, ((DAMAGED, f"cannot be read: {error.strerror}"),))
+
+
+def _inspect(stream: BinaryIO) -> PngFinding:
+    start = stream.read(24)
+    if not start:
+        return PngFinding(0, 0, ((EMPTY, ""),))
+    if not start.startswith(SIGNATURE):
+        return PngFinding(
+            0, 0, ((NOT_PNG, next((name for magic, name in MAGIC if start.startswith(magic)), "")),)
+        )
+    stream.seek(len(SIGNATURE))
+    faults: list[tuple[Kind, str]] = []
+    width = height = 0
+    try:
+        chunks = _chunks(stream)
+        kind, blocks = next(chunks)
+        header = b"".join(blocks)
+        if kind != b"IHDR" or len(header) != 13:
+            raise _DamagedError("it does not begin with its header")
+        width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
+        depth, colour, interlaced = header[8], header[9], header[12]
+        if not width or not height or colour not in CHANNELS:
+            raise _DamagedError("impossible header")
+        if width * height > MAX_MEGAPIXELS * 1e6:
+            return PngFinding(width, height, ((HUGE, f"{width}x{height}"),))
+        if depth != 8 and colour != 3:
+            faults.append((DEPTH, f"{depth} bits"))
+        if colour in COLOURS:
+            faults.append((COLOURS[colour], ""))
+        row_bits = width * CHANNELS[colour] * depth
+        wanted = None if interlaced else height * (1 + -(-row_bits // 8))
+        faults += _read_body(chunks, wanted)
+    except _DamagedError as error:
+        faults.append((DAMAGED, str(error)))
+    return PngFinding(width, height, tuple(faults))
+
+
+def _read_body(chunks: Iterator[tuple[bytes, Iterator[bytes]]], wanted: int | None) -> list[tuple[Kind, str]]:
+    faults = []
+    inflater = zlib.decompressobj()
+    found = 0
+    most = wanted if wanted is not None else 1 << 62
+    for kind, blocks in chunks:
+        for block in blocks:
+            while kind == b"IDAT" and block and found <= most and not inflater.eof:
+                try:
+                    found += len(inflater.decompress(block, BLOCK))
+                except zlib.error:
+                    raise _DamagedError("its pixel data cannot be unpacked") from None
+                block = inflater.unconsumed_tail
+        if kind == b"acTL":
+            faults.append((ANIMATED, ""))
+    if found == 0 or (wanted is not None and found < wanted):
+        raise _DamagedError("rows of pixels are missing")
+    if wanted is not None and found > wanted:
+        raise _DamagedError("more pixel data than its size has room for")
+    return faults
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterator[bytes]]]:
+    """Kind and content of each chunk up to IEND; the content is read in blocks and its checksum verified."""
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            raise _DamagedError("cut off before its end")
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if length > CHUNK_LIMIT:
+            raise _DamagedError("a chunk of an impossible length")
+        blocks = _blocks(stream, kind, length)
+        yield kind, blocks
+        for _ in blocks:
+            pass
+        if kind == b"IEND":
+            return
+
+
+def _blocks(stream: BinaryIO, kind: bytes, length: int) -> Iterator[bytes]:
+    checksum = zlib.crc32(kind)
+    while length:
+        block = stream.read(min(BLOCK, length))
+        if not block:
+            raise _DamagedError("cut off before its end")
+        checksum = zlib.crc32(block, checksum)
+        length -= len(block)
+        yield block
+    if stream.read(4) != checksum.to_bytes(4, "big"):
+        raise _DamagedError(f"wrong checksum in its {kind.decode('latin-1')} chunk")

@@ -1,0 +1,51 @@
+"""Zips from strangers: plain files only, read block by block."""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .safe_extract import BLOCK, LINK, LOCKED, METHOD, TOO_MANY, Sink
+
+
+def unpack_zip(stream: BinaryIO, sink: Sink) -> None:
+    """Walk a zip entry by entry; raises one of `sinks.DAMAGE` or `sinks.StopError` where it cannot go on."""
+    if _zip_entries(stream) > sink.limits.entries:
+        sink.book.add(TOO_MANY, f"over {sink.limits.entries:,} entries")
+        return
+    with zipfile.ZipFile(stream) as archive:
+        for info in archive.infolist():
+            sink.count()
+            kind = info.external_attr >> 28
+            if info.filename.endswith("/"):
+                continue
+            if kind not in (0, stat.S_IFREG >> 12):
+                sink.book.add(LINK, info.filename)
+            elif info.flag_bits & 1:
+                sink.book.add(LOCKED, info.filename)
+            elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                sink.book.add(METHOD, info.filename)
+            else:
+                sink.write(info.filename, _zip_blocks(archive, info))
+
+
+def _zip_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    with archive.open(info) as member:
+        while block := member.read(BLOCK):
+            yield block
+
+
+def _zip_entries(stream: BinaryIO) -> int:
+    """What the end of a zip says of its number of entries, read before the directory is loaded."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - 65_557))
+    tail = stream.read()
+    stream.seek(0)
+    at = tail.rfind(b"PK\x05\x06")
+    directory = struct.unpack_from("<HHI", tail, at + 8) if 0 <= at <= len(tail) - 22 else (0, 0, 0)
+    # A directory entry takes at least 46 bytes; the zip64 form only says more than 65,535.
+    largest = directory[2] if directory[2] != 0xFFFFFFFF else size
+    return largest // 46 if directory[1] == 0xFFFF else directory[1]

@@ -1,0 +1,1 @@
+"""The board as plain data, and how its numbers are formatted."""

@@ -1,0 +1,166 @@
+"""Numbers as readers see them: places, signs, bars and words; everything here is text or plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...records.evaluation_modes import ALL
+from ..store.settings import BoardSettings
+from .board import Cell, Column, Row, Table
+from .seen_sets import mode_words
+
+COMPOSITE_TITLE = "Borda"
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """A cell of the page: shown text, exact value for sorting, "rank best worst", bar, marks."""
+
+    text: str
+    exact: str = ""
+    place: str = ""
+    spread: str = ""
+    group: str = ""
+    bar: str = ""
+    classes: str = ""
+    reason: str = ""
+
+
+def number(value: float | None, decimals: int) -> str:
+    """A value with that many places, a true minus sign, and a dash for none."""
+    if value is None:
+        return "–"
+    text = f"{value:.{decimals}f}"
+    return f"−{text[1:]}" if text.startswith("-") and float(text) != 0 else text.lstrip("-")
+
+
+def seconds(value: float) -> str:
+    """A duration in the unit that suits it."""
+    return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
+
+
+def count(value: float) -> str:
+    """A large count in three figures: 54 M, 1.2 G."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def plural(value: int, word: str, words: str = "") -> str:
+    """``1 image``, ``2 images``."""
+    return f"{value:,} {word if value == 1 else words or word + 's'}"
+
+
+def letters(group: str) -> str:
+    """``abcd`` as ``a–d``: runs of three or more letters are drawn together."""
+    if not re.fullmatch(r"[a-z]+", group):
+        return group
+    runs: list[str] = []
+    for letter in group:
+        if runs and ord(runs[-1][-1]) + 1 == ord(letter):
+            runs[-1] += letter
+        else:
+            runs.append(letter)
+    return "".join(run if len(run) < 3 else f"{run[0]}–{run[-1]}" for run in runs)
+
+
+def cell_views(table: Table) -> list[list[CellView]]:
+    """The cells of all rows; bars share a scale within a column."""
+    by_column = [
+        _column_views(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
+    ]
+    return [list(views) for views in zip(*by_column, strict=True)] if by_column else [[] for _ in table.rows]
+
+
+def _column_views(column: Column, cells: Sequence[Cell]) -> list[CellView]:
+    ends = [end for cell in cells for end in (cell.low, cell.high, cell.value) if end is not None]
+    least, most = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    return [_view(column, cell, least, most) for cell in cells]
+
+
+def _view(column: Column, cell: Cell, least: float, most: float) -> CellView:
+    if cell.value is None:
+        return CellView("", classes="none", reason=cell.reason or "not scored")
+    bar = spread = ""
+    if cell.low is not None and cell.high is not None:
+        spread = number((cell.high - cell.low) / 2, column.decimals)
+        span = (most - least) or 1.0
+        left, right = (100 * (end - least) / span for end in (cell.low, cell.high))
+        bar = f"--l:{left:.1f};--h:{right:.1f}"
+    is_top = cell.rank == 1 or (cell.best == 1 and cell.group != "" and "a" in cell.group)
+    classes = (
+        ("top first" if cell.rank == 1 else "top") if cell.rank and is_top else "" if cell.rank else "out"
+    )
+    return CellView(
+        text=number(cell.value, column.decimals),
+        exact=repr(cell.value),
+        place=f"{cell.rank} {cell.best} {cell.worst}",
+        spread=spread,
+        group=letters(cell.group),
+        bar=bar,
+        classes=classes,
+        reason=cell.reason,
+    )
+
+
+def about(row: Row) -> str:
+    """One line under a model's name: who, how many references, how fast."""
+    card = row.card
+    parts = [card.team] if card.team != "unknown" else []
+    if card.references_used is not None:
+        parts.append(
+            "no references" if card.references_used == 0 else plural(card.references_used, "reference")
+        )
+    if card.seconds_per_image:
+        parts.append(f"{seconds(card.seconds_per_image)}")
+    return " · ".join(parts)
+
+
+def search_text(row: Row) -> str:
+    """What the filter looks through."""
+    card = row.card
+    words = [row.label, card.team, card.licence, card.training_data, *(flag.kind for flag in row.flags)]
+    return re.sub(r"[^\w.]+|_", " ", f" {' '.join(words)}".lower())
+
+
+def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:
+    """A benchmark's title: as the settings say, else its recipe, with the set where there are several."""
+    benchmark = table.benchmark
+    for name in (benchmark.id, table.recipe):
+        if name in settings.titles:
+            return settings.titles[name]
+    recipe = re.sub(r"^refldm-", "", table.recipe).replace("-", " ").replace("_", " ")
+    whole = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
+    several = len(whole) > 1 or len({t.benchmark.name for t in all_tables}) > 1
+    title = f"{benchmark.name}, {recipe}" if several else recipe[:1].upper() + recipe[1:]
+    if words := mode_words(benchmark.references):
+        title = f"{title}, {words}"
+    alike = [
+        t
+        for t in all_tables
+        if (t.recipe, t.benchmark.name, t.benchmark.references)
+        == (table.recipe, benchmark.name, benchmark.references)
+    ]
+    return title if len(alike) < 2 else f"{title} ({benchmark.id.rpartition('-')[2]})"
+
+
+def table_facts(table: Table) -> str:
+    """One line on what was measured."""
+    benchmark = table.benchmark
+    facts = [
+        plural(benchmark.images, "image"),
+        plural(table.identities, "person", "people"),
+        f"set {benchmark.name}, {benchmark.split} split",
+        f"recipe {benchmark.recipe}",
+    ]
+    return " · ".join(facts)
+
+
+def composite_definition(table: Table) -> str:
+    """What the composite is, in one sentence."""
+    titles = {column.id: column.title for column in table.columns}
+    named = ", ".join(titles[name] for name in table.composite)
+    return f"the share of the other ranked models that a model beats, in percent, averaged over {named}."

@@ -1,0 +1,33 @@
+"""Reference sets as the benchmarks of a store see them: all references, fewer, or wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from ...errors import RefbenchError
+from ...records.evaluation_modes import ALL, WRONG, with_references
+from ...records.record import Benchmark
+from ...records.reference_set import ReferenceSet
+
+
+def as_seen(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) -> list[ReferenceSet]:
+    """The sets, and each under every evaluation mode that a benchmark of its name was scored under."""
+    modes = sorted({(b.name, b.references, b.split) for b in benchmarks if b.references != ALL})
+    seen = {found.info.content_hash: found for found in sets}
+    for found in sets:
+        for name, mode, split in modes:
+            if name == found.info.name:
+                with suppress(RefbenchError):
+                    changed = with_references(found, mode, split)
+                    seen.setdefault(changed.info.content_hash, changed)
+    return list(seen.values())
+
+
+def mode_words(mode: str) -> str:
+    """What a mode is, for titles and captions; empty for the whole lists."""
+    if mode == ALL:
+        return ""
+    if mode == WRONG:
+        return "references of another person"
+    return {"0": "no references", "1": "1 reference"}.get(mode, f"{mode} references")

@@ -1,0 +1,102 @@
+"""What is computed once per image and shared by every metric that looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...images import RGB, to_uint8
+
+Bundle = tuple[Tensor, ...]
+Landmarks = npt.NDArray[np.float64]
+
+
+class Batch:
+    """Images, and where the faces in their HQ images are.
+
+    Args:
+        photos: RGB uint8 HWC.
+        landmarks: (N, 5, 2) in pixels; NaN where the reference set knows none.
+        device: where tensors are wanted.
+        true: the batch of the HQ images of the same faces; None where this is that batch.
+        masks: files of the face masks of the HQ images, for metrics that look at the face alone.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[RGB],
+        landmarks: Landmarks,
+        device: torch.device,
+        true: Batch | None = None,
+        masks: Sequence[Path] = (),
+    ) -> None:
+        self.photos, self.landmarks, self.device, self.masks = photos, landmarks, device, masks
+        self.true: Batch = true or self
+        self.shared: dict[str, Tensor] = {}
+
+    @classmethod
+    def of(cls, pixels: Tensor, landmarks: Landmarks | None = None, true: Batch | None = None) -> Batch:
+        """A batch of (N, 3, H, W) RGB images in [0, 1]; networks that take bytes see them rounded."""
+        photos = list(to_uint8(pixels.detach().permute(0, 2, 3, 1).float().cpu().numpy()))
+        unknown = np.full((len(photos), 5, 2), np.nan)
+        batch = cls(photos, unknown if landmarks is None else landmarks, pixels.device, true)
+        batch.__dict__["pixels"] = pixels.float()
+        return batch
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The photos, all of one size, as RGB float32 in [0, 1], (N, 3, H, W) with channels last in memory.
+
+        They go to the device once, as bytes.
+        """
+        levels = torch.from_numpy(np.stack(self.photos)).to(self.device)
+        return levels.to(torch.float32).div_(255.0).permute(0, 3, 1, 2)
+
+    def rows(self, rows: Sequence[int]) -> Batch:
+        """The batch of some of the images, with their HQ images."""
+        masks = [self.masks[row] for row in rows] if self.masks else ()
+        true = self.true.rows(rows) if self.true is not self else None
+        return Batch([self.photos[row] for row in rows], self.landmarks[rows], self.device, true, masks)
+
+
+Extractor = Callable[[Batch], Bundle]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A network or transform, declared.
+
+    Attributes:
+        name: unique.
+        weights: names in the weights table.
+        load: makes the extractor on a device; raises RefbenchError where weights are absent.
+        batch: images at a time on a CPU, where each network runs on one core: the number that was measured to
+            be fastest at 512x512. With 1, a score cannot depend on an image's neighbours.
+        wide_batch: the same on an accelerator.
+        vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
+        compact: whether that vector is all there is, fit for a cache and for references.
+        halves: whether it is computed in bfloat16 where that is asked for; all others stay exact.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+    load: Callable[[torch.device], Extractor]
+    batch: int = 1
+    wide_batch: int = 16
+    vector: bool = False
+    compact: bool = False
+    halves: bool = False
+
+
+def _load_pixels(device: torch.device) -> Extractor:
+    return lambda batch: (batch.pixels,)
+
+
+PIXELS = Feature("pixels", (), _load_pixels)

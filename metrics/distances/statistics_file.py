@@ -1,0 +1,167 @@
+"""Statistics of a set of images as a file with a hash, so that thousands of images are embedded once.
+
+The file is an .npz of `frechet.Moments` with the name of the feature, the digests of its weights and what
+the images were. Its name in the statistics folder is what protocols ask for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ...errors import RefbenchError
+from ...files import sha256_file, write_bytes
+from ...weights import local as weights
+from ..core.metric import SetMetric, Vectors
+from .frechet import Moments, frechet_distance, gather
+
+FFHQ = "ffhq70k-512-inception-clean"
+"""FFHQ trainval70k at 512 pixels in clean-fid's clean mode, as ReF-LDM's evaluation uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Moments of a feature over some images.
+
+    Attributes:
+        feature: name of the feature, for instance ``inception-clean``.
+        weights: digests of its weights by name; empty where unknown (imported files).
+        source: what the images were.
+        moments: count (0 where unknown), mean and covariance.
+    """
+
+    feature: str
+    weights: Mapping[str, str]
+    source: str
+    moments: Moments
+
+    def write(self, path: Path) -> None:
+        """Write the file; equal statistics give equal bytes."""
+        said = {
+            "feature": self.feature,
+            "weights": dict(sorted(self.weights.items())),
+            "source": self.source,
+            "images": self.moments.count,
+            "schema_version": 1,
+        }
+        buffer = io.BytesIO()
+        facts = np.array(json.dumps(said, sort_keys=True))
+        np.savez(buffer, mean=self.moments.mean, covariance=self.moments.covariance, facts=facts)
+        write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> Statistics:
+        """Read a file that `write` wrote.
+
+        Raises:
+            RefbenchError: absent, or not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                said = json.loads(str(stored["facts"]))
+                moments = Moments(int(said["images"]), stored["mean"], stored["covariance"])
+            return cls(said["feature"], said["weights"], said["source"], moments)
+        except FileNotFoundError:
+            raise RefbenchError(f"there are no statistics {path}") from None
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            mend = "make it with: refbench metrics stats"
+            raise RefbenchError(f"{path} is not a statistics file ({error}); {mend}") from None
+
+
+def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
+    """Statistics from an .npz with ``mu`` and ``sigma``, as clean-fid and pytorch-fid write it.
+
+    Raises:
+        RefbenchError: not such a file, not finite, not symmetric, or of shapes that do not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            mean = np.asarray(stored["mu"], dtype=np.float64)
+            covariance = np.asarray(stored["sigma"], dtype=np.float64)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise RefbenchError(f"{path} is not an .npz with mu and sigma: {error}") from None
+    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
+        raise RefbenchError(f"{path}: mu {mean.shape} and sigma {covariance.shape} do not fit")
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise RefbenchError(f"{path}: NaN or infinity among the statistics")
+    if not np.allclose(covariance, covariance.T, rtol=1e-5, atol=1e-8):
+        raise RefbenchError(f"{path}: sigma is not symmetric")
+    return Statistics(feature, {}, source, Moments(0, mean, (covariance + covariance.T) / 2))
+
+
+def folder() -> Path:
+    """Where statistics are kept: ``statistics`` in the weights folder."""
+    return Path(weights.folder()) / "statistics"
+
+
+def path_of(name: str) -> Path:
+    """The file of a name: in the statistics folder, or of that name in the weights table.
+
+    Raises:
+        RefbenchError: there is none, with the commands that bring it.
+    """
+    path = folder() / f"{name}.npz"
+    if path.is_file():
+        return path
+    if name in weights.TABLE and (found := weights.find(name)) is not None:
+        return Path(found)
+    fetch = f"refbench weights fetch {name}, or " if name in weights.TABLE else ""
+    mend = f"{fetch}refbench metrics stats --import FILE.npz --name {name}"
+    raise RefbenchError(f"the statistics {name!r} are not in {folder()}; bring them with {mend}")
+
+
+def load_named(name: str) -> Statistics:
+    """The statistics of a name; a publisher's .npz is imported as it is read.
+
+    Raises:
+        RefbenchError: there are none of that name, or the file is damaged.
+    """
+    path = path_of(name)
+    if path.parent == folder():
+        return Statistics.read(path)
+    return import_clean_fid(path, name, str(path.name))
+
+
+def frechet_to_statistics(name: str, dimensions: int) -> Callable[[Vectors, Vectors], float]:
+    """The Fréchet distance of a stream of (n, D) batches to named statistics; the other stream is ignored."""
+
+    def compare(restored: Vectors, _: Vectors) -> float:
+        return frechet_distance(gather(restored, dimensions), load_named(name).moments)
+
+    return compare
+
+
+def against_statistics(metric: SetMetric, name: str) -> SetMetric:
+    """A Fréchet distance to named statistics; eight digits of their hash are a part of its id.
+
+    ``name`` may end in these digits, as a record has it.
+
+    Raises:
+        RefbenchError: no statistics of that name or hash, of another feature, or another kind of metric.
+    """
+    of = metric.protocol
+    if not of.id.startswith(("fid/", "fd/")):
+        raise RefbenchError(f"{of.id} needs the images themselves; statistics serve fid/ and fd/ only")
+    said = name[-8:] if name[-9:-8] == "-" and not (folder() / f"{name}.npz").is_file() else ""
+    kept = name.removesuffix(f"-{said}") if said else name
+    digest = sha256_file(path_of(kept))[:8]
+    if said not in ("", digest):
+        raise RefbenchError(f"{of.id}@{name}: the statistics kept as {kept!r} have the hash {digest}")
+    found = load_named(kept)
+    if found.feature != metric.feature.name:
+        got = f"{path_of(kept)} holds statistics of {found.feature}"
+        raise RefbenchError(f"{got}; {of.id} looks at {metric.feature.name}")
+    protocol = replace(
+        of,
+        id=f"{of.id}@{kept}-{digest}",
+        title=f"{of.title} to {kept}",
+        definition=f"{of.definition} Instead of HQ: {found.source}, {found.moments.count or '?'} images.",
+    )
+    compare = frechet_to_statistics(kept, len(found.moments.mean))
+    return SetMetric(protocol, metric.feature, compare, metric.enough, kept)

@@ -1,0 +1,1 @@
+"""Protocols of single images, one file per family."""

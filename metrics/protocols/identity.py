@@ -1,0 +1,179 @@
+"""Identity similarity: the cosine between face embeddings of a restored image and of whom it should show.
+
+A restored image is cropped by the landmarks of its HQ image, so that a bad restoration cannot move the crop.
+Each recogniser has its own protocols, for "IDS" without a recogniser and a crop is no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...faces.align import FFHQ_512
+from ...faces.crops import ARCFACE_RGB
+from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, load_recogniser, own_recogniser
+from ...files import sha256_file
+from ...records.protocol import Protocol
+from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
+from ..core.metric import NO_FACE_POINTS, ImageMetric, Metric, ReferenceMetric, SetMetric
+from ..distances.frechet import frechet_metric
+
+Groups = Sequence[Tensor]
+
+
+def cosine(first: Tensor, second: Tensor) -> Tensor:
+    """Cosines, (N,) float64 in [-1, 1], of two batches of embeddings (N, D)."""
+    a = torch.nn.functional.normalize(first.double(), dim=1)
+    b = torch.nn.functional.normalize(second.double(), dim=1)
+    return (a * b).sum(dim=1).clamp(-1.0, 1.0)
+
+
+def _to_each(restored: Tensor, references: Groups) -> list[Tensor]:
+    return [cosine(one.expand_as(group), group) for one, group in zip(restored, references, strict=True)]
+
+
+def mean_cosine(restored: Tensor, references: Groups) -> Tensor:
+    """Mean cosine of each embedding (N, D) to its own N_i >= 1 reference embeddings (N_i, D)."""
+    return torch.stack([cosines.mean() for cosines in _to_each(restored, references)])
+
+
+def max_cosine(restored: Tensor, references: Groups) -> Tensor:
+    """Greatest cosine of each embedding (N, D) to its own N_i >= 1 reference embeddings (N_i, D)."""
+    return torch.stack([cosines.max() for cosines in _to_each(restored, references)])
+
+
+def first_cosine(restored: Tensor, references: Groups) -> Tensor:
+    """Cosine of each embedding (N, D) to the first of its N_i >= 1 reference embeddings (N_i, D)."""
+    return torch.stack([cosines[0] for cosines in _to_each(restored, references)])
+
+
+def recogniser_feature(kind: RecogniserKind) -> Feature:
+    """The unit embeddings of a recogniser; an image without landmarks has a vector of NaN."""
+
+    def load(device: torch.device) -> Extractor:
+        recogniser = load_recogniser(kind, device=str(device))
+        blank = np.zeros((512, 512, 3), np.uint8)
+        dimensions = kind.dimensions or recogniser.embed([blank], FFHQ_512[None]).shape[1]
+
+        def extract(batch: Batch) -> Bundle:
+            points = batch.landmarks if kind.crop.template is not None else _anywhere(batch)
+            rows = [row for row, five in enumerate(points) if np.isfinite(five).all()]
+            vectors = torch.full((len(batch.photos), dimensions), torch.nan)
+            if rows:
+                found = recogniser.embed([batch.photos[row] for row in rows], points[rows])
+                vectors[rows] = torch.from_numpy(found)
+            return (vectors.to(device),)
+
+        return extract
+
+    return Feature(kind.name, kind.weights, load, batch=16, wide_batch=64, vector=True, compact=True)
+
+
+def _anywhere(batch: Batch) -> Landmarks:
+    return np.repeat(FFHQ_512[None], len(batch.photos), axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """How a recogniser is called in ids, in titles, and in definitions."""
+
+    kind: RecogniserKind
+    id: str
+    title: str
+    words: str
+
+    @property
+    def crop(self) -> str:
+        crop = self.kind.crop
+        if crop.template is None:
+            return f"centre crop without the outer 6.25 %, area resize to {crop.size}, no alignment"
+        return f"{crop.size}-pixel crop by the five landmarks of the HQ image ({crop.channels.upper()})"
+
+
+def _protocol(named: _Named, family: str, title: str, counterpart: str, definition: str) -> Protocol:
+    return Protocol(
+        id=f"{family}/{named.id}-v1",
+        title=f"{title} ({named.title})",
+        higher_is_better=True,
+        unit="cosine",
+        bounds=(-1.0, 1.0),
+        counterpart="hq" if counterpart == "hq" else "references",
+        decimals=4,
+        weights=named.kind.weights,
+        definition=f"{definition} {named.words} embeddings; {named.crop}.",
+        licence=named.kind.licence,
+        citation=named.kind.citation or "unknown",
+    )
+
+
+def _to_hq(named: _Named, feature: Feature) -> ImageMetric:
+    protocol = _protocol(named, "ids", "IDS", "hq", "Cosine of restored and HQ,")
+    return ImageMetric(protocol, feature, lambda a, b: cosine(a[0], b[0]), NO_FACE_POINTS)
+
+
+def _to_references(
+    named: _Named, feature: Feature, how: str, compare: Callable[[Tensor, Groups], Tensor], words: str
+) -> ReferenceMetric:
+    title = f"IDS to references, {how}"
+    protocol = _protocol(named, f"ids-refs-{how}", title, "references", words)
+    return ReferenceMetric(protocol, feature, lambda restored, _, groups: compare(restored, groups))
+
+
+def _frechet(named: _Named, feature: Feature) -> SetMetric:
+    return frechet_metric(
+        f"fd/{named.id}-v1",
+        f"FD ({named.title})",
+        feature,
+        named.kind.dimensions,
+        f"{named.words} embeddings",
+        named.kind.licence,
+    )
+
+
+def _family(named: _Named) -> list[Metric]:
+    feature = recogniser_feature(named.kind)
+    return [
+        _to_hq(named, feature),
+        _to_references(named, feature, "mean", mean_cosine, "Mean cosine of restored and each reference,"),
+        _to_references(named, feature, "max", max_cosine, "Greatest cosine of restored and a reference,"),
+        _to_references(named, feature, "first", first_cosine, "Cosine of restored and the first reference,"),
+        _frechet(named, feature),
+    ]
+
+
+def own_identity(path: Path, crop: str = ARCFACE_RGB.name) -> ImageMetric:
+    """IDS to HQ with a recogniser of one's own, an ONNX or TorchScript file; its hash is a part of the id.
+
+    Raises:
+        RefbenchError: no such file or crop.
+    """
+    kind = own_recogniser(path, crop)
+    named = _Named(kind, f"{path.stem}-{sha256_file(path)[:8]}-{crop}", path.stem, path.name)
+    return _to_hq(named, recogniser_feature(kind))
+
+
+METRICS: tuple[Metric, ...] = (
+    *_family(_Named(RECOGNISERS["mobilefacenet"], "mobilefacenet-5pt", "MobileFaceNet", "MobileFaceNet")),
+    *_family(_Named(RECOGNISERS["dlib-resnet"], "dlib-resnet-5pt", "dlib", "dlib ResNet-29")),
+    *_family(
+        _Named(
+            RECOGNISERS["webface-r50"],
+            "arcface-r50-webface-centercrop",
+            "ArcFace R50, centre crop",
+            "ArcFace ResNet-50 (WebFace12M)",
+        )
+    ),
+    *_family(
+        _Named(
+            RECOGNISERS["webface-r50-five-point"],
+            "arcface-r50-webface-5pt",
+            "ArcFace R50, five points",
+            "ArcFace ResNet-50 (WebFace12M)",
+        )
+    ),
+)

@@ -1,0 +1,241 @@
+"""FID and KID: Inception features after one of the three resizes to 299 that share the name FID.
+
+The network is torch-fidelity's Inception-v3 of the original FID, its file loaded strictly and never run.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ...errors import RefbenchError
+from ...records.protocol import Protocol
+from ...weights import local as weights
+from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.metric import Metric, SetMetric, Vectors
+from ..distances.frechet import frechet_between
+from ..distances.kid import kernel_distance
+from ..distances.precision_recall import coverage, density, precision, recall
+from ..distances.statistics_file import FFHQ, frechet_to_statistics
+
+SIDE = 299
+DIMENSIONS = 2048
+Resize = Callable[[Tensor], Tensor]
+
+
+def resize_clean(levels: Tensor) -> Tensor:
+    """Bicubic with antialiasing as Pillow does it on float channels, clipped (clean-fid's "clean" mode)."""
+    size = (SIDE, SIDE)
+    return F.interpolate(levels, size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 255.0)
+
+
+def resize_tensorflow(levels: Tensor) -> Tensor:
+    """Bilinear without antialiasing and without half-pixel offsets, as TensorFlow 1 did (torch-fidelity)."""
+    for axis in (3, 2):
+        places = torch.arange(SIDE, dtype=torch.float32, device=levels.device) * (levels.shape[axis] / SIDE)
+        low = places.long()
+        high = (low + 1).clamp_max(levels.shape[axis] - 1)
+        share = (places - low).view([-1 if side == axis else 1 for side in range(4)])
+        first, second = (levels.index_select(axis, index) for index in (low, high))
+        levels = first + (second - first) * share
+    return levels
+
+
+def resize_antialiased(levels: Tensor) -> Tensor:
+    """Bilinear with antialiasing (torchmetrics since 1.8)."""
+    return F.interpolate(levels, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+
+
+def inception_features(network: Any, levels: Tensor) -> Tensor:
+    """The 2048 features of images (N, 3, 299, 299) with values 0 to 255, (N, 2048)."""
+    images = (levels - 128.0) / 128.0
+    for name in LAYERS:
+        images = getattr(network, name)(images)
+    return images.flatten(1)
+
+
+LAYERS = (
+    *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1"),
+    *("Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
+    *("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+    *("Mixed_7a", "Mixed_7b", "Mixed_7c", "AvgPool"),
+)
+
+
+@lru_cache(maxsize=1)
+def load_inception(path: Path, device: torch.device) -> Any:
+    """torch-fidelity's Inception-v3 with the parameters of a file, in evaluation mode; kept for the next one.
+
+    Raises:
+        RefbenchError: the file is not that network's.
+    """
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    safe = io.BytesIO()
+    try:
+        torch.save(torch.load(path, map_location="cpu", weights_only=True), safe)
+        safe.seek(0)
+        network = FeatureExtractorInceptionV3(
+            "inception", [str(DIMENSIONS)], feature_extractor_weights_path=safe
+        )
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RefbenchError(f"{path} is not the Inception-v3 of FID: {reason}") from None
+    return fold_norms(network.to(memory_format=torch.channels_last)).to(device)
+
+
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Every batch norm folded into the convolution before it, in float64: the same function, faster."""
+    for layer in list(network.modules()):
+        norm, convolution = (getattr(layer, name, None) for name in ("bn", "conv"))
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+            folded = fuse_conv_bn_eval(convolution.double(), norm.double()).float()
+            layer.conv, layer.bn = folded, nn.Identity()
+    return network
+
+
+def inception_feature(name: str, resize: Resize) -> Feature:
+    """Inception features of 8-bit images after a resize."""
+
+    def load(device: torch.device) -> Extractor:
+        network = load_inception(weights.path("inception-fid"), device)
+
+        def extract(batch: Batch) -> Bundle:
+            levels = resize(torch.round(batch.pixels * 255.0))
+            return (inception_features(network, levels.contiguous(memory_format=torch.channels_last)),)
+
+        return extract
+
+    return Feature(
+        f"inception-{name}",
+        ("inception-fid",),
+        load,
+        wide_batch=32,
+        vector=True,
+        compact=True,
+        halves=True,
+    )
+
+
+CLEAN = inception_feature("clean", resize_clean)
+TENSORFLOW = inception_feature("tf", resize_tensorflow)
+ANTIALIASED = inception_feature("antialias", resize_antialiased)
+LICENCE = "Apache-2.0"
+
+
+def _set_metric(
+    name: str,
+    title: str,
+    feature: Feature,
+    compare: Callable[[Vectors, Vectors], float],
+    definition: str,
+    citation: str,
+    higher_is_better: bool = False,
+    enough: int = DIMENSIONS + 1,
+    statistics: str = "",
+) -> SetMetric:
+    bounds = (0.0, 1.0) if higher_is_better and not name.startswith("density") else (None, None)
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=higher_is_better,
+        unit="1",
+        bounds=bounds if not name.startswith("fid") else (0.0, None),
+        counterpart="set",
+        decimals=5 if name.startswith("kid") else 4 if higher_is_better else 2,
+        weights=feature.weights,
+        definition=definition,
+        licence=LICENCE,
+        citation=citation,
+    )
+    return SetMetric(protocol, feature, compare, enough, statistics)
+
+
+def _fid(how: str, feature: Feature, title: str, words: str) -> SetMetric:
+    return _set_metric(
+        f"fid/inception-{how}-hq",
+        f"FID ({title})",
+        feature,
+        frechet_between(DIMENSIONS),
+        f"FID to all HQ images of the split; {words}; symmetric eigenvalue route in float64.",
+        "Heusel et al., NeurIPS 2017",
+    )
+
+
+HEUSEL = "Heusel et al., NeurIPS 2017; Parmar, Zhang, Zhu: On Aliased Resizing, CVPR 2022"
+CLEAN_WORDS = "resize to 299 as clean-fid (bicubic, antialiased, float, clipped)"
+METRICS: tuple[Metric, ...] = (
+    _fid("clean", CLEAN, "clean, HQ", CLEAN_WORDS),
+    _fid("tf", TENSORFLOW, "torch-fidelity, HQ", "resize to 299 as torch-fidelity (TensorFlow 1 bilinear)"),
+    _fid(
+        "antialias",
+        ANTIALIASED,
+        "torchmetrics, HQ",
+        "resize to 299 as torchmetrics (bilinear, antialiased)",
+    ),
+    _set_metric(
+        "fid/inception-clean-ffhq70k-512",
+        "FID (clean, FFHQ)",
+        CLEAN,
+        frechet_to_statistics(FFHQ, DIMENSIONS),
+        f"FID to the statistics of FFHQ (trainval70k at 512 pixels); {CLEAN_WORDS}.",
+        HEUSEL,
+        statistics=FFHQ,
+    ),
+    _set_metric(
+        "kid/inception-tf-hq",
+        "KID",
+        TENSORFLOW,
+        kernel_distance,
+        "Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 images, or "
+        "all images at once where there are fewer; resize to 299 as torch-fidelity.",
+        "Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
+        enough=100,
+    ),
+    *(
+        _set_metric(
+            f"{name}/inception-tf-hq",
+            name.capitalize(),
+            TENSORFLOW,
+            compare,
+            f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
+            citation,
+            higher_is_better=True,
+            enough=1000,
+        )
+        for name, compare, words, citation in (
+            (
+                "precision",
+                precision,
+                "Share of restored images within the third-neighbour ball of a HQ image.",
+                "Kynkäänniemi et al., NeurIPS 2019",
+            ),
+            (
+                "recall",
+                recall,
+                "Share of HQ images within the third-neighbour ball of a restored image.",
+                "Kynkäänniemi et al., NeurIPS 2019",
+            ),
+            (
+                "density",
+                density,
+                "Mean number of fifth-neighbour balls of HQ images around a restored image, over 5.",
+                "Naeem et al., ICML 2020",
+            ),
+            (
+                "coverage",
+                coverage,
+                "Share of HQ images whose fifth-neighbour ball holds a restored image.",
+                "Naeem et al., ICML 2020",
+            ),
+        )
+    ),
+)

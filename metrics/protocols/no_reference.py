@@ -1,0 +1,146 @@
+"""Quality without a counterpart, through pyiqa: NIQE, MUSIQ, MANIQA, CLIP-IQA and whatever else it offers.
+
+pyiqa's own numbers under an id with its version. Its code is for non-commercial use; nothing of it is
+imported before one of its metrics is asked for. It would download what it misses: here it may not, and a
+missing file is an error that says where to put it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+
+from ...errors import RefbenchError
+from ...files import sha256_file
+from ...records.protocol import Protocol
+from ...weights import local as weights
+from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.metric import LoneMetric
+
+PREFIX = "pyiqa/"
+WEIGHTS = {"niqe": ("pyiqa-niqe",), "musiq": ("pyiqa-musiq",)}
+_one_at_a_time = threading.Lock()
+_used: dict[str, tuple[Path, ...]] = {}
+
+
+@contextmanager
+def no_downloads() -> Iterator[list[Path]]:
+    """Let pyiqa, torch.hub and the Hugging Face libraries use files of the weights folder, and no network.
+
+    Yields the list that pyiqa's files are noted in as they are asked for.
+
+    Raises:
+        RefbenchError: something was about to be downloaded; says what, and where to put it.
+    """
+    import huggingface_hub.constants as hub
+    import pyiqa.utils.download_util as downloads
+
+    asked: list[Path] = []
+
+    def note(url: str) -> Any:
+        asked.append(weights.folder() / Path(urlparse(url).path).name)
+        return urlparse(url)
+
+    def refuse(url: str, target: str, *_: object, **__: object) -> None:
+        name = Path(urlparse(url).path).name
+        raise RefbenchError(f"{name} is missing, and nothing is downloaded here; put {url} at {target}")
+
+    switches = (
+        (downloads, "DEFAULT_CACHE_DIR", str(weights.folder())),
+        (downloads, "urlparse", note),
+        (downloads, "download_url_to_file", refuse),
+        (torch.hub, "download_url_to_file", refuse),
+        (hub, "HF_HUB_OFFLINE", True),
+    )
+    with _one_at_a_time:
+        before = [getattr(owner, name) for owner, name, _ in switches]
+        for owner, name, value in switches:
+            setattr(owner, name, value)
+        try:
+            yield asked
+        finally:
+            for (owner, name, _), value in zip(switches, before, strict=True):
+                setattr(owner, name, value)
+
+
+def create(name: str, device: torch.device) -> Any:
+    """A pyiqa metric that needs no counterpart, with files from the weights folder.
+
+    Raises:
+        RefbenchError: pyiqa is not installed, has no such metric, or a file of it is missing.
+    """
+    try:
+        import pyiqa
+    except ImportError as error:
+        raise RefbenchError(
+            f"{PREFIX}{name} needs pyiqa ({error}); install it with: pip install pyiqa"
+        ) from None
+    offered = pyiqa.list_models(metric_mode="NR")
+    if name not in offered:
+        raise RefbenchError(f"pyiqa has no metric {name!r} without counterpart; it has: {', '.join(offered)}")
+    with no_downloads() as asked:
+        try:
+            metric = pyiqa.create_metric(name, device=device)
+            _used[name] = tuple(asked)
+            return metric
+        except RefbenchError:
+            raise
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RefbenchError(f"pyiqa could not make {name!r} from files here: {reason}") from None
+
+
+def pyiqa_metric(name: str) -> LoneMetric:
+    """A pyiqa metric without counterpart as a metric of the catalogue.
+
+    Raises:
+        RefbenchError: pyiqa is not installed or has no such metric.
+    """
+    try:
+        number = version("pyiqa")
+        from pyiqa.default_model_configs import DEFAULT_CONFIGS
+    except (ImportError, PackageNotFoundError):
+        raise RefbenchError(f"{PREFIX}{name} needs pyiqa; install it with: pip install pyiqa") from None
+    facts = DEFAULT_CONFIGS.get(name)
+    if facts is None or facts.get("metric_mode") != "NR":
+        offered = [key for key, value in DEFAULT_CONFIGS.items() if value.get("metric_mode") == "NR"]
+        raise RefbenchError(f"pyiqa has no metric {name!r} without counterpart; it has: {', '.join(offered)}")
+
+    def load(device: torch.device) -> Extractor:
+        metric = create(name, device)
+
+        def extract(batch: Batch) -> Bundle:
+            return (metric(batch.pixels.contiguous()).reshape(-1, 1).double(),)
+
+        return extract
+
+    protocol = Protocol(
+        id=f"{PREFIX}{name}@{number}",
+        title=name.upper(),
+        higher_is_better=not facts.get("lower_better", False),
+        unit="1",
+        bounds=(None, None),
+        counterpart="none",
+        decimals=3,
+        weights=WEIGHTS.get(name, ()),
+        definition=f"pyiqa's {name} (range {facts.get('score_range', 'unknown')}), images at their own size.",
+        licence="PolyForm-Noncommercial-1.0.0 (pyiqa); weights of their authors",
+        citation="Chen et al.: IQA-PyTorch",
+    )
+    return LoneMetric(
+        protocol, Feature(f"{PREFIX}{name}", protocol.weights, load), lambda restored: restored[0][:, 0]
+    )
+
+
+def file_digests(features: Iterable[Feature]) -> dict[str, str]:
+    """SHA-256 of every file that loaded pyiqa metrics asked for, for the provenance of a score."""
+    names = [f.name.removeprefix(PREFIX) for f in features if f.name.startswith(PREFIX)]
+    files = {path for name in names for path in _used.get(name, ()) if path.is_file()}
+    return {path.name: sha256_file(path) for path in sorted(files)}

@@ -1,0 +1,197 @@
+"""PSNR, SSIM, MS-SSIM: what two images differ by, pixel by pixel and window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import RefbenchError
+from ...records.protocol import Protocol
+from ..core.feature import PIXELS
+from ..core.metric import ImageMetric
+
+MSE_FLOOR = 1e-8
+WINDOW = 11
+SIGMA = 1.5
+C1 = 0.01**2
+C2 = 0.03**2
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+WANG = "Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, IEEE TIP 2004"
+Planes = Callable[[Tensor], Tensor]
+
+
+def luma(images: Tensor) -> Tensor:
+    """Full-range luma of ITU-R BT.601, (N, 1, H, W) in [0, 1], of RGB in [0, 1]."""
+    red, green, blue = images.unbind(1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
+
+
+def luma_rounded(images: Tensor) -> Tensor:
+    """Full-range luma rounded to 256 levels, as pyiqa computes SSIM on it; (N, 1, H, W) in [0, 1]."""
+    return torch.round(luma(images) * 255.0) / 255.0
+
+
+def luma_limited(images: Tensor) -> Tensor:
+    """Limited-range luma of BT.601 (16 to 235 of 255, MATLAB's ``rgb2ycbcr``), (N, 1, H, W), not rounded."""
+    red, green, blue = images.unbind(1)
+    return ((65.481 * red + 128.553 * green + 24.966 * blue + 16.0) / 255.0)[:, None]
+
+
+def psnr(restored: Tensor, hq: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, (N,) float64, of two (N, C, H, W) batches in [0, 1].
+
+    The mean squared error has a floor of 1e-8, so equal images give 80 dB instead of infinity.
+    """
+    error = (restored - hq).double().square().mean(dim=(1, 2, 3))
+    return -10.0 * torch.log10(error.clamp_min(MSE_FLOOR))
+
+
+def ssim(restored: Tensor, hq: Tensor, nonnegative: bool = False) -> Tensor:
+    """Structural similarity, (N,) float64, of two (N, C, H, W) batches in [0, 1].
+
+    Wang et al. 2004: Gaussian window of 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, population
+    covariance, only windows that lie within the image, mean over channels. ``nonnegative`` clips the
+    contrast-structure term at 0 as pyiqa does.
+    """
+    contrast, luminance = _ssim_maps(restored, hq, nonnegative)
+    return (contrast * luminance).mean(dim=(1, 2, 3), dtype=torch.float64)
+
+
+def ms_ssim(restored: Tensor, hq: Tensor) -> Tensor:
+    """Structural similarity over five scales, (N,) float64, of two (N, C, H, W) batches in [0, 1].
+
+    Wang, Simoncelli, Bovik 2003: contrast and structure at every scale, luminance at the coarsest one, each
+    halving by the mean of 2x2 pixels (an odd side is first filled up with zeros, as pyiqa does); every
+    term is clipped at 0, then averaged over channels and windows.
+
+    Raises:
+        RefbenchError: a side is shorter than 176 pixels, so that the coarsest scale has no window.
+    """
+    if min(restored.shape[-2:]) < 16 * WINDOW:
+        height, width = restored.shape[-2:]
+        raise RefbenchError(f"MS-SSIM needs sides of {16 * WINDOW} pixels or more; got {width}x{height}")
+    product = torch.ones(len(restored), dtype=torch.float64, device=restored.device)
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        contrast, luminance = _ssim_maps(restored, hq, nonnegative=True)
+        last = scale == len(SCALE_WEIGHTS) - 1
+        term = contrast * luminance if last else contrast
+        product *= term.mean(dim=(1, 2, 3), dtype=torch.float64).clamp_min(0.0) ** weight
+        if not last:
+            filling = (restored.shape[2] % 2, restored.shape[3] % 2)
+            restored, hq = (F.avg_pool2d(images, 2, padding=filling) for images in (restored, hq))
+    return product
+
+
+def _ssim_maps(restored: Tensor, hq: Tensor, nonnegative: bool) -> tuple[Tensor, Tensor]:
+    stacked = torch.stack([restored, hq, restored.square() + hq.square(), restored * hq])
+    mean_restored, mean_hq, squares, product = blur(stacked)
+    crossed = mean_restored * mean_hq
+    powers = mean_restored.square() + mean_hq.square()
+    contrast = (2.0 * (product - crossed) + C2) / (squares - powers + C2)
+    luminance = (2.0 * crossed + C1) / (powers + C1)
+    return (contrast.clamp_min(0.0) if nonnegative else contrast), luminance
+
+
+def blur(planes: Tensor) -> Tensor:
+    """Gaussian-weighted means over 11x11 windows within the image: (..., H, W) to (..., H - 10, W - 10)."""
+    height, width = planes.shape[-2:]
+    if planes.device.type == "cpu" and not planes.requires_grad:
+        return _blur_by_opencv(planes)
+    window = torch.from_numpy(_window()).to(planes)
+    flat = planes.reshape(-1, 1, height, width)
+    rows = F.conv2d(flat, window.view(1, 1, 1, WINDOW))
+    return F.conv2d(rows, window.view(1, 1, WINDOW, 1)).view(
+        *planes.shape[:-2], height - WINDOW + 1, width - WINDOW + 1
+    )
+
+
+def _blur_by_opencv(planes: Tensor) -> Tensor:
+    height, width = planes.shape[-2:]
+    margin = WINDOW // 2
+    flat = planes.reshape(-1, height, width).numpy()
+    inner = np.empty((len(flat), height - 2 * margin, width - 2 * margin), flat.dtype)
+    for plane, target in zip(flat, inner, strict=True):
+        target[:] = cv2.sepFilter2D(plane, -1, _window(), _window())[margin:-margin, margin:-margin]
+    return torch.from_numpy(inner).view(*planes.shape[:-2], *inner.shape[1:])
+
+
+@lru_cache(maxsize=1)
+def _window() -> npt.NDArray[np.float64]:
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    weights: npt.NDArray[np.float64] = np.exp(-(offsets**2) / (2 * SIGMA**2))
+    weights /= weights.sum()
+    return weights
+
+
+def _psnr(name: str, title: str, planes: Planes, colour: str) -> ImageMetric:
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=True,
+        unit="dB",
+        bounds=(0.0, 80.0),
+        counterpart="hq",
+        decimals=2,
+        weights=(),
+        definition=f"10 log10(1 / MSE) on {colour}; MSE has a floor of 1e-8, so equal images give 80 dB.",
+        licence="Apache-2.0",
+        citation="ITU-T J.340",
+    )
+    return ImageMetric(protocol, PIXELS, lambda restored, hq: psnr(planes(restored[0]), planes(hq[0])))
+
+
+def _ssim(name: str, title: str, planes: Planes, colour: str, nonnegative: bool = False) -> ImageMetric:
+    clipped = "; the contrast-structure term is clipped at 0, as in pyiqa" if nonnegative else ""
+    protocol = Protocol(
+        id=name,
+        title=title,
+        higher_is_better=True,
+        unit="1",
+        bounds=(0.0 if nonnegative else -1.0, 1.0),
+        counterpart="hq",
+        decimals=4,
+        weights=(),
+        definition=f"SSIM on {colour}; Gaussian window of 11 pixels, sigma 1.5, K1 0.01, K2 0.03, "
+        f"population covariance, windows inside the image only{clipped}.",
+        licence="Apache-2.0",
+        citation=WANG,
+    )
+    return ImageMetric(
+        protocol, PIXELS, lambda restored, hq: ssim(planes(restored[0]), planes(hq[0]), nonnegative)
+    )
+
+
+MS_SSIM = ImageMetric(
+    Protocol(
+        id="ms-ssim/y-full",
+        title="MS-SSIM (Y)",
+        higher_is_better=True,
+        unit="1",
+        bounds=(0.0, 1.0),
+        counterpart="hq",
+        decimals=4,
+        weights=(),
+        definition="SSIM over five scales on full-range BT.601 luma rounded to 256 levels; clipped at 0.",
+        licence="Apache-2.0",
+        citation="Wang, Simoncelli, Bovik: Multiscale structural similarity, Asilomar 2003",
+    ),
+    PIXELS,
+    lambda restored, hq: ms_ssim(luma_rounded(restored[0]), luma_rounded(hq[0])),
+)
+
+METRICS = (
+    _psnr("psnr/rgb", "PSNR (RGB)", lambda images: images, "RGB"),
+    _psnr("psnr/y-full", "PSNR (Y)", luma, "full-range BT.601 luma, not rounded"),
+    _psnr("psnr/y-limited", "PSNR (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
+    _ssim("ssim/rgb", "SSIM (RGB)", lambda images: images, "RGB, mean over channels"),
+    _ssim("ssim/y-full", "SSIM (Y)", luma_rounded, "full-range BT.601 luma rounded to 256 levels", True),
+    _ssim("ssim/y-limited", "SSIM (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
+    MS_SSIM,
+)

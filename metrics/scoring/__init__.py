@@ -1,0 +1,1 @@
+"""The one-pass scoring harness, and records from its parts."""

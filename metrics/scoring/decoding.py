@@ -1,0 +1,39 @@
+"""Files in: HQ images that must be what the set says, and submitted images that may be anything."""
+
+from __future__ import annotations
+
+from ...errors import FaultyInput, UnreadableImage
+from ...files import sha256_bytes
+from ...images import RGB, decode, read_rgb
+from ...records.reference_set import ReferenceSet, Target
+from .pairing import Paired
+
+Decoded = RGB | str
+"""The pixels, or why there are none."""
+
+
+def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
+    """Decode a HQ image after checking its hash.
+
+    Raises:
+        UnreadableImage: the file cannot be opened or decoded.
+        FaultyInput: the file is not the one that the set was built with.
+    """
+    path = reference_set.hq_path(target.key)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+    if sha256_bytes(data) != target.hq_sha256:
+        raise FaultyInput(f"{path}: changed since the set was built (its hash differs); build the set again")
+    return decode(data, path).pixels
+
+
+def read_submitted(pair: Paired) -> Decoded:
+    """Decode a submitted image, or say why it cannot be scored."""
+    if pair.path is None or pair.reason:
+        return pair.reason
+    try:
+        return read_rgb(pair.path)
+    except UnreadableImage as error:
+        return error.reason

@@ -1,0 +1,160 @@
+"""From the parts of a submission to its record: the table of images, the scores of the set, the benchmark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...errors import RefbenchError
+from ...files import sha256_json
+from ...records.card import Card
+from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
+from ...records.reference_set import ReferenceSet
+from ..catalogue import BF16
+from ..core.metric import GainMetric, Metric, SetMetric
+from .chunks import Part
+from .pairing import Paired, lossy
+
+Columns = dict[str, tuple[npt.NDArray[np.float64], tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A submission whose parts are all there.
+
+    Attributes:
+        card: what the team says.
+        recipe: id and content hash of the LQ images that it answers.
+        pairs: its images by key.
+        parts, hq_parts, lq_parts: files of its own parts, of the HQ side's, and of the LQ images' (where a
+            gain is asked for), in the same order of chunks.
+    """
+
+    card: Card
+    recipe: tuple[str, str]
+    pairs: Mapping[str, Paired]
+    parts: Sequence[Path]
+    hq_parts: Sequence[Path]
+    lq_parts: Sequence[Path]
+
+
+def make_record(
+    reference_set: ReferenceSet,
+    split: str,
+    references: str,
+    scored: Scored,
+    metrics: Sequence[Metric],
+    provenance: Mapping[str, str],
+) -> Record:
+    """The record of a submission that was scored under the mode ``references``."""
+    halved = provenance["dtype"] == "bfloat16"
+    names = {m.protocol.id: m.protocol.id + BF16 * (halved and m.feature.halves) for m in metrics}
+    benchmark = Benchmark(
+        name=reference_set.info.name,
+        set_hash=reference_set.info.content_hash,
+        split=split,
+        recipe=scored.recipe[0],
+        lq_hash=scored.recipe[1],
+        images=len(scored.pairs),
+        protocols=tuple(names.values()),
+        references=references,
+    )
+    unsure = {"lossy images": str(count)} if (count := lossy(scored.pairs)) else {}
+    info = RecordInfo(
+        card=scored.card,
+        benchmark=benchmark,
+        submission_hash=sha256_json([[key, scored.pairs[key].sha256] for key in sorted(scored.pairs)]),
+        set_scores={
+            names[metric.protocol.id]: _set_score(metric, scored)
+            for metric in metrics
+            if isinstance(metric, SetMetric)
+        },
+        provenance=dict(provenance) | unsure,
+    )
+    return Record(info, _table(reference_set, scored, metrics, names))
+
+
+def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
+    name = metric.feature.name
+    images = sum(len(batch) for batch in _vectors(scored.parts, name))
+    if images < 2:
+        return SetScore(value=None, images=images, warning="needs two images or more")
+    few = f"{images} images; below {metric.enough} the number is biased: compare at equal counts only"
+    try:
+        value = metric.compare(_vectors(scored.parts, name), _vectors(scored.hq_parts, name))
+    except RefbenchError as error:
+        return SetScore(value=None, images=images, warning=str(error))
+    return SetScore(value=value, images=images, warning=few if images < metric.enough else "")
+
+
+def _vectors(paths: Sequence[Path], name: str) -> Iterator[npt.NDArray[np.float32]]:
+    for path in paths:
+        part = _read(path)
+        if name in part.vectors:
+            yield part.vectors[name]
+
+
+def _read(path: Path) -> Part:
+    part = Part.read(path)
+    if part is None:
+        raise RefbenchError(f"{path} vanished while scoring; leave the work folder alone and score again")
+    return part
+
+
+def _table(
+    reference_set: ReferenceSet, scored: Scored, metrics: Sequence[Metric], names: Mapping[str, str]
+) -> pd.DataFrame:
+    rows = []
+    for index, path in enumerate(scored.parts):
+        part = _read(path)
+        before = _read(scored.lq_parts[index]) if scored.lq_parts else None
+        columns = _columns(part, before, metrics)
+        for name, (values, reasons) in columns.items():
+            for key, value, reason in zip(part.keys, values, reasons, strict=True):
+                rows.append((key, reference_set[key].identity, names[name], value, reason))
+    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"value": "float64"})
+    return frame.sort_values(["protocol", "key"], ignore_index=True)
+
+
+def _columns(part: Part, before: Part | None, metrics: Sequence[Metric]) -> Columns:
+    columns: Columns = {}
+    for metric in metrics:
+        if isinstance(metric, GainMetric) and before is not None:
+            columns[metric.protocol.id] = _gains(metric, part, before)
+        elif not isinstance(metric, SetMetric):
+            name = metric.protocol.id
+            columns[name] = part.values[name], part.reasons[name]
+    return columns
+
+
+def _gains(metric: GainMetric, part: Part, before: Part) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+    name = metric.base.protocol.id
+    sign = 1.0 if metric.base.protocol.higher_is_better else -1.0
+    pairs = zip(part.reasons[name], before.reasons[name], strict=True)
+    reasons = tuple(mine or (f"the LQ image: {theirs}" if theirs else "") for mine, theirs in pairs)
+    return sign * (part.values[name] - before.values[name]) + 0.0, reasons
+
+
+def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:
+    """Id and content hash of a recipe's LQ images, from their ``lq.json``.
+
+    Raises:
+        RefbenchError: the set has no LQ images of that recipe.
+    """
+    path = reference_set.lq_folder(recipe) / "lq.json"
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        return str(said["recipe_id"]), str(said["lq_hash"])
+    except FileNotFoundError:
+        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(
+            f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {mend}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefbenchError(f"{path} is not readable: {error}") from None

@@ -1,0 +1,158 @@
+"""Restorers from weights that users bring: the released ReF-LDM, and files that say what they are.
+
+A file of ours carries its configuration. A bare ``state_dict`` has it in a YAML file of the same stem beside
+it: ``model`` (RefLdm or CompositeContext), ``config`` and, if known, ``name``, ``licence``,
+``training_data`` and ``paper``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ...errors import RefbenchError
+from ...files import sha256_file
+from ...records.run_manifest import RestorerCard
+from ...weights import local as weights
+from ..composite_context.restorer import CompositeContextRestorer
+from ..networks.autoencoder import Autoencoder
+from ..refldm.model import RefLdm, RefLdmConfig
+from ..refldm.restorer import PRESETS, RefLdmRestorer
+from ..restorers.sampling import choose_sampling
+from .checkpoints import (
+    Choice,
+    Tensors,
+    UnusableWeights,
+    autoencoder_of,
+    read_tensors,
+    refldm_of,
+    save_weights,
+)
+from .trained import restorer_of
+
+COMPOSITE_FILE = "composite-context.safetensors"
+
+
+def load_brought(
+    path: Path, preset: str | None = None, device: str = "cpu"
+) -> RefLdmRestorer | CompositeContextRestorer:
+    """Load a restorer from a safetensors or PyTorch file, strictly by name and shape.
+
+    Raises:
+        UnusableWeights: no such file, unreadable, refers to code, or of an unknown model.
+        UnfitWeights: names that are missing or unknown, or of another shape.
+        RefbenchError: an unknown preset or setting; weights of a frozen tower that are absent.
+    """
+    tensors, description = read_tensors(path)
+    description = description or read_beside(path)
+    if description:
+        return restorer_of(path, tensors, description, preset, device)
+    if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
+        return _released(path, tensors, preset, device)
+    if holds_autoencoder(tensors):
+        raise UnusableWeights(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
+    beside = path.with_suffix(".yaml").name
+    raise UnusableWeights(
+        f"{path} does not say what it is; write beside it {beside} with `model: CompositeContext` "
+        "(or RefLdm) and `config:`, see docs/models.md"
+    )
+
+
+def load_released_refldm(path: Path, preset: str | None = None, device: str = "cpu") -> RefLdmRestorer:
+    """Load the released ReF-LDM checkpoint; raises as `load_brought` does."""
+    return _released(path, read_tensors(path)[0], preset, device)
+
+
+def convert_release(
+    source: Path,
+    out: Path,
+    choose: Choice = "ema",
+    dtype: torch.dtype = torch.float32,
+    config: RefLdmConfig | None = None,
+) -> RefLdm | Autoencoder:
+    """Turn a released checkpoint, of ReF-LDM or of its autoencoder alone, into safetensors that hold one
+    copy of the weights, their configuration and their licence.
+
+    Raises:
+        UnusableWeights, UnfitWeights: see `load_brought`.
+    """
+    config = config or RefLdmConfig()
+    tensors, description = read_tensors(source)
+    model: RefLdm | Autoencoder
+    if holds_autoencoder(tensors):
+        model = autoencoder_of(source, tensors, description, config.autoencoder)
+    else:
+        model = refldm_of(source, tensors, description, config, choose)
+    save_weights(model, model.config, out, dtype, facts_of_release())
+    return model
+
+
+def facts_of_release() -> dict[str, str]:
+    """What is known of the released weights, as a file of ours says it."""
+    return {
+        "name": "ReF-LDM",
+        "licence": weights.TABLE["refldm"].licence,
+        "training_data": "FFHQ-Ref and FFHQ",
+        "paper": "https://arxiv.org/abs/2412.05043",
+    }
+
+
+def holds_autoencoder(tensors: Tensors) -> bool:
+    """Whether these are the weights of an autoencoder alone, such as ``vqgan.ckpt``."""
+    return any(name.startswith("encoder.") for name in tensors)
+
+
+def _released(path: Path, tensors: Tensors, preset: str | None, device: str) -> RefLdmRestorer:
+    sampling = choose_sampling(PRESETS, preset, "refldm")
+    model = refldm_of(path, tensors, {})
+    digest, facts = sha256_file(path), facts_of_release()
+    card = RestorerCard(
+        model=facts["name"],
+        version="released" if digest == weights.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}",
+        references_used=sampling.references,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        licence=facts["licence"],
+        training_data=facts["training_data"],
+        paper=facts["paper"],
+        notes=sampling.describe(),
+    )
+    return RefLdmRestorer(model, sampling, card, device)
+
+
+def load_composite_context(preset: str | None = None, device: str = "cpu") -> CompositeContextRestorer:
+    """Load the composite-context weights that the user has put in place; raises as `load_brought` does."""
+    named = os.environ.get(weights.variable_of("composite-context"))
+    path = Path(named).expanduser() if named else weights.folder() / COMPOSITE_FILE
+    if not path.is_file():
+        raise RefbenchError(
+            f"{path}: no such file. No weights of the composite-context model are published: train them\n"
+            "    refbench train composite-context SET --out RUN --preset composite-context-paper\n"
+            f"and put RUN/weights.safetensors there, or name it in {weights.variable_of('composite-context')}"
+        )
+    restorer = load_brought(path, preset, device)
+    if not isinstance(restorer, CompositeContextRestorer):
+        raise UnusableWeights(f"{path} holds a ReF-LDM; wanted a composite-context model")
+    return restorer
+
+
+def read_beside(path: Path) -> Mapping[str, Any]:
+    """What the YAML file beside ``path`` says of it; empty where there is none.
+
+    Raises:
+        UnusableWeights: unreadable, or without ``model`` and ``config``.
+    """
+    beside = path.with_suffix(".yaml")
+    if not beside.is_file():
+        return {}
+    try:
+        said = yaml.safe_load(beside.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UnusableWeights(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(said, dict) or not {"model", "config"} <= said.keys():
+        raise UnusableWeights(f"{beside} must hold `model` and `config`")
+    return said

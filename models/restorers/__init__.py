@@ -1,0 +1,1 @@
+"""Restorers: the interface, the runner, baselines, and user restorers."""

@@ -1,0 +1,152 @@
+"""Restorers without learning: what a trained model has to beat, and what copying scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...errors import FaultyInput
+from ...images import RGB, to_uint8
+from ...records.run_manifest import RestorerCard
+
+Plane = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LqCopy:
+    """Gives back the LQ image: the floor of every table."""
+
+    card = RestorerCard("LQ copy", "1", 0, 0, "Apache-2.0", "none")
+
+    def restore(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Restore one batch; see `models.restorer.Restorer`."""
+        return lq.clone()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCopy:
+    """Gives back the first reference: a negative control.
+
+    It scores high wherever a protocol mistakes "looks like this person" for "restores this photo".
+    """
+
+    card = RestorerCard("First reference copied", "1", 1, 0, "Apache-2.0", "none", control=True)
+
+    def restore(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Restore one batch; see `models.restorer.Restorer`.
+
+        Raises:
+            FaultyInput: an image without references.
+        """
+        if any(len(own) == 0 for own in references):
+            raise FaultyInput("this restorer copies the first reference, and the image has no reference")
+        return torch.stack([own[0] for own in references]).to(lq)
+
+
+@dataclass(frozen=True, slots=True)
+class Classical:
+    """Signal processing as it was before learning, with every strength measured on the image itself.
+
+    1. The image is brought back to the least size that still holds it, where JPEG blocks are blocks and
+       noise is white again.
+    2. Non-local means (Buades et al., 2005) with the noise level of Immerkaer (1996).
+    3. Cubic magnification, then Richardson-Lucy deconvolution of the luma with a Gaussian as wide as the
+       magnification left it, held back where the noise was.
+    """
+
+    deconvolution_steps: int = 8
+
+    @property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+        return RestorerCard(
+            "Classical", "1", 0, 0, "Apache-2.0", "none", notes=f"Richardson-Lucy {self.deconvolution_steps}"
+        )
+
+    def restore(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Restore one batch; see `models.restorer.Restorer`."""
+        pixels = [to_uint8(image.permute(1, 2, 0).cpu().numpy()) for image in lq]
+        return torch.stack([torch.from_numpy(self.restore_pixels(p)).permute(2, 0, 1) for p in pixels]).to(lq)
+
+    def restore_pixels(self, lq: RGB) -> npt.NDArray[np.float32]:
+        """Restore RGB uint8 HWC to RGB float32 HWC in [0, 1]."""
+        height, width = lq.shape[:2]
+        factor = magnification(lq)
+        small_size = (max(8, round(width / factor)), max(8, round(height / factor)))
+        small = np.asarray(cv2.resize(lq, small_size, interpolation=cv2.INTER_AREA), np.uint8)
+        noise = noise_level(small)
+        clean = _denoise(small, noise)
+        large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
+        luma, red, blue = cv2.split(cv2.cvtColor(large, cv2.COLOR_RGB2YCrCb))
+        sigma = min(0.3 * factor + 0.5, 3.0)
+        steps = max(1, round(self.deconvolution_steps / (1 + noise / 4)))
+        sharp = richardson_lucy(np.asarray(luma, np.float32), sigma, steps)
+        restored = cv2.cvtColor(cv2.merge([sharp, red, blue]), cv2.COLOR_YCrCb2RGB)
+        return np.clip(np.asarray(restored, np.float32), 0, 1)
+
+
+def noise_level(pixels: RGB) -> float:
+    """Standard deviation of the white noise of an image, in levels of 255, by Immerkaer's difference."""
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    response = cv2.filter2D(grey, -1, mask)[1:-1, 1:-1]
+    return float(np.sqrt(np.pi / 2) * np.abs(response).mean() / 6)
+
+
+def magnification(lq: RGB, tolerance: float = 1.5, largest: float = 16.0) -> float:
+    """How far an image was magnified: 1 to ``largest``, in steps of a twelfth of an octave.
+
+    It is the largest factor by which the image can be shrunk and bilinearly magnified again with a root
+    mean square change of at most ``tolerance`` levels of 255.
+    """
+    height, width = lq.shape[:2]
+    grey = np.asarray(cv2.cvtColor(lq, cv2.COLOR_RGB2GRAY), np.float32)
+    for step in range(int(12 * np.log2(largest)), 0, -1):
+        factor = 2 ** (step / 12)
+        small_size = (round(width / factor), round(height / factor))
+        if min(small_size) >= 16:
+            change = grey - _through(grey, small_size)
+            change -= _through(change, small_size)
+            if float(np.sqrt(np.mean(change**2))) <= tolerance:
+                return factor
+    return 1.0
+
+
+def richardson_lucy(luma: Plane, sigma: float, steps: int) -> Plane:
+    """Richardson-Lucy deconvolution of a plane in [0, 1] by a Gaussian of ``sigma`` pixels."""
+    observed: Plane = np.clip(luma, np.float32(1e-3), np.float32(1))
+    estimate: Plane = observed
+    for _ in range(steps):
+        ratio = np.asarray(observed / np.maximum(_blur(estimate, sigma), 1e-3), np.float32)
+        estimate = np.clip(estimate * _blur(ratio, sigma), np.float32(1e-3), np.float32(1))
+    return estimate
+
+
+def _denoise(pixels: RGB, noise: float) -> RGB:
+    if noise < 0.7:
+        return pixels
+    strength = 1.5 * noise
+    cleaned = cv2.fastNlMeansDenoisingColored(pixels, None, strength, 2 * strength, 5, 13)
+    return np.asarray(cleaned, np.uint8)
+
+
+def _through(plane: Plane, small_size: tuple[int, int]) -> Plane:
+    small = cv2.resize(plane, small_size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(small, plane.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _blur(plane: Plane, sigma: float) -> Plane:
+    blurred = cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, np.float32)

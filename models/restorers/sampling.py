@@ -1,0 +1,77 @@
+"""How an image is drawn from a latent diffusion model, and how a user says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ...errors import RefbenchError
+from ...files import canonical_json
+from ..diffusion.ddim import Spacing
+from ..diffusion.tiles import OVERLAP
+
+Precision = Literal["float32", "mixed", "bfloat16"]
+Settings = TypeVar("Settings", bound="Sampling")
+
+
+class Sampling(BaseModel):
+    """How an image is drawn from a model.
+
+    Attributes:
+        steps: number of sampling steps.
+        spacing: of the timesteps; see `ddim.spaced_timesteps`.
+        solver: ``ddim``, or ``dpm++`` for DPM-Solver++ of second order.
+        references: most references used; 0 restores without any.
+        noise: ``image`` draws every image's starting noise from its own seed; ``shared`` gives all images
+            the noise of one seed, as the evaluation of ReF-LDM does.
+        precision: of the network's arithmetic. ``bfloat16`` keeps float32 where an error weighs most: in the
+            encoding of the LQ image, the U-Net's first and last convolution, the solver and the codebook.
+            ``mixed`` encodes references and decodes in bfloat16, and leaves nearly all codes as they are.
+        decoder_tile: decode in tiles of so many latent pixels a side, more than 8, to save memory at a
+            small change of the image; 0 decodes the whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=50, ge=1)
+    spacing: Spacing = "uniform_trailing"
+    solver: Literal["ddim", "dpm++"] = "ddim"
+    references: int = Field(default=5, ge=0)
+    noise: Literal["image", "shared"] = "image"
+    precision: Precision = "float32"
+    decoder_tile: int = Field(default=0, ge=0)
+
+    @field_validator("decoder_tile")
+    @classmethod
+    def _beyond_overlap(cls, tile: int) -> int:
+        if 0 < tile <= OVERLAP:
+            raise ValueError(f"a tile must be larger than the overlap of {OVERLAP}; 0 decodes the whole")
+        return tile
+
+    def describe(self) -> str:
+        """All settings in one line, for a card."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def choose_sampling(presets: Mapping[str, Settings], preset: str | None, of: str) -> Settings:
+    """The sampling that ``--preset`` asks for: a preset's name, settings, or both, such as
+    ``demo,steps=20,solver=dpm++``; settings change the named preset, or the first.
+
+    Raises:
+        RefbenchError: no such preset or setting, or a value that does not fit; ``of`` names the model.
+    """
+    words = [word.strip() for word in (preset or "").split(",") if word.strip()]
+    names = [word for word in words if "=" not in word] or [next(iter(presets))]
+    if len(names) > 1 or names[0] not in presets:
+        known = f"{', '.join(presets)}; settings follow a comma, such as {next(iter(presets))},steps=20"
+        raise RefbenchError(f"{of} has no preset {','.join(names)!r}; known: {known}")
+    chosen = presets[names[0]]
+    settings = dict(word.split("=", 1) for word in words if "=" in word)
+    try:
+        return type(chosen).model_validate(chosen.model_dump() | settings)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        fields = ", ".join(type(chosen).model_fields)
+        raise RefbenchError(f"--preset {preset}: {faults}; the settings of {of} are {fields}") from None

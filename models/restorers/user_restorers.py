@@ -1,0 +1,228 @@
+"""Restorers from outside: a Python class, an ONNX file, a command line, a folder of finished images."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import FaultyInput, RefbenchError
+from ...files import sha256_file, sha256_json
+from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
+from ...records.run_manifest import Job, RestorerCard
+from .restorer import AnyRestorer, FileRestorer, Restorer
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+COMMAND_WORDS = ("lq", "refs", "out", "key", "seed")
+UNKNOWN = "unknown"
+
+
+def load_entry_point(spec: str, preset: str | None, device: str) -> AnyRestorer:
+    """Build the restorer named by ``package.module:Class``; modules of the working folder are found too.
+
+    ``preset`` and ``device`` are handed over where the constructor has parameters of these names.
+
+    Raises:
+        RefbenchError: no such module or class, a constructor that fails, or not a restorer.
+    """
+    module_name, _, class_name = spec.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        factory = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise RefbenchError(f"{spec}: {error}; a restorer is named package.module:Class") from None
+    accepted = inspect.signature(factory).parameters
+    if preset is not None and "preset" not in accepted:
+        raise RefbenchError(f"{spec} has no presets; leave --preset out")
+    offered = {"preset": preset, "device": device}
+    try:
+        built = factory(**{name: value for name, value in offered.items() if name in accepted})
+    except Exception as error:
+        raise RefbenchError(f"{spec} could not be built: {type(error).__name__}: {error}") from error
+    if not isinstance(built, Restorer | FileRestorer):
+        raise RefbenchError(
+            f"{spec} is not a restorer: it needs `card` and `restore`; see docs/add_a_restorer.md"
+        )
+    return built
+
+
+@dataclass(frozen=True)
+class CommandRestorer:
+    """Runs a command once per face; ``{lq}``, ``{refs}``, ``{out}``, ``{key}`` and ``{seed}`` are filled in.
+
+    A word that is ``{refs}`` alone becomes one word per reference (none without references); within a
+    longer word the paths are joined by commas. The command writes an image of the LQ's size to ``{out}``,
+    a PNG path. It runs without a shell.
+    """
+
+    command: str
+    time_limit: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if "{lq}" not in self.command or "{out}" not in self.command:
+            raise RefbenchError(f"the command must hold {{lq}} and {{out}}; got: {self.command}")
+        try:
+            shlex.split(self.command)
+        except ValueError as error:
+            raise RefbenchError(f"the command cannot be taken apart: {error}; got: {self.command}") from None
+
+    @property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+        references = None if "{refs}" in self.command else 0
+        leading = shlex.split(self.command.partition("{")[0])
+        program = Path(next((word for word in reversed(leading) if not word.startswith("-")), "command")).stem
+        return RestorerCard(
+            program, "1", references, None, UNKNOWN, UNKNOWN, notes=f"command: {self.command}"
+        )
+
+    def restore_file(self, job: Job, seed: int) -> RGB:
+        """Restore one face; see `models.restorer.FileRestorer`.
+
+        Raises:
+            FaultyInput: the command fails, takes longer than ``time_limit`` seconds or writes no image.
+        """
+        with tempfile.TemporaryDirectory(prefix="refbench-") as folder:
+            out = Path(folder) / "restored.png"
+            words = self._words(job, out, seed)
+            try:
+                ended = subprocess.run(
+                    words, capture_output=True, text=True, timeout=self.time_limit, check=False
+                )
+            except OSError as error:
+                raise RefbenchError(f"{words[0]} cannot be run: {error.strerror}") from None
+            except subprocess.TimeoutExpired:
+                raise FaultyInput(f"the command took longer than {self.time_limit:g} s") from None
+            if ended.returncode != 0:
+                said = (ended.stderr.strip() or ended.stdout.strip() or "it said nothing").splitlines()[-1]
+                raise FaultyInput(f"the command ended with code {ended.returncode}: {said}")
+            if not out.exists():
+                raise FaultyInput("the command ended well but wrote no image to {out}")
+            return read_rgb(out)
+
+    def _words(self, job: Job, out: Path, seed: int) -> list[str]:
+        references = [str(path) for path in job.references]
+        values = {"lq": str(job.lq), "refs": ",".join(references), "out": str(out), "key": job.key}
+        values["seed"] = str(seed)
+        words: list[str] = []
+        for word in shlex.split(self.command):
+            if word == "{refs}":
+                words.extend(references)
+                continue
+            for name in COMMAND_WORDS:
+                word = word.replace(f"{{{name}}}", values[name])
+            words.append(word)
+        return words
+
+
+@dataclass(frozen=True)
+class FolderRestorer:
+    """Takes finished images named by key from a folder: the results of a model that ran elsewhere."""
+
+    folder: Path
+
+    @cached_property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+        images = [[path.name, sha256_file(path)] for path in find_photos(self.folder)]
+        notes = f"{len(images)} images made elsewhere, sha256 {sha256_json(images)[:16]}"
+        return RestorerCard(self.folder.resolve().name, "1", None, None, UNKNOWN, UNKNOWN, notes=notes)
+
+    def restore_file(self, job: Job, seed: int) -> RGB:
+        """Read the image of ``job``; see `models.restorer.FileRestorer`.
+
+        Raises:
+            FaultyInput: no image, or more than one, is named by the key.
+        """
+        named = [self.folder / f"{job.key}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
+        found = [path for path in named if path.is_file()]
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise FaultyInput(f"{self.folder} should hold one image named {job.key}; it holds {names}")
+        return read_rgb(found[0])
+
+
+class OnnxRestorer:
+    """Runs an ONNX file: input LQ (B, 3, H, W) and, if it has a second input, references (B, N, 3, H, W).
+
+    Values are RGB float32 in [0, 1], or in [-1, 1] with the preset ``symmetric``. Faces go one by one, so
+    a file exported for a batch of one will do.
+
+    Raises:
+        RefbenchError: not a usable ONNX file, other inputs than these, or an unknown preset.
+    """
+
+    PRESETS = ("unit", "symmetric")
+
+    def __init__(self, path: Path, preset: str | None = None, device: str = "cpu") -> None:
+        import onnxruntime
+
+        self.path = path
+        self.preset = preset or "unit"
+        if self.preset not in self.PRESETS:
+            raise RefbenchError(
+                f"preset {preset!r} is unknown for an ONNX file; known: {', '.join(self.PRESETS)}"
+            )
+        provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), providers=[provider])
+        except Exception as error:
+            raise RefbenchError(f"{path} is not a usable ONNX file: {str(error).splitlines()[0]}") from None
+        if provider not in self.session.get_providers():
+            raise RefbenchError(f"{provider} is not available; restore with --device cpu or mend onnxruntime")
+        inputs = self.session.get_inputs()
+        shapes = [tuple(given.shape) for given in inputs]
+        if [len(shape) for shape in shapes] not in ([4], [4, 5]):
+            wanted = "LQ (B, 3, H, W) and, optionally, references (B, N, 3, H, W)"
+            raise RefbenchError(f"{path}: its inputs are {shapes}; wanted: {wanted}")
+        self.inputs: list[onnxruntime.NodeArg] = inputs
+
+    @property
+    def card(self) -> RestorerCard:
+        """Facts for the submission card."""
+        references: int | None = 0
+        if len(self.inputs) == 2:
+            count = self.inputs[1].shape[1]
+            references = count if isinstance(count, int) else None
+        notes = f"ONNX, values {self.preset}, sha256 {sha256_file(self.path)[:16]}"
+        return RestorerCard(self.path.stem, "1", references, None, UNKNOWN, UNKNOWN, notes=notes)
+
+    def restore(
+        self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Restore one batch; see `models.restorer.Restorer`.
+
+        Raises:
+            FaultyInput: the file is made for another size or number of references.
+        """
+        return torch.cat([self._one(image, own) for image, own in zip(lq, references, strict=True)])
+
+    def _one(self, lq: Tensor, references: Tensor) -> Tensor:
+        given = [lq[None], references[None]][: len(self.inputs)]
+        for wanted, values in zip(self.inputs, given, strict=True):
+            if any(isinstance(w, int) and w != g for w, g in zip(wanted.shape, values.shape, strict=True)):
+                raise FaultyInput(
+                    f"the file's input {wanted.name!r} is {wanted.shape}; got {list(values.shape)}"
+                )
+        feed: dict[str, Any] = {}
+        for wanted, values in zip(self.inputs, given, strict=True):
+            array = values.cpu().numpy().astype(np.float32)
+            feed[wanted.name] = array * 2 - 1 if self.preset == "symmetric" else array
+        restored = torch.from_numpy(np.asarray(self.session.run(None, feed)[0]))
+        return (restored + 1) / 2 if self.preset == "symmetric" else restored

@@ -1,0 +1,1 @@
+"""The training task of each kind of model."""

@@ -1,0 +1,106 @@
+"""Training a recogniser: ArcFace over the people of a reference set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ....errors import FaultyInput
+from ....faces.align import FFHQ_512, template_at
+from ....faces.crops import ARCFACE_RGB
+from ....files import replacing
+from ....records.reference_set import ReferenceSet
+from ...networks.identity_network import IdentityNetwork, angular_margin_logits
+from ..config import IdentityRun
+from ..data import Batch, Batches
+from .task import Losses, Task
+
+SCRIPT = "recogniser.pt"
+
+
+class Learner(nn.Module):
+    """The recogniser and the centre of each person, which are of no use after training."""
+
+    def __init__(self, recogniser: IdentityNetwork, people: int) -> None:
+        super().__init__()
+        self.recogniser = recogniser
+        self.centres = nn.Parameter(torch.randn(people, recogniser.config.embedding) * 0.01)
+
+
+class IdentityTask(Task):
+    """A recogniser; beside its weights, ``recogniser.pt`` serves wherever one is named by its file."""
+
+    needs_references = False
+
+    def __init__(self, run: IdentityRun, device: torch.device) -> None:
+        self.run, self.config, self.image_size, self.device = run, run.model, run.image_size, device
+        targets = ReferenceSet.read(run.data.reference_set).select(run.data.split, with_references=False)
+        people = {person: number for number, person in enumerate(sorted({t.identity for t in targets}))}
+        if len(people) < 2:
+            raise FaultyInput(
+                f"{run.data.reference_set}: {len(people)} people in the split {run.data.split!r}; "
+                "a recogniser learns to tell two or more apart"
+            )
+        self.person = {target.key: people[target.identity] for target in targets}
+        self.learner = Learner(IdentityNetwork(run.model), len(people)).to(device)
+        self.network = self.learner
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        """See `Task.losses`."""
+        run = self.run
+        degraded = torch.stack([torch.rand((), generator=g) for g in batch.generators]) < run.lq_share
+        images = torch.where(degraded.to(batch.hq.device).view(-1, 1, 1, 1), batch.lq, batch.hq)
+        people = torch.tensor([self.person[key] for key in batch.keys], device=self.device)
+        vectors = self.embed(images).float()
+        logits = angular_margin_logits(vectors, self.learner.centres.float(), people, run.margin, run.scale)
+        loss = F.cross_entropy(logits, people)
+        right = (logits.argmax(1) == people).float().mean()
+        return Losses(loss, {"loss": loss, "right": right})
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, D) of FFHQ-aligned images (B, 3, S, S) in [0, 1]."""
+        five = template_at(FFHQ_512, images.shape[-1], 512)
+        crops = ARCFACE_RGB.cut_tensor(images, np.broadcast_to(five, (len(images), *five.shape)))
+        vectors: Tensor = self.learner.recogniser(ARCFACE_RGB.normalise(crops))
+        return vectors
+
+    @torch.inference_mode()
+    def sheet(self, batch: Batch) -> list[Tensor]:
+        """Each image and, of the others, the one taken for most alike."""
+        vectors = self.embed(batch.hq.to(self.device))
+        alike = (vectors @ vectors.T).fill_diagonal_(-2).argmax(1).cpu()
+        return [batch.hq, batch.hq[alike]]
+
+    def validation(self) -> Callable[[], dict[str, float]]:
+        """Cosines of pairs of one person and of two, and how often an image's own reference is most alike."""
+        wanted = self.run.validation
+        data = self.run.data.model_copy(update={"split": wanted.split, "references": 1})
+        batch = Batches(data, 1, self.image_size, self.run.seed).first(wanted.images).to(self.device)
+
+        @torch.inference_mode()
+        def scores() -> dict[str, float]:
+            cosines = self.embed(batch.hq) @ self.embed(batch.references[:, 0]).T
+            own = cosines.diagonal()
+            count = len(cosines)
+            others = (cosines.sum() - own.sum()) / max(1, count * (count - 1))
+            most_alike = (cosines.argmax(1).cpu() == torch.arange(count)).float().mean()
+            return {"same": float(own.mean()), "different": float(others), "found": float(most_alike)}
+
+        return scores
+
+    def exported(self, batch: Batch) -> nn.Module:
+        """The recogniser alone."""
+        return self.learner.recogniser
+
+    def also_write(self, handed_on: nn.Module, out: Path) -> None:
+        """Write a TorchScript file."""
+        crop = torch.zeros(2, 3, ARCFACE_RGB.size, ARCFACE_RGB.size, device=self.device)
+        with torch.inference_mode(False), torch.no_grad(), replacing(out / SCRIPT) as partial:
+            traced = torch.jit.trace(handed_on.eval(), crop, check_trace=False)  # type: ignore[no-untyped-call]
+            traced.save(str(partial))
+        self.network.train()

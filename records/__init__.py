@@ -1,0 +1,1 @@
+"""What more than one room reads or writes: each record has one reader and one writer, here."""

@@ -1,0 +1,73 @@
+"""Evaluation modes: the same targets with fewer references, or with the references of another person.
+
+How much a model gains from its references, and what it does when they are wrong, are runs of restoring and
+scoring under modes. A mode gives another reference set in memory, with a content hash of its own; records
+name it, and never share a table with those of the whole lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import RefbenchError
+from ..files import sha256_json
+from .reference_set import ALL_SPLITS, ReferenceSet, Target, content_hash
+
+ALL = "all"
+WRONG = "wrong"
+
+
+def with_references(reference_set: ReferenceSet, mode: str, split: str = ALL_SPLITS) -> ReferenceSet:
+    """The set as a mode sees it. ``split`` is whose targets get wrong references, ``all`` for all of them.
+
+    Args:
+        reference_set: the set.
+        mode: ``all``; a number k for the first k references of each target (fewer where there are fewer, none
+            for 0); ``wrong`` for as many references of another person of the same split, drawn by identity.
+
+    Raises:
+        RefbenchError: another mode, or a split with a single person under ``wrong``.
+    """
+    if mode == ALL:
+        return reference_set
+    if mode == WRONG:
+        targets = _swapped(reference_set.targets, split)
+    elif mode.isdecimal():
+        targets = tuple(_first(target, int(mode)) for target in reference_set.targets)
+    else:
+        raise RefbenchError(f"the references can be {ALL!r}, {WRONG!r} or a number; got {mode!r}")
+    info = reference_set.info.model_copy(update={"content_hash": content_hash(targets)})
+    return ReferenceSet(reference_set.root, info, targets)
+
+
+def _first(target: Target, count: int) -> Target:
+    return replace(
+        target,
+        references=target.references[:count],
+        reference_distances=target.reference_distances[:count],
+    )
+
+
+def _swapped(targets: Sequence[Target], asked: str) -> tuple[Target, ...]:
+    """Each target with references of the next person of its split, in the order of their hashes."""
+    people: dict[str, dict[str, list[str]]] = {}
+    for target in targets:
+        if target.references and asked in (ALL_SPLITS, target.split):
+            people.setdefault(target.split, {}).setdefault(target.identity, []).append(target.key)
+    next_person: dict[tuple[str, str], list[str]] = {}
+    for split, keys in people.items():
+        if len(keys) < 2:
+            raise RefbenchError(
+                f"the split {split} has one person with references; wrong ones need two people"
+            )
+        order = sorted(keys, key=lambda identity: sha256_json([split, identity]))
+        for index, identity in enumerate(order):
+            next_person[split, identity] = sorted(keys[order[(index + 1) % len(order)]])
+    swapped = []
+    for target in targets:
+        if (others := next_person.get((target.split, target.identity))) and target.references:
+            wrong = tuple(others[: len(target.references)])
+            target = replace(target, references=wrong, reference_distances=(float("nan"),) * len(wrong))
+        swapped.append(target)
+    return tuple(swapped)

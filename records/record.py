@@ -1,0 +1,100 @@
+"""The record: the scores of one submission on one benchmark, with the provenance that makes them a fact.
+
+On disk a record is a folder: ``scores.parquet`` (one row per image and protocol) and ``record.json``,
+written last. Nothing in it depends on the clock, so scoring the same images again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import RefbenchError
+from ..files import sha256_json, write_json, write_table
+from .card import Card as Card
+
+SCORE_COLUMNS = ("key", "identity", "protocol", "value", "reason")
+
+
+class Benchmark(BaseModel):
+    """What was measured against: two records share a table only if their benchmarks are equal.
+
+    ``references`` is the evaluation mode, see `metrics.modes`; ``set_hash`` is that of the set as it sees it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    set_hash: str
+    split: str
+    recipe: str
+    lq_hash: str
+    images: int
+    protocols: tuple[str, ...]
+    references: str = "all"
+
+    @property
+    def id(self) -> str:
+        """A name for files and pages: set, split, recipe, mode and eight digits of the hash of it all."""
+        mode = "" if self.references == "all" else f"-references-{self.references}"
+        digits = sha256_json(self.model_dump(exclude_defaults=True))[:8]
+        return f"{self.name}-{self.split}-{self.recipe.partition('@')[0]}{mode}-{digits}"
+
+
+class SetScore(BaseModel):
+    """A number of the whole set, how many images it rests on, and what to beware of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float | None
+    images: int
+    warning: str = ""
+
+
+class RecordInfo(BaseModel):
+    """What ``record.json`` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    card: Card
+    benchmark: Benchmark
+    submission_hash: str
+    set_scores: dict[str, SetScore]
+    provenance: dict[str, str]
+    superseded_by: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record in memory.
+
+    ``scores`` has the columns key, identity, protocol, value (float64, missing where unscored) and reason
+    (empty where scored), sorted by protocol and key. A missing value is never zero.
+    """
+
+    info: RecordInfo
+    scores: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> Record:
+        """Read a record from its folder.
+
+        Raises:
+            RefbenchError: not a record, or one of another schema version.
+        """
+        try:
+            info = RecordInfo.model_validate_json((folder / "record.json").read_text("utf-8"))
+            return cls(info, pd.read_parquet(folder / "scores.parquet"))
+        except (ValidationError, ValueError, OSError) as error:
+            raise RefbenchError(f"{folder} is not a readable record: {error}") from None
+
+    def write(self, folder: Path) -> None:
+        """Write the record; ``record.json`` comes last and marks it as whole."""
+        ordered = self.scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
+        write_table(folder / "scores.parquet", ordered)
+        write_json(folder / "record.json", self.info.model_dump(mode="json"))

@@ -1,0 +1,295 @@
+"""Exports and imports: Parquet for datasets, Croissant, data card, shards, folders; and the commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from refbench.builders.build import build_set
+from refbench.builders.commands import app
+from refbench.builders.exchange.exchange import FORMATS, export_set
+from refbench.builders.exchange.parquet import read_parquet
+from refbench.builders.settings.options import BuildOptions
+from refbench.builders.verify import manifest_faults, verify_set
+from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.recipes.lookup import load_recipe
+from refbench.errors import FaultList, RefbenchError
+from refbench.images import RGB, read_rgb, write_png
+from refbench.records.reference_set import ReferenceSet, Target
+from typer.testing import CliRunner, Result
+
+
+def face(number: int, photo: int) -> RGB:
+    patches = np.random.default_rng(number).uniform(50, 200, (8, 8, 3)).repeat(16, 0).repeat(16, 1)
+    noise = np.random.default_rng([number, photo]).normal(0, 20, patches.shape)
+    return np.clip(patches + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    for number in range(5):
+        for photo in range(3):
+            write_png(root / f"name{number}" / f"{photo}.png", face(number, photo))
+    return root
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("networks") / "patches.pt"
+    torch.jit.script(torch.nn.Sequential(torch.nn.AvgPool2d(14), torch.nn.Flatten())).save(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def built(photos: Path, network: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sets") / "made-up"
+    options = BuildOptions(
+        aligned=True,
+        recogniser=network,
+        threshold=0.3,
+        image_size=128,
+        test=2,
+        keys="hashes",
+        licence="CC BY 4.0",
+        consent="nobody is shown",
+    )
+    build_set(photos, out, options)
+    found = ReferenceSet.read(out)
+    for target in found.select("test"):
+        write_png(out / "lq" / "blurred" / f"{target.key}.png", np.zeros((128, 128, 3), np.uint8))
+    return out
+
+
+def test_keys_from_hashes_tell_nothing_of_the_photos(built: Path) -> None:
+    for target in ReferenceSet.read(built).targets:
+        assert set(target.key) <= set("0123456789abcdef")
+        assert "name" in target.source
+
+
+def test_datasets_reads_the_export_with_pictures_inside(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    import datasets
+
+    out = tmp_path / "out"
+    export_set(built, out, "parquet", ["blurred"])
+    shutil.move(out, tmp_path / "moved")
+    found = ReferenceSet.read(built)
+    rows = datasets.load_dataset(str(tmp_path / "moved"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(part) for split, part in rows.items()} == {
+        split: found.info.counts[f"{split}_images"] for split in ("train", "val", "test")
+    }
+    row, target = rows["test"][0], found.select("test")[0]
+    assert row["key"] == target.key
+    from refbench.images import read_rgb
+
+    assert np.array_equal(np.asarray(row["hq"]), read_rgb(found.hq_path(target.key)))
+    assert [np.asarray(picture).sum() for picture in row["references"]] == [
+        read_rgb(found.hq_path(key)).sum() for key in target.references
+    ]
+    assert row["lq_blurred"].size == (128, 128)
+    assert rows["train"][0]["lq_blurred"] is None
+    assert "name" not in json.dumps([{k: str(v) for k, v in row.items()} for row in rows["train"]])
+
+
+def test_the_parquet_export_comes_back_as_the_same_set(built: Path, tmp_path: Path) -> None:
+    for out in ("one", "two"):
+        export_set(built, tmp_path / out, "parquet")
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    assert all(
+        (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes() for file in files
+    )
+    back = read_parquet(tmp_path / "one", tmp_path / "back")
+    first = ReferenceSet.read(built)
+    assert back.info.content_hash == first.info.content_hash
+    assert verify_set(tmp_path / "back").is_whole
+    for one, two in zip(first.targets, back.targets, strict=True):
+        assert one.quality == two.quality
+        assert one.references == two.references
+    info = json.loads((tmp_path / "one" / "refbench.json").read_text())
+    (tmp_path / "one" / "refbench.json").write_text(json.dumps(info | {"content_hash": "0" * 64}))
+    with pytest.raises(FaultList, match="content hash"):
+        read_parquet(tmp_path / "one", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_croissant_is_valid_and_its_records_can_be_read(built: Path, tmp_path: Path) -> None:
+    croissant = pytest.importorskip("mlcroissant")
+    export_set(built, tmp_path / "out", "parquet")
+    described = croissant.Dataset(jsonld=str(tmp_path / "out" / "croissant.json"))
+    assert not list(described.metadata.ctx.issues.errors)
+    (record,) = list(described.records("test-00000-of-00001"))[:1]
+    assert record["test-00000-of-00001/key"].decode() == ReferenceSet.read(built).select("test")[0].key
+    assert record["test-00000-of-00001/hq"].size == (128, 128)
+
+
+def test_the_card_states_licence_consent_counts_and_leaks(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "set")
+    assert CliRunner().invoke(app, ["audit", str(tmp_path / "set")]).exit_code == 0
+    export_set(tmp_path / "set", tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    for words in (
+        "license: cc-by-4.0",
+        "nobody is shown",
+        "| all | 15 | 15 | 5 |",
+        "the same person",
+        "data/test-*",
+    ):
+        assert words in card, words
+    assert "name0" not in card
+
+
+def test_shards_hold_whole_samples_in_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    for out in ("one", "two"):
+        export_set(built, tmp_path / out, "webdataset", ["blurred"])
+    shard = tmp_path / "one" / "test-00000.tar"
+    assert shard.read_bytes() == (tmp_path / "two" / "test-00000.tar").read_bytes()
+    target = ReferenceSet.read(built).select("test")[0]
+    with tarfile.open(shard) as tar:
+        names = [name for name in tar.getnames() if name.startswith(target.key)]
+        facts = json.load(tar.extractfile(f"{target.key}.json"))  # type: ignore[arg-type]
+    assert names == [
+        f"{target.key}.{part}" for part in ("hq.png", "lq_blurred.png", "ref0.png", "ref1.png", "json")
+    ]
+    assert facts["references"] == list(target.references)
+
+
+def test_lq_images_from_elsewhere_join_the_set_under_the_checks_of_pairs(built: Path, tmp_path: Path) -> None:
+    out, source = tmp_path / "set", tmp_path / "severe_degrad"
+    shutil.copytree(built, out, ignore=shutil.ignore_patterns("lq"))
+    found = ReferenceSet.read(out)
+    keys = [target.key for target in found.select("test")]
+    for key in keys:
+        made = degrade(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key)
+        write_png(source / f"{key}.png", made.pixels)
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, ["import-lq", str(source), "--set", str(out), *map(str, words)])
+
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert read_rgb(found.lq_path("severe_degrad", keys[0])).shape == (128, 128, 3)
+    verified = CliRunner().invoke(app, ["verify", str(out)])
+    assert f"{len(keys)} of {len(keys)} images as imported" in verified.output
+    assert "not empty" in str(run().exception)
+    assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultList)
+    assert len(every.faults) == len(found.select("all")) - len(keys)
+    write_png(source / f"{keys[0]}.png", np.zeros((64, 64, 3), np.uint8))
+    write_png(source / "stranger.png", np.zeros((128, 128, 3), np.uint8))
+    assert isinstance(wrong := run("--name", "again").exception, FaultList)
+    assert [fault.partition(":")[2] for fault in sorted(wrong.faults)] == [
+        " LQ is 64x64 pixels, HQ 128x128",
+        " has no HQ image",
+    ]
+    assert "split 'rest'" in str(run("--name", "again", "--split", "rest").exception)
+    assert "cannot name a file" in str(run("--name", "../up").exception)
+
+
+def test_folders_are_read_back_by_a_build(built: Path, network: str, tmp_path: Path) -> None:
+    export_set(built, tmp_path / "out", "folders")
+    options = BuildOptions(
+        aligned=True,
+        recogniser=network,
+        threshold=0.3,
+        image_size=128,
+        identities="folders",
+        min_distance=0.0,
+    )
+    report = build_set(tmp_path / "out" / "test", tmp_path / "back", options)
+    assert (report.counts["images"], report.counts["identities"]) == (6, 2)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_never_writes_over_files(built: Path, tmp_path: Path, form: str) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(RefbenchError, match="not an empty folder"):
+        export_set(built, tmp_path, form)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_export_of_what_is_not_there_is_refused(built: Path, tmp_path: Path) -> None:
+    with pytest.raises(RefbenchError, match="parquet, webdataset, ffhq-ref, folders"):
+        export_set(built, tmp_path / "out", "zip")
+    with pytest.raises(RefbenchError, match="no LQ images of 'severe'"):
+        export_set(built, tmp_path / "out", "parquet", ["severe"])
+    shutil.copytree(built, tmp_path / "set")
+    next((tmp_path / "set" / "images").glob("*.png")).write_bytes(b"changed")
+    with pytest.raises(RefbenchError, match="refbench verify"):
+        export_set(tmp_path / "set", tmp_path / "out", "parquet")
+    with pytest.raises(RefbenchError, match="no set exported as Parquet"):
+        read_parquet(tmp_path, tmp_path / "other")
+
+
+def target(key: str, **parts: object) -> Target:
+    plain = {
+        "identity": "p0",
+        "split": "test",
+        "hq": f"images/{key}.png",
+        "hq_sha256": key,
+        "width": 8,
+        "height": 8,
+        "references": (),
+        "reference_distances": (),
+        "landmarks": (),
+    }
+    return Target(key=key, **(plain | parts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"key": "A"}, "whatever the case"),
+        ({"key": "b", "split": "train"}, "several splits"),
+        ({"key": "b", "identity": "p1", "split": "dev"}, "'dev' is none of"),
+        ({"key": "b", "hq": "../b.png"}, "outside the set"),
+        ({"key": "b", "references": ("c",), "reference_distances": (0.1,)}, "c is not in the set"),
+        ({"key": "b", "references": ("b",), "reference_distances": (0.1,)}, "its own reference"),
+        ({"key": "b", "references": ("a",), "reference_distances": ()}, "1 references but 0 distances"),
+        ({"key": "b", "references": ("a",), "reference_distances": (3.0,)}, "between 0 and 2"),
+        ({"key": "b", "references": ("a", "a"), "reference_distances": (0.1, 0.1)}, "stands twice"),
+        ({"key": "b", "hq_sha256": "a", "references": ("a",), "reference_distances": (0.0,)}, "same picture"),
+        ({"key": "b", "identity": "p1", "references": ("a",), "reference_distances": (0.1,)}, "is of p0"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_told_apart(other: dict[str, object], words: str) -> None:
+    assert not list(manifest_faults((target("a"), target("b"))))
+    assert any(words in fault for fault in manifest_faults((target("a"), target(**other))))  # type: ignore[arg-type]
+
+
+def test_the_commands_work_and_end_with_their_codes(built: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    shutil.copytree(built, out, ignore=shutil.ignore_patterns("lq"))
+
+    def run(*words: object) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        return done.exit_code, done.output
+
+    code, text = run("verify", built)
+    assert code == 1
+    assert "blurred is not a whole LQ folder: it has no lq.json" in " ".join(text.split())
+    code, text = run("inspect", out, "--page", tmp_path / "page.html", "--json")
+    assert code == 0
+    assert json.loads(text[text.index("{") :])["info"]["counts"]["images"] == 15
+    assert (tmp_path / "page.html").is_file()
+    assert run("verify", out)[0] == 0
+    assert run("review", out)[0] == 0
+    assert run("audit", out, "--strict")[0] == 0
+    assert run("audit", out, "--strict", "--against", out)[0] == 1
+    assert run("export", out, "--out", tmp_path / "parquet")[0] == 0
+    assert run("import", tmp_path / "parquet", "--out", tmp_path / "imported")[0] == 0
+    assert run("rebuild", out, "--from", photos, "--out", tmp_path / "again")[0] == 0
+    assert run("export", out, "--out", tmp_path / "lists", "--to", "ffhq-ref")[0] == 0
+    done = CliRunner().invoke(app, ["import", str(tmp_path / "lists"), "--out", str(tmp_path / "x")])
+    assert isinstance(done.exception, RefbenchError)
+    assert "--images" in str(done.exception)
+    next((out / "images").glob("*.png")).unlink()
+    code, text = run("verify", out)
+    assert code == 1
+    assert "is missing" in text

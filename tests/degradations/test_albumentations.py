@@ -1,0 +1,151 @@
+"""Recipes in albumentations pipelines, pipelines as recipes, and the traps between them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.operations.true_colour import TrueColourCompression
+from refbench.degradations.recipes.lookup import load_recipe
+from refbench.degradations.recipes.recipe import Recipe
+from refbench.degradations.training.transforms import Degrade, recipe_of_pipeline
+from refbench.errors import FaultList, RefbenchError
+from torch.utils.data import DataLoader, Dataset
+
+RGB = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def face(astronaut: RGB) -> RGB:
+    return np.ascontiguousarray(astronaut[30:158, 150:278])
+
+
+def test_the_pipelines_seed_rules(face: RGB) -> None:
+    pipeline = A.Compose([A.HorizontalFlip(p=0.5), Degrade("refldm-moderate")], seed=5)
+    first, second = pipeline(image=face)["image"], pipeline(image=face)["image"]
+    assert (first != second).any()
+    pipeline.set_random_seed(5)
+    np.testing.assert_array_equal(pipeline(image=face)["image"], first)
+
+
+def test_a_key_draws_what_synthesise_draws(face: RGB) -> None:
+    pipeline = A.Compose([Degrade("refldm-severe", draw_seed=7)])
+    pipeline(image=face)
+    made = pipeline(image=face, key="0001")["image"]
+    np.testing.assert_array_equal(made, degrade(face, load_recipe("refldm-severe"), 7, "0001").pixels)
+
+
+@pytest.mark.parametrize(
+    "recipe", ["refldm-severe", Recipe.from_yaml("{name: g, version: 1, steps: [{operation: grey}]}")]
+)
+def test_to_dict_and_back(recipe: str | Recipe, face: RGB) -> None:
+    pipeline = A.Compose([Degrade(recipe, draw_seed=3, p=0.9)])
+    plain = json.loads(json.dumps(A.to_dict(pipeline)))
+    again = A.from_dict(plain)
+    assert A.to_dict(again) == A.to_dict(pipeline)
+    assert again.transforms[0].p == 0.9
+    for each in (pipeline, again):
+        each.set_random_seed(1)
+    np.testing.assert_array_equal(again(image=face)["image"], pipeline(image=face)["image"])
+
+
+def test_float_pictures_stay_float(face: RGB) -> None:
+    pipeline = A.Compose([Degrade("refldm-severe")])
+    made = pipeline(image=(face / 255).astype(np.float32), key="k")["image"]
+    assert made.dtype == np.float32
+    np.testing.assert_array_equal(np.rint(made * 255), pipeline(image=face, key="k")["image"])
+
+
+class Six(Dataset[torch.Tensor]):
+    def __init__(self, face: RGB) -> None:
+        self.face = face
+        self.pipeline = A.Compose([Degrade("refldm-severe")], seed=42)
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(self.pipeline(image=self.face)["image"])
+
+
+def test_workers_do_not_repeat_each_other(face: RGB) -> None:
+    def read() -> list[bytes]:
+        torch.manual_seed(0)
+        return [batch.numpy().tobytes() for batch in DataLoader(Six(face), batch_size=1, num_workers=2)]
+
+    first = read()
+    assert len(set(first)) == 6
+    assert read() == first
+
+
+def test_a_pipeline_is_a_recipe(face: RGB) -> None:
+    noise = A.OneOf([A.GaussNoise(p=1.0), A.ISONoise(p=1.0)], p=0.7)
+    pipeline = A.Compose([A.GaussianBlur(p=1.0), A.ImageCompression(quality_range=(30, 60), p=0.5), noise])
+    recipe = recipe_of_pipeline(pipeline, "own-pipeline", title="of mine")
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    again = Recipe.from_yaml(recipe.to_yaml())
+    one = degrade(face, recipe, 0, "a").pixels
+    degrade(face, recipe, 0, "b")
+    np.testing.assert_array_equal(degrade(face, again, 0, "a").pixels, one)
+    assert (degrade(face, recipe, 0, "b").pixels != one).any()
+    assert (degrade(face, recipe, 1, "a").pixels != one).any()
+
+
+def test_transforms_of_a_pipeline_do_not_draw_alike(face: RGB) -> None:
+    shifts = [A.RandomBrightnessContrast((-0.4, 0.4), (0, 0), p=0.5) for _ in range(2)]
+    recipe = recipe_of_pipeline(A.Compose(shifts), "twice")
+    means = {round(float(degrade(face, recipe, 0, str(key)).pixels.mean())) for key in range(12)}
+    single = recipe_of_pipeline(A.Compose(shifts[:1]), "once")
+    unchanged = [(degrade(face, single, 0, str(key)).pixels == face).all() for key in range(60)]
+    both = [(degrade(face, recipe, 0, str(key)).pixels == face).all() for key in range(60)]
+    assert len(means) > 5
+    assert sum(both) < sum(unchanged)
+
+
+def test_jpeg_in_a_pipeline_codes_true_colours(face: RGB) -> None:
+    encoded = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    true = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
+    own = A.ImageCompression(quality_range=(40, 40), p=1.0)
+    assert (own(image=face)["image"] != true).any(), "albumentations has mended its channel order"
+    recipe = recipe_of_pipeline(own, "jpeg-only")
+    np.testing.assert_array_equal(degrade(face, recipe, 0, "a").pixels, true)
+    np.testing.assert_array_equal(
+        TrueColourCompression(quality_range=(40, 40), p=1.0)(image=face)["image"], true
+    )
+
+
+def edited(change: dict[str, Any]) -> dict[str, Any]:
+    plain = json.loads(json.dumps(A.to_dict(A.GaussianBlur(p=1.0))["transform"])) | change
+    return {"name": "b", "version": 1, "steps": [{"operation": "albumentations", "pipeline": plain}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"blur_limits": 3}, "blur_limits' are not valid"),
+        (
+            {"__class_fullname__": "GaussianBlurr"},
+            "the transform 'GaussianBlurr', which albumentations does not know",
+        ),
+        ({"sigma_limit": [-3, 1]}, "cannot be built"),
+    ],
+)
+def test_faulty_pipelines_are_told(change: dict[str, Any], answer: str) -> None:
+    Recipe.from_dict(edited({}))
+    with pytest.raises(FaultList, match=answer):
+        Recipe.from_dict(edited(change))
+
+
+@pytest.mark.filterwarnings("ignore:Using lambda")
+def test_what_cannot_be_written_down() -> None:
+    with pytest.raises(RefbenchError, match="cannot be written down"):
+        recipe_of_pipeline(A.Lambda(image=lambda image, **_: image), "lambda")
+    with pytest.raises(RefbenchError, match="a recipe is a name"):
+        Degrade(3)  # type: ignore[arg-type]

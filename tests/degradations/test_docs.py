@@ -1,0 +1,112 @@
+"""docs/recipes.md is up to date, and every example of docs/add_a_recipe.md works as it is printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.lq.synthesise import synthesise
+from refbench.degradations.lq.verify import verify
+from refbench.degradations.operations.registry import OPERATIONS
+from refbench.degradations.recipes.lookup import load_recipe
+from refbench.degradations.reports.recipes_doc import renewed
+from refbench.errors import FaultList
+from refbench.files import sha256_file
+from refbench.images import write_png
+from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: npt.NDArray[np.uint8]) -> Path:
+    write_png(tmp_path / "photo.png", np.ascontiguousarray(astronaut[20:148, 150:278]))
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture(autouse=True)
+def known_operations() -> Iterator[None]:
+    before = dict(OPERATIONS)
+    yield
+    OPERATIONS.clear()
+    OPERATIONS.update(before)
+
+
+def examples(kind: str) -> list[str]:
+    text = (DOCS / "add_a_recipe.md").read_text("utf-8")
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_tables_are_up_to_date() -> None:
+    text = (DOCS / "recipes.md").read_text("utf-8")
+    assert text == renewed(text), "run: python -m refbench.degradations.page docs/recipes.md"
+    assert "### refldm-severe" in text
+
+
+def test_the_yaml_example(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "phone.yaml").write_text(examples("yaml")[0])
+    recipe = load_recipe(tmp_path / "phone.yaml")
+    images = {f"{number}": photo for number in range(5)}
+    synthesise(images, recipe, tmp_path / "lq", 0)
+    assert len(verify(images, tmp_path / "lq").identical) == 5
+
+
+def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
+    text = examples("yaml")[0].replace("radius", "radios", 1).replace("[20, 80]", "[20, 120]")
+    text = text.replace("radios: {uniform: [0, 4]}", "radios: 2\n  radius: 1")
+    (tmp_path / "phone.yaml").write_text(text)
+    with pytest.raises(FaultList) as told:
+        load_recipe(tmp_path / "phone.yaml")
+    printed = re.search(r"```\nrefbench: (.*?)```", (DOCS / "add_a_recipe.md").read_text("utf-8"), re.DOTALL)
+    assert printed is not None
+    assert str(told.value).replace(f"{tmp_path}/", "") == printed[1].strip()
+
+
+def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    definition, use, pipelines, _, _ = examples("python")
+    (tmp_path / "my_recipes.py").write_text(definition)
+    monkeypatch.chdir(tmp_path)
+    film = load_recipe("my_recipes:FILM")
+    names = {"photo": photo, "out": tmp_path / "out.png", "FILM": film}
+    exec(use, names)
+    assert (tmp_path / "out.png").is_file()
+    exec(pipelines, names)
+    assert load_recipe(tmp_path / "out.yaml").id == "blurred-jpeg@1"
+    dark = degrade(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, "a").pixels
+    assert dark[:8, :8].mean() < dark[28:36, 28:36].mean() - 5
+
+
+def test_the_training_examples(photo: Path, tmp_path: Path) -> None:
+    person: dict[str, Any] = {
+        "identity": "p0",
+        "split": "train",
+        "hq": photo.name,
+        "hq_sha256": sha256_file(photo),
+    }
+    shape: dict[str, Any] = {
+        "width": 128,
+        "height": 128,
+        "landmarks": ((1.0, 1.0),) * 5,
+        "reference_distances": (0.1, 0.1),
+    }
+    others = {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
+    targets = tuple(Target(key=key, references=of, **person, **shape) for key, of in others.items())
+    info = SetInfo(
+        name="toy", content_hash=content_hash(targets), image_size=128, settings={}, versions={}, counts={}
+    )
+    ReferenceSet(tmp_path, info, targets).write()
+    *_, loading, batched = examples("python")
+    names: dict[str, Any] = {"SET": tmp_path}
+    exec(loading, names)
+    batch = names["batch"]
+    assert batch["key"] == ["a", "b", "c"]
+    assert batch["references"].shape == (3, 5, 3, 128, 128)
+    exec(batched, names)
+    assert names["lq"].shape == batch["hq"].shape
+    assert (names["lq"] - batch["hq"]).abs().mean() > 0.01

@@ -1,0 +1,154 @@
+"""The Codabench bundle, unpacked as the platform does; its program's scores compared with ours."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+from refbench.errors import FaultyInput, RefbenchError
+from refbench.leaderboard.examples.example import write_example
+from refbench.leaderboard.sharing.codabench import Challenge, column_key, write_bundle
+from refbench.metrics.catalogue import PROTOCOLS
+from refbench.metrics.scoring.score import score_images
+from refbench.records.card import Card
+from refbench.records.reference_set import ReferenceSet
+
+CHOSEN = [PROTOCOLS[name] for name in ("psnr/rgb", "ssim/y-full")]
+SPRING = Challenge("Spring faces", "2030-03-01", "2030-06-01", contact="us@example.org")
+Scene = tuple[ReferenceSet, Path]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    declared = {protocol.id: protocol for protocol in CHOSEN}
+    _, chosen, folders = write_example(
+        tmp_path_factory.mktemp("scene"), declared, models=1, identities=3, size=32
+    )
+    return chosen, folders[-1]
+
+
+@pytest.fixture(scope="module")
+def bundle(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    path = write_bundle(
+        scene[0], "refldm-severe", tmp_path_factory.mktemp("bundle"), SPRING, CHOSEN, show_targets=True
+    )
+    return zipfile.ZipFile(path)
+
+
+def test_everything_the_bundle_names_is_in_it(bundle: zipfile.ZipFile) -> None:
+    told = yaml.safe_load(bundle.read("competition.yaml"))
+    names = set(bundle.namelist())
+    named = [told["image"], told["terms"], *(page["file"] for page in told["pages"])]
+    named += [told["tasks"][0][part] for part in ("scoring_program", "reference_data", "public_data")]
+    assert set(named) <= names
+    assert told["version"] == 2
+    columns = told["leaderboards"][0]["columns"]
+    assert [(c["key"], c["sorting"], c["precision"]) for c in columns] == [
+        ("psnr_rgb", "desc", 2),
+        ("ssim_y_full", "desc", 4),
+    ]
+    assert str(told["phases"][0]["start"]) == "2030-03-01"
+
+
+def test_participants_get_lq_and_references_under_names_that_say_nothing(
+    scene: Scene, bundle: zipfile.ZipFile
+) -> None:
+    public = zipfile.ZipFile(io.BytesIO(bundle.read("public_data.zip")))
+    targets = scene[0].select("test")
+    listed = json.loads(public.read("references.json"))
+    assert set(listed) == {target.key for target in targets}
+    for target in targets:
+        assert (
+            public.read(f"lq/{target.key}.png") == scene[0].lq_path("refldm-severe", target.key).read_bytes()
+        )
+        assert len(listed[target.key]) == len(target.references)
+        for name, key in zip(listed[target.key], target.references, strict=True):
+            assert public.read(name) == scene[0].hq_path(key).read_bytes()
+            assert key not in name
+    assert not [name for name in public.namelist() if name.startswith("set/")]
+
+
+def test_targets_that_are_references_of_others_are_named(
+    scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = scene[0].select("test")
+    leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
+    assert leaks
+    words = f"{len(leaks)} of {len(targets)} targets are references of others"
+    with pytest.raises(FaultyInput, match=words):
+        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN)
+    assert not list(tmp_path.iterdir())
+    write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, show_targets=True)
+    assert f"beware: {words}" in capsys.readouterr().err
+
+
+def test_the_same_inputs_give_the_same_bundle(scene: Scene, tmp_path: Path) -> None:
+    paths = [
+        write_bundle(scene[0], "refldm-severe", tmp_path / f"{n}.zip", SPRING, CHOSEN, show_targets=True)
+        for n in "ab"
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def run_program(bundle: zipfile.ZipFile, submission: Path, app: Path) -> subprocess.CompletedProcess[str]:
+    """What the platform does: unpack programs, data and submission below /app and run the command."""
+    for name, place in (("scoring_program", "program"), ("reference_data", "input/ref")):
+        zipfile.ZipFile(io.BytesIO(bundle.read(f"{name}.zip"))).extractall(app / place)
+    (app / "input" / "res").mkdir(parents=True)
+    for path in submission.iterdir():
+        (app / "input" / "res" / path.name).write_bytes(path.read_bytes())
+    command = yaml.safe_load((app / "program" / "metadata.yaml").read_text())["command"]
+    words = [word.replace("/app", str(app)) for word in command.split()]
+    return subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, cwd=app)
+
+
+def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path) -> None:
+    chosen, folder = scene
+    done = run_program(bundle, folder, tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "output" / "scores.json").read_text())
+    images = {target.key: folder / f"{target.key}.png" for target in chosen.select("test")}
+    record = score_images(chosen, "test", "refldm-severe", images, Card(model="M"), [p.id for p in CHOSEN])
+    means = record.scores.groupby("protocol")["value"].mean()
+    assert scores == {column_key(name): pytest.approx(value) for name, value in means.items()}
+    assert (tmp_path / "output" / "record" / "record.json").is_file()
+
+
+def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "stranger.png").write_bytes(b"no picture")
+    done = run_program(bundle, own, tmp_path / "app")
+    assert done.returncode == 1
+    for words in ("no submission.yaml", "not a key of this set", "restored image is missing", "not a PNG"):
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_wishes_are_told(scene: Scene, tmp_path: Path) -> None:
+    with pytest.raises(FaultyInput, match="a date like"):
+        write_bundle(scene[0], "refldm-severe", tmp_path, Challenge("T", "soon"), CHOSEN)
+    with pytest.raises(FaultyInput, match="at least one protocol"):
+        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, [])
+    with pytest.raises(RefbenchError, match="refbench degrade"):
+        write_bundle(scene[0], "other", tmp_path, SPRING, CHOSEN)
+    with pytest.raises(RefbenchError, match="split 'val'"):
+        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, split="val")
+
+
+def test_the_pages_workflow_is_valid_and_runs_commands_that_exist() -> None:
+    text = (
+        resources.files("refbench.leaderboard").joinpath("templates", "github-pages.yml").read_text("utf-8")
+    )
+    told = yaml.safe_load(text)
+    runs = [step["run"] for step in told["jobs"]["check"]["steps"] if "run" in step]
+    assert "refbench records verify store" in runs
+    assert any(run.startswith("refbench publish store") for run in runs)
+    assert told["jobs"]["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}

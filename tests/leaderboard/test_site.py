@@ -1,0 +1,320 @@
+"""The site: whole, self-contained, the same for the same inputs, safe against what submissions say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import yaml
+from refbench.errors import FaultyInput, RefbenchError
+from refbench.leaderboard.examples.example import write_example
+from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.figures.plots import Axis, Point, pareto_front, scatter
+from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
+from refbench.leaderboard.site.publish import publish_site
+from refbench.leaderboard.store.flags import Flag, write_flags
+from refbench.leaderboard.store.store import Store
+from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
+from refbench.records.record import Record
+from refbench.records.reference_set import ReferenceSet
+
+DECLARED = {name: PROTOCOLS[name] for name in OFFLINE}
+Scene = tuple[Store, ReferenceSet, list[Path]]
+
+
+def changed(record: Record, **card: Any) -> Record:
+    return replace(
+        record, info=record.info.model_copy(update={"card": record.info.card.model_copy(update=card)})
+    )
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return write_example(tmp_path_factory.mktemp("scene"), DECLARED, models=4, identities=8, size=48)
+
+
+@pytest.fixture(scope="module")
+def site(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store, chosen, folders = scene
+    return publish_site(store, tmp_path_factory.mktemp("site") / "out", [chosen], folders).parent
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to, its ids, and the tags left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        for name, value in attrs:
+            if name in ("href", "src") and value is not None:
+                self.links.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+            assert not name.startswith("on"), f"an inline handler: {name}"
+
+
+def pages(site: Path) -> Iterator[tuple[Path, Links, str]]:
+    for path in sorted(site.rglob("*.html")):
+        text = path.read_text("utf-8")
+        parser = Links()
+        parser.feed(text)
+        yield path, parser, text
+
+
+def test_every_link_leads_somewhere_and_none_leaves_the_site(site: Path) -> None:
+    anchors = {path: set(parser.ids) for path, parser, _ in pages(site)}
+    seen = 0
+    for path, parser, _ in pages(site):
+        for link in parser.links:
+            if link.startswith("https://arxiv.org/"):
+                continue
+            assert not re.match(r"[a-z]+:|//", link), f"{path.name} refers to {link}"
+            address, _, fragment = link.partition("#")
+            target = (path.parent / unquote(address)).resolve() if address else path
+            assert target.is_file(), f"{path}: {link} leads nowhere"
+            if fragment and target.suffix == ".html" and "=" not in fragment:
+                assert fragment in anchors[target], f"{path}: {link} has no such place"
+            seen += 1
+    assert seen > 200
+
+
+def test_nothing_is_asked_of_any_server(site: Path) -> None:
+    for name, data in contents(site).items():
+        if name.endswith((".css", ".js")):
+            assert b"http" not in data.replace(b"http://www.w3.org", b""), name
+            assert b"@import" not in data
+            assert b"fetch(" not in data
+            assert b"localStorage" not in data
+
+
+def test_ids_are_unique_on_every_page(site: Path) -> None:
+    for path, parser, _ in pages(site):
+        assert len(parser.ids) == len(set(parser.ids)), path
+
+
+def test_the_same_inputs_give_the_same_bytes(scene: Scene, site: Path, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    again = publish_site(store.root, tmp_path / "out", [chosen.root], folders[::-1]).parent
+    assert contents(again) == contents(site)
+
+
+def test_publishing_again_makes_nothing_anew_and_removes_what_is_gone(scene: Scene, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    out = tmp_path / "out"
+    publish_site(store, out, [chosen], folders)
+    before = contents(out)
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")}
+    publish_site(store, out, [chosen], folders)
+    assert contents(out) == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")} == stamps
+    publish_site(store, out)
+    assert not list(out.rglob("*.webp"))
+    assert not (out / "pictures").exists()
+    assert (out / "index.html").is_file()
+
+
+def test_a_folder_of_someone_else_is_left_alone(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("precious")
+    with pytest.raises(FaultyInput, match="not a site made here"):
+        publish_site(scene[0], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_a_damaged_picture_is_made_again(scene: Scene, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    out = tmp_path / "out"
+    publish_site(store, out, [chosen], folders)
+    picture = next(out.rglob("*.webp"))
+    held = picture.read_bytes()
+    picture.unlink()
+    publish_site(store, out, [chosen], folders)
+    assert picture.read_bytes() == held
+
+
+def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    roots = [store.root, chosen.root, *folders]
+    before = [contents(root) for root in roots]
+    publish_site(store, tmp_path / "out", [chosen], folders)
+    assert [contents(root) for root in roots] == before
+
+
+def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> None:
+    text = (site / "index.html").read_text("utf-8")
+    record = scene[0].records()[0]
+    values = record.scores.query("protocol == 'psnr/rgb'")["value"]
+    assert re.search(rf'data-v="{values.mean()!r}"', text) or f"{values.mean():.2f}" in text
+    assert text.count('<section class="benchmark"') == 2
+    assert "±" in text
+    assert "refldm-severe@1" in text
+
+
+def test_what_a_submission_says_cannot_become_part_of_the_page(tmp_path: Path) -> None:
+    evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+    record = make_records(DECLARED, 1, People.make(6, 3), ("refldm-severe@1",))[0]
+    hostile = changed(
+        record,
+        model=evil,
+        team=evil,
+        url="javascript:alert(1)",
+        paper='https://x/"onmouseover="x',
+        notes=evil,
+        licence=evil,
+    )
+    folder = Store(tmp_path / "store").add(hostile)
+    write_flags(folder, [Flag(kind=evil, text=evil)])
+    site = publish_site(tmp_path / "store", tmp_path / "out").parent
+    for path, parser, text in pages(site):
+        assert "<script>alert" not in text, path
+        assert "<img src=x" not in text
+        assert not [link for link in parser.links if link.startswith("javascript")]
+        assert parser.scripts <= 3
+
+
+def test_script_data_cannot_close_its_script(scene: Scene, site: Path) -> None:
+    for path in site.rglob("album.js"):
+        assert "<" not in path.read_text("utf-8")
+
+
+def test_incomplete_entries_and_flags_are_shown_with_their_reason(tmp_path: Path) -> None:
+    records = make_records(DECLARED, 3, People.make(12, 6), ("refldm-severe@1",))
+    scores = records[0].scores.copy()
+    scores.loc[scores["key"] == scores["key"].iloc[0], ["value", "reason"]] = [
+        np.nan,
+        "no image was submitted",
+    ]
+    store = Store(tmp_path / "store")
+    folder = store.add(replace(records[0], scores=scores))
+    write_flags(folder, [Flag(kind="copy of HQ", text="2 of 12 outputs are a copy of HQ", images=2, of=12)])
+    store.add(records[1])
+    text = publish_site(store, tmp_path / "out").read_text("utf-8")
+    assert "1 of 12 images unscored: no image was submitted" in text
+    assert "copy of HQ" in text
+
+
+def test_copies_found_while_publishing_are_flagged(scene: Scene, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    import shutil
+
+    from refbench.files import sha256_file
+    from refbench.leaderboard.submission.submission import submission_hash
+
+    own = tmp_path / "copy"
+    shutil.copytree(folders[-1], own)
+    for target in chosen.select("test"):
+        shutil.copy(chosen.hq_path(target.key), own / f"{target.key}.png")
+    digests = {t.key: sha256_file(own / f"{t.key}.png") for t in chosen.select("test")}
+    record = next(r for r in store.records() if r.info.benchmark.recipe.startswith("refldm-severe"))
+    info = changed(record, model="Too good").info.model_copy(
+        update={"submission_hash": submission_hash(digests, digests)}
+    )
+    mine = Store(tmp_path / "store")
+    mine.take(store.root)
+    mine.add(Record(info, record.scores))
+    text = publish_site(mine, tmp_path / "out", [chosen], [own]).read_text("utf-8")
+    count = len(digests)
+    assert f"{count} of {count} outputs are a copy of HQ" in text
+
+
+def test_the_page_of_protocols_says_what_each_number_is(site: Path) -> None:
+    text = (site / "how.html").read_text("utf-8")
+    for protocol in DECLARED.values():
+        assert protocol.id in text
+        assert protocol.definition.split("'")[0].split('"')[0] in text
+
+
+def test_an_empty_store_still_makes_a_page(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    text = publish_site(tmp_path / "store", tmp_path / "out").read_text("utf-8")
+    assert "There is no record yet" in text
+    with pytest.raises(RefbenchError, match="not a folder"):
+        publish_site(tmp_path / "absent", tmp_path / "elsewhere")
+
+
+def test_pictures_are_capped_with_the_galleries_first(scene: Scene, tmp_path: Path) -> None:
+    store, chosen, folders = scene
+    out = publish_site(store, tmp_path / "out", [chosen], folders, pictures=PictureOptions(most=5)).parent
+    shown = {path.stem for path in out.rglob("thumb/*.webp")}
+    assert 5 <= len(shown) <= 10
+    assert len(list(out.rglob("lq-refldm-severe/*.webp"))) == 5
+
+
+def test_chosen_keys_keep_their_order_and_number() -> None:
+    from refbench.leaderboard.pages.galleries import Galleries
+
+    keys = [f"k{n:03d}" for n in range(100)]
+    found = choose_keys(keys, Galleries(best=("k050",), worst=("k051",), disputed=("k099",)), 10)
+    assert len(found) == 10
+    assert list(found) == sorted(found)
+    assert {"k050", "k051", "k099", "k000"} <= set(found)
+    assert choose_keys(keys, Galleries(), 100) == tuple(keys)
+
+
+def test_pictures_shrink_and_never_grow() -> None:
+    pixels = np.zeros((40, 80, 3), dtype=np.uint8)
+    assert shrink(pixels, 20).shape == (10, 20, 3)
+    assert shrink(pixels, 200) is pixels
+
+
+def test_the_pareto_front_known_answer() -> None:
+    def point(label: str, x: float, y: float) -> Point:
+        return Point(label, "#", x, y, (x, x), (y, y))
+
+    up, down = Axis("up", True), Axis("down", False)
+    points = [point("a", 1, 5), point("b", 2, 3), point("c", 1, 3), point("d", 3, 6), point("e", 0, 6)]
+    assert [p.label for p in pareto_front(points, up, down)] == ["b", "d"]
+    assert [p.label for p in pareto_front(points, up, up)] == ["d"]
+    twins = [point("a", 1, 1), point("b", 1, 1)]
+    assert len(pareto_front(twins, up, up)) == 2
+
+
+def test_plots_escape_labels() -> None:
+    points = [Point("<b>&", "#", 1, 2, (1, 1), (2, 2)), Point("c", "#", 2, 1, (2, 2), (1, 1))]
+    svg = scatter(points, Axis("x & y", True), Axis("z", None), "t")
+    assert "<b>" not in svg
+    assert "x &amp; y" in svg
+
+
+@pytest.mark.slow
+def test_fifty_models_stay_light(tmp_path: Path) -> None:
+    """50 models x 857 images: what the front page needs before any picture is under 300 kB."""
+    store = Store(tmp_path / "store")
+    for record in make_records(DECLARED, 50, People.make(857, 150), ("refldm-severe@1",)):
+        store.add(record)
+    site = publish_site(store, tmp_path / "out").parent
+    needed = [site / "index.html", *(site / "assets").iterdir()]
+    assert sum(path.stat().st_size for path in needed) < 300_000
+
+
+def test_the_hub_reads_the_model_card(site: Path, scene: Scene) -> None:
+    from huggingface_hub import ModelCardData
+    from huggingface_hub.repocard_data import model_index_to_eval_results
+
+    text = (site / "downloads" / "model-index" / "Model-A@1.md").read_text("utf-8")
+    front = yaml.safe_load(text.split("---\n")[1])
+    name, results = model_index_to_eval_results(front["model-index"])
+    assert name == "Model A"
+    assert len(results) == 2 * len(DECLARED)
+    exact = {(r.metric_type, r.dataset_config): r.metric_value for r in results}
+    record = scene[0].records()[0]
+    mean = record.scores.query("protocol == 'psnr/rgb'")["value"].mean()
+    assert exact["psnr/rgb", record.info.benchmark.recipe] == pytest.approx(mean, rel=1e-12)
+    assert ModelCardData(model_name=name, eval_results=results).to_dict()["model-index"]

@@ -1,0 +1,86 @@
+"""Pairs by key: all that is wrong with a submission is said at once, before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from refbench.errors import FaultList
+from refbench.images import write_png
+from refbench.metrics.scoring.pairing import lossy, pair
+from refbench.records.reference_set import Target
+
+
+def target(key: str, side: int = 8) -> Target:
+    return Target(key, "p0", "test", f"images/{key}.png", "", side, side, ("other",), (0.2,), ())
+
+
+def picture(folder: Path, name: str, side: int = 8) -> Path:
+    path = folder / name
+    write_png(path, np.full((side, side, 3), 100, np.uint8))
+    return path
+
+
+def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
+    targets = [target(key) for key in ("a", "b", "c", "d")]
+    images = {
+        "a": picture(tmp_path, "a.png"),
+        "A": picture(tmp_path, "A.png"),
+        "b": picture(tmp_path, "b.png", side=9),
+        "d": tmp_path / "a.png",
+        "stranger": picture(tmp_path, "stranger.png"),
+    }
+    with pytest.raises(FaultList) as caught:
+        pair(targets, images, "a model")
+    text = str(caught.value)
+    for word in (
+        "missing: c",
+        "extra: A",
+        "extra: stranger",
+        "A and a are one key",
+        "same file",
+        "9x9",
+        "8x8",
+    ):
+        assert word in text
+    assert caught.value.exit_code == 1
+
+
+def test_long_lists_are_cut_but_counted(tmp_path: Path) -> None:
+    with pytest.raises(FaultList, match="missing: 30 more"):
+        pair([target(f"k{index:02d}") for index in range(50)], {}, "a model")
+
+
+def test_what_cannot_be_decoded_is_no_fault_of_pairing(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("this is text")
+    (tmp_path / "b.png").write_bytes(b"")
+    images = {"a": tmp_path / "a.png", "b": tmp_path / "b.png", "c": tmp_path / "absent.png"}
+    found = pair([target(key) for key in "abc"], images, "a model")
+    assert found["a"].sha256
+    assert not found["a"].reason
+    assert "cannot be opened" in found["c"].reason
+
+
+def test_missing_images_may_be_allowed(tmp_path: Path) -> None:
+    found = pair([target("a"), target("b")], {"a": picture(tmp_path, "a.png")}, "a model", allow_missing=True)
+    assert (found["a"].reason, found["b"].reason) == ("", "no image was submitted")
+
+
+def test_lossy_formats_are_counted(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    found = pair([target("a"), target("b")], {"a": tmp_path / "a.jpg", "b": picture(tmp_path, "b.png")}, "x")
+    assert lossy(found) == 1
+
+
+def test_an_image_that_exif_turns_has_its_upright_size(tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = Image.new("RGB", (8, 12))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.png", exif=exif)
+    wide = Target("a", "p0", "test", "", "", 12, 8, (), (), ())
+    assert pair([wide], {"a": tmp_path / "a.png"}, "x")["a"].path == tmp_path / "a.png"

@@ -1,0 +1,57 @@
+"""Names of 0.1 are found under their new names, with a warning, and are the same objects."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+from refbench.deprecated import MOVED
+
+TRY = """
+import importlib, json, sys, warnings
+import refbench
+old, new = json.loads(sys.argv[1])
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    found = importlib.import_module(old)
+said = [str(w.message) for w in seen if w.category is DeprecationWarning and "old name" in str(w.message)]
+assert found is importlib.import_module(new), found
+assert found.__spec__.name == new, found.__spec__
+assert len(said) == 1 and new in said[0], said
+"""
+
+
+@pytest.mark.parametrize("new", sorted(set(MOVED.values())))
+def test_every_new_name_is_a_module(new: str) -> None:
+    assert importlib.util.find_spec(new) is not None
+
+
+@pytest.mark.parametrize("old", ["refbench.builders.manifest", "refbench.degradations.named"])
+def test_an_old_module_is_the_new_one(old: str) -> None:
+    told = json.dumps([old, MOVED[old]])
+    run = subprocess.run([sys.executable, "-c", TRY, told], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("refbench.degradations.lq", "LqInfo"),
+        ("refbench.leaderboard.submission", "check_submission"),
+        ("refbench.models.refldm", "RefLdm"),
+    ],
+)
+def test_a_package_hands_out_what_the_module_of_its_name_held(package: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match="old name"):
+        found = getattr(importlib.import_module(package), name)
+    assert found is getattr(importlib.import_module(MOVED[package]), name)
+
+
+def test_an_unknown_name_is_still_an_error() -> None:
+    with pytest.raises(ImportError):
+        importlib.import_module("refbench.builders.nothing")
+    with pytest.raises(AttributeError):
+        _ = importlib.import_module("refbench.degradations.lq").nothing

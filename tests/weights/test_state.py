@@ -1,0 +1,182 @@
+"""The weights table, and whether a file is here and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from refbench.errors import FaultyInput, RefbenchError
+from refbench.weights import local as weights
+from refbench.weights.sources import Url
+from refbench.weights.table import Weight
+
+GOOD = b"numbers"
+PINNED = Weight(
+    "pinned", "a pinned one", "p.bin", 7, hashlib.sha256(GOOD).hexdigest(), "CC0", (Url("http://x"),)
+)
+FREE = Weight("free", "one of unknown hash", "f.bin", None, None, "CC0", (Url("http://x"),))
+PREFIX = Weight(
+    "prefix", "a hub file", "h-aaaa.pth", None, None, "CC0", (Url("http://x"),), sha256_prefix="aaaa"
+)
+TWIN = Weight(
+    "twin", "x", "t.bin", None, None, "", (), others=((hashlib.sha256(b"b").hexdigest(), "another net"),)
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path / "weights"))
+    for entry in (PINNED, FREE, PREFIX, TWIN):
+        monkeypatch.setitem(weights.TABLE, entry.name, entry)
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+def test_the_table_is_whole() -> None:
+    files = [entry.file for entry in weights.TABLE.values()]
+    assert len(set(files)) == len(files)
+    for name, entry in weights.TABLE.items():
+        assert entry.name == name
+        assert entry.what
+        assert entry.licence
+        assert entry.sources
+        assert entry.sha256 is None or len(bytes.fromhex(entry.sha256)) == 32
+        assert Path(entry.file).name == entry.file
+    assert all(set(members) <= set(weights.TABLE) for members in weights.GROUPS.values())
+    assert weights.GROUPS["demo"] == tuple(weights.TABLE)[:8]
+    assert all(weights.TABLE[name].sha256 for name in weights.GROUPS["demo"])
+
+
+def test_importing_the_table_is_light() -> None:
+    heavy = ("numpy", "torch", "ssl", "typer", "tarfile")
+    code = f"import sys, refbench.weights; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_missing_file_names_the_command(home: Path) -> None:
+    assert weights.find("pinned") is None
+    assert weights.state("pinned") == "missing"
+    with pytest.raises(RefbenchError, match="refbench weights fetch pinned") as caught:
+        weights.path("pinned")
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_name_is_told_what_comes_near() -> None:
+    with pytest.raises(RefbenchError, match="mobilefacenet"):
+        weights.path("mobilfacenet")
+
+
+def test_a_whole_file_is_given_and_hashed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "p.bin").write_bytes(GOOD)
+    assert weights.state("pinned") == "unchecked"
+    assert weights.path("pinned") == home / "p.bin"
+    assert weights.state("pinned") == "present"
+    monkeypatch.setattr(weights, "sha256_file", lambda _: pytest.fail("hashed again"))
+    assert weights.path("pinned") == home / "p.bin"
+    assert weights.digest("pinned") == PINNED.sha256
+
+
+def test_a_damaged_file_is_a_fault(home: Path) -> None:
+    (home / "p.bin").write_bytes(b"nUmbers")
+    with pytest.raises(FaultyInput, match="refbench weights fetch pinned"):
+        weights.path("pinned")
+    with pytest.raises(FaultyInput):
+        weights.find("pinned")
+
+
+def test_a_file_changed_after_it_was_checked_is_noticed(home: Path) -> None:
+    (home / "p.bin").write_bytes(GOOD)
+    weights.path("pinned")
+    (home / "p.bin").write_bytes(b"NUMBERS")
+    os.utime(home / "p.bin", ns=(1, 1))
+    assert weights.state("pinned") == "unchecked"
+    with pytest.raises(FaultyInput):
+        weights.path("pinned")
+
+
+def test_only_a_thorough_check_sees_a_change_that_keeps_size_and_time(home: Path) -> None:
+    (home / "p.bin").write_bytes(GOOD)
+    weights.path("pinned")
+    status = (home / "p.bin").stat()
+    (home / "p.bin").write_bytes(b"NUMBERS")
+    os.utime(home / "p.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
+    weights.path("pinned")
+    with pytest.raises(FaultyInput, match="its sha256 is"):
+        weights.verify("pinned")
+
+
+def test_an_unknown_hash_is_recorded_at_first_use_and_kept_to(home: Path) -> None:
+    (home / "f.bin").write_bytes(b"first")
+    weights.path("free")
+    assert weights.digest("free") == hashlib.sha256(b"first").hexdigest()
+    (home / "f.bin").write_bytes(b"other")
+    os.utime(home / "f.bin", ns=(1, 1))
+    with pytest.raises(FaultyInput, match=r"when it was first used[\s\S]*--again"):
+        weights.path("free")
+
+
+def test_the_start_of_a_hash_is_checked(home: Path) -> None:
+    (home / "h-aaaa.pth").write_bytes(b"x")
+    with pytest.raises(FaultyInput, match="does not begin with aaaa"):
+        weights.path("prefix")
+
+
+def test_a_file_that_is_easily_taken_for_it_is_named(home: Path) -> None:
+    (home / "t.bin").write_bytes(b"b")
+    with pytest.raises(FaultyInput, match="it is another net"):
+        weights.path("twin")
+
+
+def test_the_user_names_a_file(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.bin"
+    monkeypatch.setenv("REFBENCH_WEIGHT_PINNED", str(own))
+    with pytest.raises(RefbenchError, match="REFBENCH_WEIGHT_PINNED names"):
+        weights.path("pinned")
+    own.write_bytes(GOOD)
+    assert weights.path("pinned") == own
+    assert weights.state("pinned") == "present"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["own.bin"]
+    own.write_bytes(b"wrong")
+    with pytest.raises(FaultyInput, match="unset it"):
+        weights.path("pinned")
+
+
+def test_a_weights_folder_that_cannot_be_written_still_serves(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "p.bin").write_bytes(GOOD)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(weights, "write_json", refuse)
+    assert weights.path("pinned") == home / "p.bin"
+    assert weights.digest("pinned") == PINNED.sha256
+
+
+def test_a_spoiled_receipt_only_costs_hashing_again(home: Path) -> None:
+    (home / "p.bin").write_bytes(GOOD)
+    weights.path("pinned")
+    for text in ("", "{}", "[1]", '{"path": 3}'):
+        weights.receipt_file("pinned").write_text(text)
+        assert weights.state("pinned") == "unchecked"
+        assert weights.path("pinned") == home / "p.bin"
+
+
+def test_names_and_groups_are_chosen_once_each_in_the_table_s_order() -> None:
+    chosen = [entry.name for entry in weights.select(["lpips-alexnet", "demo", "mtcnn-rnet"])]
+    assert chosen == list(weights.GROUPS["demo"])
+
+
+def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path))
+    assert weights.folder() == tmp_path
+    monkeypatch.delenv("REFBENCH_WEIGHTS")
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
+        assert weights.folder() == tmp_path / "c" / "refbench" / "weights"
