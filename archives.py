@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from .errors import FaultyInput
+from .errors import InvalidInputError
 from .files import CHUNK, replacing
 
 
@@ -14,18 +14,18 @@ def take_from_zip(archive: Path, member: str, target: Path) -> None:
     """Write ``member`` of a zip file to ``target``, atomically; its CRC is checked.
 
     Raises:
-        FaultyInput: no such member, or a damaged archive.
+        InvalidInputError: no such member, or a damaged archive.
     """
     from zipfile import BadZipFile, ZipFile
 
     try:
         with ZipFile(archive) as opened:
             if member not in opened.namelist():
-                raise FaultyInput(f"{archive.name} has no file {member}")
+                raise InvalidInputError(f"{archive.name} has no file {member}")
             with opened.open(member) as stream:
                 _pour(stream, target)
     except (BadZipFile, EOFError) as error:
-        raise FaultyInput(f"{archive.name} is damaged ({error})") from error
+        raise InvalidInputError(f"{archive.name} is damaged ({error})") from error
 
 
 def take_from_tar(archive: Path, member: str, target: Path) -> None:
@@ -34,7 +34,7 @@ def take_from_tar(archive: Path, member: str, target: Path) -> None:
     Packages put all they hold into one top folder, which ``member`` leaves out. Only a regular file will do.
 
     Raises:
-        FaultyInput: no such member, or a damaged archive.
+        InvalidInputError: no such member, or a damaged archive.
     """
     import tarfile
     import zlib
@@ -50,8 +50,8 @@ def take_from_tar(archive: Path, member: str, target: Path) -> None:
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise FaultyInput(f"{archive.name} is damaged ({error})") from error
-    raise FaultyInput(f"{archive.name} has no file {member}")
+        raise InvalidInputError(f"{archive.name} is damaged ({error})") from error
+    raise InvalidInputError(f"{archive.name} has no file {member}")
 
 
 def _pour(stream: IO[bytes], target: Path) -> None:

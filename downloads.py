@@ -48,7 +48,7 @@ def download(url: str, target: Path, size: int | None = None, tries: int = 3) ->
     for attempt in range(1, tries + 1):
         try:
             _take_up(url, partial, size)
-        except _Broken as broken:
+        except _BrokenOffError as broken:
             if attempt == tries:
                 raise DownloadError(f"{broken} ({tries} tries)") from broken
             time.sleep(PAUSE * attempt)
@@ -79,7 +79,7 @@ def reach(url: str) -> None:
         raise DownloadError(f"cannot be reached ({_reason(error)})") from error
 
 
-class _Broken(Exception):
+class _BrokenOffError(Exception):
     """A connection that failed or ended early: worth another try."""
 
 
@@ -89,7 +89,7 @@ def _take_up(url: str, partial: Path, size: int | None) -> None:
     with response:
         if response.status == 206 and have and _starts_at(response) != have:
             _forget(partial)
-            raise _Broken("the server resumed at another place than asked")
+            raise _BrokenOffError("the server resumed at another place than asked")
         if response.status == 200:
             have = 0
         if have == 0:
@@ -110,7 +110,7 @@ def _take_up(url: str, partial: Path, size: int | None) -> None:
         with shown as advance:
             have = _pour(response, partial, have, advance)
     if total is not None and have < total:
-        raise _Broken(f"the connection ended after {have} of {total} bytes")
+        raise _BrokenOffError(f"the connection ended after {have} of {total} bytes")
 
 
 def _unseen(count: int) -> None:
@@ -124,7 +124,9 @@ def _pour(response: HTTPResponse, partial: Path, have: int, advance: Advance) ->
             try:
                 chunk = response.read(CHUNK)
             except (OSError, _http_exceptions()) as error:
-                raise _Broken(f"the connection broke after {have} bytes ({_reason(error)})") from error
+                raise _BrokenOffError(
+                    f"the connection broke after {have} bytes ({_reason(error)})"
+                ) from error
             if not chunk:
                 return have
             stream.write(chunk)
@@ -148,14 +150,14 @@ def _open(url: str, have: int, validator: str | None) -> HTTPResponse:
     except HTTPError as error:
         error.close()
         if error.code in (429, 500, 502, 503, 504) or (error.code == 416 and have):
-            raise _Broken(f"HTTP {error.code} {error.reason}") from error
+            raise _BrokenOffError(f"HTTP {error.code} {error.reason}") from error
         raise DownloadError(f"HTTP {error.code} {error.reason}") from error
     except URLError as error:
         if _is_lookup(error.reason):
             raise DownloadError(f"cannot be reached ({_reason(error.reason)})") from error
-        raise _Broken(f"cannot be reached ({_reason(error.reason)})") from error
+        raise _BrokenOffError(f"cannot be reached ({_reason(error.reason)})") from error
     except (OSError, _http_exceptions(), ValueError) as error:
-        raise _Broken(f"cannot be reached ({_reason(error)})") from error
+        raise _BrokenOffError(f"cannot be reached ({_reason(error)})") from error
     if url.startswith("https:") and not response.url.startswith("https:"):
         response.close()
         raise DownloadError("redirects from https to an address that is not")

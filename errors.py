@@ -1,10 +1,10 @@
-"""What goes wrong, said so that the reader can mend it: what came, what was wanted, what to do."""
+"""Exceptions of the package: each says what came, what was wanted and how to fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RefbenchError(Exception):
@@ -13,13 +13,13 @@ class RefbenchError(Exception):
     exit_code: ClassVar[int] = 2
 
 
-class FaultyInput(RefbenchError):
+class InvalidInputError(RefbenchError):
     """An input that was judged and found faulty. The command line ends with exit code 1."""
 
     exit_code: ClassVar[int] = 1
 
 
-class UnreadableImage(FaultyInput):
+class UnreadableImageError(InvalidInputError):
     """An image file that cannot be used, with the file and the reason in one line."""
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -28,12 +28,29 @@ class UnreadableImage(FaultyInput):
         self.reason = reason
 
 
-class FaultList(FaultyInput):
-    """Every fault of one input at once, so that nobody mends them one run at a time."""
+class FaultListError(InvalidInputError):
+    """Every fault of one input at once, so that nobody has to fix them one run at a time."""
 
-    def __init__(self, subject: str, faults: Sequence[str], mend: str = "") -> None:
+    def __init__(self, subject: str, faults: Sequence[str], fix: str = "") -> None:
         noun = "fault" if len(faults) == 1 else "faults"
         lines = [f"{subject}: {len(faults)} {noun}", *(f"  - {fault}" for fault in faults)]
-        super().__init__("\n".join([*lines, mend] if mend else lines))
+        super().__init__("\n".join([*lines, fix] if fix else lines))
         self.subject = subject
         self.faults = tuple(faults)
+
+
+OLD_NAMES = {
+    "FaultList": FaultListError,
+    "FaultyInput": InvalidInputError,
+    "UnreadableImage": UnreadableImageError,
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The exceptions by their names in 0.1."""
+    if name not in OLD_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .deprecated import warn
+
+    warn(f"{__name__}.{name}", f"{__name__}.{OLD_NAMES[name].__name__}")
+    return OLD_NAMES[name]

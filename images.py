@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RefbenchError, UnreadableImage
+from .errors import RefbenchError, UnreadableImageError
 from .files import write_bytes
 
 RGB = npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ def decode(data: bytes, name: Path, max_megapixels: float = MAX_MEGAPIXELS) -> P
     laid over white and noted.
 
     Raises:
-        UnreadableImage: not a picture, truncated, or more than ``max_megapixels``; ``name`` is in the text.
+        UnreadableImageError: not a picture, truncated, or more than ``max_megapixels``; names ``name``.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -54,17 +54,19 @@ def decode(data: bytes, name: Path, max_megapixels: float = MAX_MEGAPIXELS) -> P
                 width, height = opened.size
                 if width * height > max_megapixels * 1e6:
                     size = f"{width}x{height} is {width * height / 1e6:.0f} megapixels"
-                    raise UnreadableImage(name, f"{size}; the limit is {max_megapixels:g}")
+                    raise UnreadableImageError(name, f"{size}; the limit is {max_megapixels:g}")
                 if opened.getexif().get(0x0112, 1) != 1:
                     notes.append("turned upright as its EXIF says")
                 upright = ImageOps.exif_transpose(opened)
                 upright.load()
     except UnidentifiedImageError:
-        raise UnreadableImage(name, "not a picture, or of a format that Pillow does not know") from None
+        raise UnreadableImageError(name, "not a picture, or of a format that Pillow does not know") from None
     except Image.DecompressionBombError:
-        raise UnreadableImage(name, f"far more than {max_megapixels:g} megapixels") from None
+        raise UnreadableImageError(name, f"far more than {max_megapixels:g} megapixels") from None
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise UnreadableImage(name, f"damaged: {str(error).rstrip('.') or type(error).__name__}") from None
+        raise UnreadableImageError(
+            name, f"damaged: {str(error).rstrip('.') or type(error).__name__}"
+        ) from None
     if upright.mode.startswith(("I", "F")):
         notes.append(f"converted from {upright.mode} (more than 8 bits) to 8-bit RGB")
         wide = np.asarray(upright, dtype=np.float64)
@@ -84,14 +86,14 @@ def read_photo(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """Read and decode one picture file; see `decode`.
 
     Raises:
-        UnreadableImage: the file cannot be opened, or `decode` refuses it.
+        UnreadableImageError: the file cannot be opened, or `decode` refuses it.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
     if not data:
-        raise UnreadableImage(path, "the file is empty")
+        raise UnreadableImageError(path, "the file is empty")
     return decode(data, path, max_megapixels)
 
 

@@ -22,7 +22,7 @@ from .degradations.lq.synthesise import LqInfo, synthesise
 from .degradations.lq.verify import Verification, verify
 from .degradations.recipes.lookup import load_recipe
 from .degradations.recipes.recipe import Recipe
-from .errors import FaultList, RefbenchError
+from .errors import FaultListError, RefbenchError
 from .files import write_text
 from .progress import say
 from .records.lq_set import INFO
@@ -87,7 +87,7 @@ def verify_lq(
         workers: as many images at a time.
 
     Raises:
-        FaultList: whatever differs, all at once.
+        FaultListError: whatever differs, all at once.
         RefbenchError: no such set, LQ folder or split.
     """
     chosen = ReferenceSet.read(reference_set)
@@ -201,7 +201,7 @@ def score(
         cache: folder of embeddings of HQ images, by content; None for one in the store that git leaves out.
 
     Raises:
-        FaultList: images are missing, extra, of the wrong size or kind; all of them are listed.
+        FaultListError: images are missing, extra, of the wrong size or kind; all of them are listed.
         RefbenchError: no such set or protocol, absent weights.
     """
     from .devices import pick_device
@@ -264,7 +264,7 @@ def evaluate(
             those of `restore` and `score`.
 
     Raises:
-        FaultList: images are faulty or, without ``allow_missing``, absent because the model failed on them.
+        FaultListError: images are faulty or, without ``allow_missing``, absent: the model failed on them.
         RefbenchError: whatever `restore` and `score` raise.
     """
     from .leaderboard.submission.submission import check_submission
@@ -291,7 +291,7 @@ def evaluate(
             folder, ReferenceSet.read(reference_set), split, allow_missing=allow_missing
         )
         if checked.faults:
-            raise FaultList(str(folder), checked.faults, "mend these and run the same command again")
+            raise FaultListError(str(folder), checked.faults, "fix these and run the same command again")
         records += score(
             reference_set,
             recipe,
@@ -326,7 +326,7 @@ def publish(
         private: make that Space private if it is new.
 
     Raises:
-        FaultyInput: ``out`` holds files that are not a site; a submission is faulty.
+        InvalidInputError: ``out`` holds files that are not a site; a submission is faulty.
         RefbenchError: the store or a set cannot be read; the Hub cannot be reached or refuses.
     """
     from .leaderboard.sharing.hub import push_site
@@ -393,7 +393,7 @@ def _require_lq(chosen: ReferenceSet, recipe: str, targets: Sequence[Target]) ->
     absent = [target.key for target in targets if not chosen.lq_path(recipe, target.key).is_file()]
     if absent:
         some = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
-        mend = f"refbench degrade {chosen.root} --recipe {recipe}"
+        fix = f"refbench degrade {chosen.root} --recipe {recipe}"
         raise RefbenchError(
-            f"{len(absent)} of {len(targets)} LQ images are absent ({some}); make them with: {mend}"
+            f"{len(absent)} of {len(targets)} LQ images are absent ({some}); make them with: {fix}"
         )

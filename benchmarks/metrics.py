@@ -45,7 +45,7 @@ from refbench.metrics.core.feature import Batch
 from refbench.metrics.protocols import inception
 from refbench.metrics.protocols.lpips import load_lpips
 from refbench.metrics.scoring import engine
-from refbench.metrics.scoring.engine import cores, steady
+from refbench.metrics.scoring.engine import cores, deterministic
 from refbench.metrics.scoring.score import Entry, score_many
 from refbench.records.card import Card
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
@@ -346,7 +346,7 @@ def networks_alone(reference_set: ReferenceSet, folder: Path) -> Callable[[], No
         extract(batch)
 
     def run() -> None:
-        with steady(None) as pool:
+        with deterministic(None) as pool:
             jobs = [pool.submit(forward, extract, batch) for batch in prepared for extract in loaded]
             for job in jobs:
                 job.result()

@@ -27,7 +27,7 @@ from refbench.images import read_rgb
 from refbench.leaderboard.statistics.statistics import means_with_intervals, paired_difference
 from refbench.metrics.catalogue import find
 from refbench.metrics.core.feature import Batch
-from refbench.metrics.distances.frechet import Few, frechet_distance
+from refbench.metrics.distances.frechet import LowRankMoments, frechet_distance
 from refbench.metrics.scoring.engine import load
 from refbench.metrics.scoring.score import Entry, score_many
 from refbench.models.checkpoints.minis import FOLDER, SIZE, load_mini
@@ -248,7 +248,7 @@ def frechet_vectors(paths: Sequence[Path]) -> np.ndarray:
 
 
 def distance(restored: np.ndarray, hq: np.ndarray) -> float:
-    return frechet_distance(Few.of(restored.copy()), Few.of(hq.copy()))
+    return frechet_distance(LowRankMoments.of(restored.copy()), LowRankMoments.of(hq.copy()))
 
 
 def drawn_distances(

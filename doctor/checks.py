@@ -51,13 +51,13 @@ class Finding:
         topic: what was looked at.
         state: ``ok``; ``warning``, something will not work or not as it should; ``missing``, it is not here.
         detail: what was seen, and what it costs.
-        mend: a command that mends it, or empty.
+        fix: a command that fixes it, or empty.
     """
 
     topic: str
     state: State
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def python() -> Iterator[Finding]:
@@ -78,8 +78,8 @@ def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding
     yield Finding("other packages", "ok", f"{others} as needed")
     if "albumentationsx" in have:
         detail = "albumentationsx overwrites the files of albumentations, and its licence is AGPL-3.0"
-        mend = "pip uninstall -y albumentationsx && pip install --force-reinstall --no-deps albumentations"
-        yield Finding("albumentationsx", "warning", detail, mend)
+        fix = "pip uninstall -y albumentationsx && pip install --force-reinstall --no-deps albumentations"
+        yield Finding("albumentationsx", "warning", detail, fix)
 
 
 def _package(name: str, have: Versions, versions: str, error: str | None) -> Finding:
@@ -119,8 +119,8 @@ def device(torch: Mapping[str, Any], driver: bool) -> Iterator[Finding]:
     if driver and not torch["cuda"]:
         build = torch["built_for_cuda"]
         why = f"its build, for CUDA {build}, finds no usable card" if build else "its build has no CUDA"
-        mend = "install the build for your driver: https://pytorch.org/get-started/locally/"
-        yield Finding("device", "warning", f"there is an NVIDIA driver that torch does not use: {why}", mend)
+        fix = "install the build for your driver: https://pytorch.org/get-started/locally/"
+        yield Finding("device", "warning", f"there is an NVIDIA driver that torch does not use: {why}", fix)
     unit = "AMX" if torch["amx_bf16"] else "AVX-512" if torch["avx512_bf16"] else None
     bf16 = f"bfloat16 by {unit}" if unit else "no fast bfloat16"
     yield Finding("device", "ok", f"CPU: {torch['threads']} threads, {_memory()}{bf16}")
@@ -166,18 +166,18 @@ def onnxruntime(have: Versions, probe: Probe) -> Iterator[Finding]:
     seen = probe.get("onnxruntime", {"error": "was not looked at"})
     gpu = bool(probe.get("torch", {}).get("cuda"))
     if "error" in seen:
-        mend = "pip install --force-reinstall onnxruntime"
-        yield Finding("onnxruntime", "warning", f"does not import: {seen['error']}", mend)
+        fix = "pip install --force-reinstall onnxruntime"
+        yield Finding("onnxruntime", "warning", f"does not import: {seen['error']}", fix)
     elif gpu and seen["used"] != "CUDAExecutionProvider":
         offered = "CUDAExecutionProvider" in seen["providers"]
         why = "its CUDA libraries do not load" if offered else "this build has no CUDA"
-        mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+        fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
         detail = f"ONNX networks run on the CPU although torch has a GPU: {why}"
-        yield Finding("onnxruntime", "warning", detail, mend)
+        yield Finding("onnxruntime", "warning", detail, fix)
     elif {"onnxruntime", "onnxruntime-gpu"} <= set(have):
-        mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
+        fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
         detail = "onnxruntime and onnxruntime-gpu share one folder; the last one installed wins"
-        yield Finding("onnxruntime", "warning", detail, f"{mend}-gpu" if gpu else mend)
+        yield Finding("onnxruntime", "warning", detail, f"{fix}-gpu" if gpu else fix)
     else:
         yield Finding("onnxruntime", "ok", f"runs on {seen['used'].removesuffix('ExecutionProvider')}")
 
@@ -191,9 +191,9 @@ def weight_groups() -> Iterator[Finding]:
             yield Finding(f"weights {group}", "ok", f"{counted}{', not needed' if absent else ''}")
             continue
         waiting = "; ".join(weights.TABLE[name].what for name in absent)
-        mend = f"refbench weights fetch {group if len(absent) == len(names) else ' '.join(absent)}"
+        fix = f"refbench weights fetch {group if len(absent) == len(names) else ' '.join(absent)}"
         state: State = "missing" if group == "demo" else "warning"
-        yield Finding(f"weights {group}", state, f"{counted}; absent: {waiting}", mend)
+        yield Finding(f"weights {group}", state, f"{counted}; absent: {waiting}", fix)
         if group == "demo" and shutil.which("npm") is None:
             detail = "not installed; the recognisers of group demo come in npm packages"
             yield Finding("npm", "missing", detail, "apt-get install npm  # or from https://nodejs.org")

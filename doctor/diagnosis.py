@@ -1,4 +1,4 @@
-"""`refbench doctor`: what is here, what will not work, and the command that mends it.
+"""`refbench doctor`: what is here, what will not work, and the command that fixes it.
 
 Heavy packages are imported in a process of their own (`probe`), so that one which brings the
 interpreter down is a finding like any other.
@@ -41,13 +41,13 @@ def diagnose() -> list[Finding]:
 
 
 def render(findings: Sequence[Finding]) -> str:
-    """The findings as lines for people: state, topic, detail, and under it the command that mends it."""
+    """The findings as lines for people: state, topic, detail, and under it the command that fixes it."""
     width = max((len(finding.topic) for finding in findings), default=0)
     lines = []
     for finding in findings:
         lines.append(f"{finding.state:<7}  {finding.topic:<{width}}  {finding.detail}")
-        if finding.mend:
-            lines.append(f"{'':<{width + 11}}mend: {finding.mend}")
+        if finding.fix:
+            lines.append(f"{'':<{width + 11}}fix: {finding.fix}")
     return "\n".join(lines)
 
 

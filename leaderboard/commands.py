@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import FaultList, FaultyInput, RefbenchError
+from ..errors import FaultListError, InvalidInputError, RefbenchError
 from .study.commands import study
 
 __all__ = ["compare", "records", "study", "submission"]
@@ -38,7 +38,7 @@ def new_submission(
 
     path = folder / CARD_NAME
     if path.exists():
-        raise FaultyInput(f"{path} is there already; edit it, or remove it first")
+        raise InvalidInputError(f"{path} is there already; edit it, or remove it first")
     write_text(path, card_text(Card(model=model, team=team), explained=True))
     typer.echo(f"{path}\nFill it in, put one PNG per key beside it, then: refbench submission check {folder}")
 
@@ -69,7 +69,7 @@ def check(
     if checked.faults:
         if as_json:
             raise typer.Exit(1)
-        raise FaultList(str(path), checked.faults, f"mend these, then: refbench submission check {path}")
+        raise FaultListError(str(path), checked.faults, f"fix these, then: refbench submission check {path}")
     if not as_json:
         assert checked.submission is not None
         notes = [f"note: {note}" for note in checked.notes]
@@ -179,7 +179,7 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
             raise typer.Exit(1)
         return
     if found:
-        raise FaultList(str(store), [f"{problem.where}: {problem.what}" for problem in found])
+        raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     typer.echo(f"{store}: {len(Store(store).stored())} records, nothing is wrong")
 
 

@@ -105,7 +105,7 @@ def register(metric: Metric) -> None:
 def find(name: str) -> Metric:
     """The metric of an id.
 
-    Besides the declared ones: ``pyiqa/NAME`` for any metric of pyiqa that needs no counterpart, ``gain:ID``
+    Besides the declared ones: ``pyiqa/NAME`` for any metric of pyiqa that needs no reference, ``gain:ID``
     for the gain over LQ in any metric against HQ, ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a recogniser
     of one's own, and ``ID@NAME`` for a Fréchet distance to statistics kept under a name instead of to HQ.
 

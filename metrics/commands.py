@@ -21,7 +21,7 @@ def list_protocols(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show every protocol: direction, unit, counterpart, and what is missing on this machine."""
+    """Show every protocol: direction, unit, compared_with, and what is missing on this machine."""
     from .catalogue import METRICS
     from .listing import facts
 
@@ -35,7 +35,7 @@ def list_protocols(
         better = "higher" if row["higher_is_better"] else "lower "
         state = f"missing: {', '.join(row['missing'])}" if row["missing"] else "ready"
         typer.echo(
-            f"{mark} {row['id']:<{width}}  {better}  {row['unit']:<12}  {row['counterpart']:<10}  {state}"
+            f"{mark} {row['id']:<{width}}  {better}  {row['unit']:<12}  {row['compared_with']:<10}  {state}"
         )
     typer.echo("\n* the default list. Bring what is missing with: refbench weights fetch NAME")
     typer.echo(
@@ -60,7 +60,7 @@ def show(protocols: Ids, as_json: AsJson = False) -> None:
             "better": "higher" if protocol.higher_is_better else "lower",
             "unit": protocol.unit,
             "range": bounds_text(protocol),
-            "against": protocol.counterpart,
+            "against": protocol.compared_with,
             "definition": protocol.definition,
             "weights": ", ".join(protocol.weights) or "none",
             "missing": ", ".join(facts(metric)["missing"]) or "nothing",

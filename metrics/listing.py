@@ -60,7 +60,7 @@ def protocols_markdown(metrics: Iterable[Metric] | None = None) -> str:
             "higher" if protocol.higher_is_better else "lower",
             protocol.unit,
             bounds_text(protocol),
-            protocol.counterpart,
+            protocol.compared_with,
             ", ".join(f"`{name}`" for name in protocol.weights) or "none",
             protocol.definition,
             protocol.licence,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import FaultList
+from ..errors import FaultListError
 from ..files import write_text
 
 CARD_NAME = "submission.yaml"
@@ -75,42 +75,42 @@ def read_card(path: Path) -> Card:
     """Read and check a card.
 
     Raises:
-        FaultList: every fault of the card at once.
+        FaultListError: every fault of the card at once.
     """
-    mend = f"start from a fresh one: refbench submission new {path.parent}"
+    fix = f"start from a fresh one: refbench submission new {path.parent}"
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_CARD_BYTES + 1)
     except OSError as error:
-        raise FaultList(path.name, [f"cannot be read: {error.strerror}"], mend) from None
+        raise FaultListError(path.name, [f"cannot be read: {error.strerror}"], fix) from None
     if len(data) > MAX_CARD_BYTES:
-        raise FaultList(
-            path.name, [f"more than {MAX_CARD_BYTES // 1024} KiB; a card is a page of text"], mend
+        raise FaultListError(
+            path.name, [f"more than {MAX_CARD_BYTES // 1024} KiB; a card is a page of text"], fix
         )
-    return parse_card(data, path.name, mend)
+    return parse_card(data, path.name, fix)
 
 
-def parse_card(data: bytes, name: str = CARD_NAME, mend: str = "") -> Card:
+def parse_card(data: bytes, name: str = CARD_NAME, fix: str = "") -> Card:
     """Check the bytes of a card.
 
     Raises:
-        FaultList: every fault of the card at once.
+        FaultListError: every fault of the card at once.
     """
     try:
         content = yaml.load(data.decode("utf-8-sig"), _StrictLoader)
     except UnicodeDecodeError:
-        raise FaultList(name, ["not UTF-8 text"], mend) from None
+        raise FaultListError(name, ["not UTF-8 text"], fix) from None
     except yaml.YAMLError as error:
-        raise FaultList(name, [f"not valid YAML: {_where(error)}"], mend) from None
+        raise FaultListError(name, [f"not valid YAML: {_where(error)}"], fix) from None
     except (RecursionError, ValueError):
-        raise FaultList(name, ["not a card: nested far too deep, or not valid YAML"], mend) from None
+        raise FaultListError(name, ["not a card: nested far too deep, or not valid YAML"], fix) from None
     if not isinstance(content, dict):
-        raise FaultList(name, ["not a card: wanted lines like 'model: My model'"], mend)
+        raise FaultListError(name, ["not a card: wanted lines like 'model: My model'"], fix)
     said = {key: value for key, value in content.items() if not _is_unsaid(key, value)}
     try:
         return Card.model_validate(said)
     except ValidationError as error:
-        raise FaultList(name, [_fault(detail) for detail in error.errors()], mend) from None
+        raise FaultListError(name, [_fault(detail) for detail in error.errors()], fix) from None
 
 
 def _is_unsaid(key: Any, value: Any) -> bool:

@@ -60,8 +60,8 @@ class LqInfo(BaseModel):
         try:
             return cls.model_validate_json((folder / INFO).read_text("utf-8"))
         except FileNotFoundError:
-            mend = "run `refbench degrade` on it (again)"
-            raise RefbenchError(f"{folder} is not a whole LQ folder: it has no {INFO}; {mend}") from None
+            fix = "run `refbench degrade` on it (again)"
+            raise RefbenchError(f"{folder} is not a whole LQ folder: it has no {INFO}; {fix}") from None
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{folder / INFO} is not readable: {error}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Counterpart = Literal["hq", "lq", "references", "none", "set"]
+ComparedWith = Literal["hq", "lq", "references", "none", "set"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Protocol:
         higher_is_better: the direction.
         unit: of the value, for instance ``dB``, ``cosine`` or ``1`` for a pure number.
         bounds: least and greatest possible value; None where there is none.
-        counterpart: what the restored image is compared with.
+        compared_with: what the restored image is compared with.
         decimals: places shown on the board (ranking always uses full precision).
         weights: names in the weights table that the number depends on.
         definition: crop, resize, colour, range and rounding, in one or two sentences.
@@ -31,7 +31,7 @@ class Protocol:
     higher_is_better: bool
     unit: str
     bounds: tuple[float | None, float | None]
-    counterpart: Counterpart
+    compared_with: ComparedWith
     decimals: int
     weights: tuple[str, ...]
     definition: str
@@ -41,4 +41,4 @@ class Protocol:
     @property
     def is_set_metric(self) -> bool:
         """True for a number of the whole set (FID and its kin), which no single image has."""
-        return self.counterpart == "set"
+        return self.compared_with == "set"

@@ -139,8 +139,8 @@ class ReferenceSet:
             frame = pd.read_parquet(root / MANIFEST)
         except FileNotFoundError as error:
             missing = Path(error.filename).name
-            mend = "make one with: refbench build PHOTOS --out SET"
-            raise RefbenchError(f"{root} is not a reference set: it has no {missing}; {mend}") from None
+            fix = "make one with: refbench build PHOTOS --out SET"
+            raise RefbenchError(f"{root} is not a reference set: it has no {missing}; {fix}") from None
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{root} is not a readable reference set: {error}") from None
         try:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import FaultList, RefbenchError
+from ..errors import FaultListError, RefbenchError
 from ..files import sha256_file, sha256_json, write_json
 
 LEDGER = "restore.json"
@@ -81,7 +81,7 @@ def open_ledger(jobs: Sequence[Job], card: RestorerCard, seed: int, out: Path) -
 
     Raises:
         RefbenchError: ``out`` holds images of another restorer, seed or inputs.
-        FaultList: inputs that are absent.
+        FaultListError: inputs that are absent.
     """
     inputs = _digests(jobs)
     fresh = Ledger(restorer=asdict(card), seed=seed, inputs=inputs, failures={})
@@ -123,5 +123,5 @@ def _digests(jobs: Sequence[Job]) -> dict[str, str]:
         except OSError as error:
             faults.append(f"{job.key}: {error.filename}: {error.strerror}")
     if faults:
-        raise FaultList("images to restore", faults, "LQ images are made with: refbench degrade SET")
+        raise FaultListError("images to restore", faults, "LQ images are made with: refbench degrade SET")
     return digests

@@ -17,7 +17,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..downloads import DownloadError, download
-from ..errors import FaultyInput, RefbenchError
+from ..errors import InvalidInputError, RefbenchError
 from ..files import CHUNK, replacing, write_json, write_text
 from ..progress import say, track
 
@@ -61,7 +61,7 @@ def fetch_london(out: Path, article: str = ARTICLE) -> London:
 
     Raises:
         RefbenchError: the publisher cannot be reached, or ``out`` holds something else.
-        FaultyInput: what came is not what the publisher describes.
+        InvalidInputError: what came is not what the publisher describes.
     """
     done = _done(out)
     if done is not None:
@@ -106,9 +106,11 @@ def _described(article: str, target: Path) -> dict[str, Mapping[str, Any]]:
         for entry in wanted.values():
             int(entry["size"]), str(entry["download_url"]), bytes.fromhex(entry["computed_md5"])
     except (ValueError, KeyError, TypeError) as error:
-        raise FaultyInput(f"{article}: not the description expected of {DOI} ({error!r})") from error
+        raise InvalidInputError(f"{article}: not the description expected of {DOI} ({error!r})") from error
     if licence != "CC BY 4.0":
-        raise FaultyInput(f"{article}: the licence is now {licence!r}, not CC BY 4.0; nothing was fetched")
+        raise InvalidInputError(
+            f"{article}: the licence is now {licence!r}, not CC BY 4.0; nothing was fetched"
+        )
     return wanted
 
 
@@ -120,7 +122,9 @@ def _bring(entry: Mapping[str, Any], archive: Path) -> Path:
     found = _md5(archive)
     if found != wanted:
         archive.unlink()
-        raise FaultyInput(f"{archive.name}: its md5 is {found}, the publisher states {wanted}; run again")
+        raise InvalidInputError(
+            f"{archive.name}: its md5 is {found}, the publisher states {wanted}; run again"
+        )
     return archive
 
 
@@ -147,19 +151,19 @@ def _unpack(archive: Path, number: int, out: Path) -> dict[str, int]:
             for name, member in track(archive.name, members.items(), len(members)):
                 photos[name] = _unpack_photo(opened, member, out / name)
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FaultyInput(f"{archive.name} is damaged ({error})") from error
+        raise InvalidInputError(f"{archive.name} is damaged ({error})") from error
     if not photos:
-        raise FaultyInput(f"{archive.name} holds no photos named like 001_03.jpg")
+        raise InvalidInputError(f"{archive.name} holds no photos named like 001_03.jpg")
     return photos
 
 
 def _unpack_photo(opened: ZipFile, member: str, target: Path) -> int:
     size = opened.getinfo(member).file_size
     if size > LARGEST_PHOTO:
-        raise FaultyInput(f"{member}: {size} bytes is no photo of this set")
+        raise InvalidInputError(f"{member}: {size} bytes is no photo of this set")
     with opened.open(member) as stream, replacing(target) as partial, partial.open("wb") as written:
         if stream.read(3) != b"\xff\xd8\xff":
-            raise FaultyInput(f"{member}: not a JPEG file")
+            raise InvalidInputError(f"{member}: not a JPEG file")
         stream.seek(0)
         shutil.copyfileobj(stream, written, CHUNK)
     return size

@@ -13,7 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
-GROUND = ("version", "errors", "files", "images", "progress", "devices", "downloads", "archives", "weights")
+GROUND = tuple(
+    [
+        "version",
+        "deprecated",
+        "errors",
+        "files",
+        "images",
+        "progress",
+        "devices",
+        "downloads",
+        "archives",
+        "weights",
+    ]
+)
 BELOW = (*GROUND, "records")
 FEWEST, MOST = 2, 12
 

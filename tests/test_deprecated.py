@@ -55,3 +55,12 @@ def test_an_unknown_name_is_still_an_error() -> None:
         importlib.import_module("refbench.builders.nothing")
     with pytest.raises(AttributeError):
         _ = importlib.import_module("refbench.degradations.lq").nothing
+
+
+def test_exceptions_keep_their_old_names() -> None:
+    from refbench import errors
+
+    with pytest.warns(DeprecationWarning, match="InvalidInputError"):
+        assert errors.FaultyInput is errors.InvalidInputError
+    with pytest.warns(DeprecationWarning, match="FaultListError"):
+        assert errors.FaultList is errors.FaultListError

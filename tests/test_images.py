@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from refbench.errors import RefbenchError, UnreadableImage
+from refbench.errors import RefbenchError, UnreadableImageError
 from refbench.images import decode, encode_png, find_photos, read_photo, to_uint8, write_png
 
 
@@ -68,27 +68,27 @@ def test_transparent_pixels_become_white(gradient: np.ndarray) -> None:
 
 def test_a_truncated_jpeg_is_refused_by_name(gradient: np.ndarray) -> None:
     data = encoded(Image.fromarray(gradient), "JPEG")
-    with pytest.raises(UnreadableImage, match=r"(?i)cut\.jpg: damaged: .*truncated"):
+    with pytest.raises(UnreadableImageError, match=r"(?i)cut\.jpg: damaged: .*truncated"):
         decode(data[: len(data) // 2], Path("cut.jpg"))
 
 
 @pytest.mark.parametrize("data", [b"just some text", b"\x89PNG\r\n\x1a\n garbage"])
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableImage, match=r"notes\.png"):
+    with pytest.raises(UnreadableImageError, match=r"notes\.png"):
         decode(data, Path("notes.png"))
 
 
 def test_too_many_megapixels_are_refused_before_decoding() -> None:
     data = encoded(Image.new("1", (10_000, 10_000)), "PNG")
-    with pytest.raises(UnreadableImage, match="100 megapixels; the limit is 64"):
+    with pytest.raises(UnreadableImageError, match="100 megapixels; the limit is 64"):
         decode(data, Path("huge.png"))
 
 
 def test_missing_and_empty_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
-    with pytest.raises(UnreadableImage, match=r"empty\.jpg: the file is empty"):
+    with pytest.raises(UnreadableImageError, match=r"empty\.jpg: the file is empty"):
         read_photo(tmp_path / "empty.jpg")
-    with pytest.raises(UnreadableImage, match=r"gone\.jpg: cannot be opened"):
+    with pytest.raises(UnreadableImageError, match=r"gone\.jpg: cannot be opened"):
         read_photo(tmp_path / "gone.jpg")
 
 

@@ -102,7 +102,6 @@ def test_a_recipe_with_class_paths_of_0_1_runs(old: Path) -> None:
 
 def test_an_albumentations_pipeline_of_0_1_is_read(old: Path) -> None:
     import albumentations
-
     import refbench.degradations.training.transforms  # noqa: F401  registers the transforms
 
     pipeline = albumentations.from_dict(json.loads((OLD / "pipeline.json").read_text("utf-8")))

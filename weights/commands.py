@@ -75,7 +75,7 @@ def fetch(
 @app.command()
 def verify(names: Names = None, as_json: AsJson = False) -> None:
     """Hash files again: those named, or all that are here. Exit code 1 if one is damaged or missing."""
-    from ..errors import FaultList, RefbenchError
+    from ..errors import FaultListError, RefbenchError
     from . import local as weights
 
     chosen = weights.select(names or list(weights.TABLE))
@@ -99,7 +99,7 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
         if not rows:
             typer.echo(f"no weights are in {weights.folder()}")
     if faults:
-        raise FaultList("weights", faults)
+        raise FaultListError("weights", faults)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..downloads import DownloadError
-from ..errors import FaultyInput, RefbenchError
+from ..errors import InvalidInputError, RefbenchError
 from ..files import CHUNK, replacing, sha256_file
 from ..progress import say
 from . import local as weights
@@ -53,7 +53,7 @@ def fetch(
     for entry in wanted:
         try:
             brought.append(_fetch_one(entry, given, mirror, again, shelf))
-        except _NotHad as error:
+        except _UnavailableError as error:
             say(f"  {error}")
             missed.append(entry.name)
     if missed:
@@ -65,7 +65,7 @@ def fetch(
     return brought
 
 
-class _NotHad(Exception):
+class _UnavailableError(Exception):
     """No source gave this one; the next weight is still tried."""
 
 
@@ -92,16 +92,16 @@ def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, again: boo
         try:
             source.bring(arrived, shelf, entry.size)
             return _accept(entry, arrived, target, str(source), recorded)
-        except (DownloadError, FaultyInput) as error:
+        except (DownloadError, InvalidInputError) as error:
             arrived.unlink(missing_ok=True)
             say(f"    {error}")
-    raise _NotHad(f"no source gave {entry.file}")
+    raise _UnavailableError(f"no source gave {entry.file}")
 
 
 def _present(name: str) -> Path | None:
     try:
         return weights.find(name)
-    except FaultyInput as error:
+    except InvalidInputError as error:
         say(str(error).partition(";")[0])
         return None
 
@@ -110,7 +110,7 @@ def _accept(entry: Weight, arrived: Path, target: Path, source: str, recorded: s
     found = sha256_file(arrived)
     fault = weights.fault_of(entry, found, recorded)
     if fault:
-        raise FaultyInput(fault)
+        raise InvalidInputError(fault)
     target.parent.mkdir(parents=True, exist_ok=True)
     arrived.replace(target)
     weights.record(entry.name, target, found, source)
@@ -121,10 +121,10 @@ def _accept(entry: Weight, arrived: Path, target: Path, source: str, recorded: s
 
 def _copy(entry: Weight, file: Path, target: Path, recorded: str | None) -> Fetched:
     if not file.is_file():
-        raise _NotHad(f"there is no file {file}")
+        raise _UnavailableError(f"there is no file {file}")
     fault = weights.fault_of(entry, sha256_file(file), recorded)
     if fault:
-        raise FaultyInput(f"{file} is not {entry.name}: {fault}")
+        raise InvalidInputError(f"{file} is not {entry.name}: {fault}")
     if file.resolve() != target.resolve():
         with replacing(target) as partial, file.open("rb") as stream, partial.open("wb") as out:
             shutil.copyfileobj(stream, out, CHUNK)

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import FaultyInput, RefbenchError
+from ..errors import InvalidInputError, RefbenchError
 from ..files import sha256_file, write_json
 from .table import GROUPS, TABLE, Weight
 
@@ -151,7 +151,7 @@ def path(name: str) -> Path:
 
     Raises:
         RefbenchError: no file, with the command that fetches it.
-        FaultyInput: a file whose hash is not the expected one.
+        InvalidInputError: a file whose hash is not the expected one.
     """
     found = find(name)
     if found is not None:
@@ -181,7 +181,7 @@ def verify(name: str, thorough: bool = True) -> Path:
 
     Raises:
         RefbenchError: no file, or one that cannot be read.
-        FaultyInput: another hash than expected; says which and how to mend it.
+        InvalidInputError: another hash than expected; says which and how to fix it.
     """
     entry, file, kept = weight(name), location(name), receipt(name)
     if not file.is_file():
@@ -194,7 +194,7 @@ def verify(name: str, thorough: bool = True) -> Path:
         raise RefbenchError(f"{file}: cannot be read ({error.strerror})") from error
     fault = fault_of(entry, found, kept.sha256 if kept else None)
     if fault:
-        raise FaultyInput(f"{file}: {fault}; {_mend(entry)}")
+        raise InvalidInputError(f"{file}: {fault}; {_mend(entry)}")
     record(name, file, found, kept.source if kept else "put there by hand")
     return file
 

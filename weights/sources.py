@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ..archives import take_from_tar, take_from_zip
 from ..downloads import DownloadError, download, reach
-from ..errors import FaultyInput, RefbenchError
+from ..errors import InvalidInputError, RefbenchError
 from ..files import replacing
 
 
@@ -209,7 +209,7 @@ def _take(archive: Path, member: str, target: Path) -> None:
 
     try:
         (take_from_zip if is_zipfile(archive) else take_from_tar)(archive, member, target)
-    except FaultyInput as fault:
+    except InvalidInputError as fault:
         archive.unlink(missing_ok=True)
         raise DownloadError(str(fault)) from fault
 

@@ -84,7 +84,7 @@ def import_lq(
         workers: threads.
 
     Raises:
-        FaultList: whatever keeps LQ and HQ from being pairs, all at once; see `official.import_lq`.
+        FaultListError: whatever keeps LQ and HQ from being pairs, all at once; see `official.import_lq`.
         RefbenchError: not a set, no such targets, or LQ pictures of that name are there already.
     """
     found = ReferenceSet.read(root)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
 from .release import Release, Row, release_faults
@@ -32,7 +32,7 @@ def read_release(path: Path) -> Release:
 
     Raises:
         RefbenchError: no such files.
-        FaultList: everything that is wrong in any of the files, with file and line.
+        FaultListError: everything that is wrong in any of the files, with file and line.
     """
     files = {"test": path} if path.is_file() else _mappings(path)
     if not files:
@@ -46,7 +46,7 @@ def read_release(path: Path) -> Release:
     release = Release(rows, listed)
     faults += release_faults(release)
     if faults:
-        raise FaultList(str(path), faults)
+        raise FaultListError(str(path), faults)
     return release
 
 

@@ -85,7 +85,7 @@ def adopt(release: Path, images: Path, out: Path, options: AdoptOptions | None =
         options: None for the defaults.
 
     Raises:
-        FaultList: what is wrong in the release's files.
+        FaultListError: what is wrong in the release's files.
         RefbenchError: no image can be used, or folders or weights that cannot be.
     """
     options = options or AdoptOptions()

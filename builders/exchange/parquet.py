@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ...files import replacing, sha256_bytes, write_bytes, write_json
 from ...progress import track
 from ...records.reference_set import SPLITS, ReferenceSet, SetInfo, Target, content_hash
@@ -68,7 +68,7 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
 
     Raises:
         RefbenchError: not such a folder.
-        FaultList: pictures that are not those of the manifest, or a manifest that makes no sense.
+        FaultListError: pictures that are not those of the manifest, or a manifest that makes no sense.
     """
     try:
         info = SetInfo.model_validate_json((folder / INFO).read_text("utf-8"))
@@ -99,7 +99,7 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
         faults.append("the rows together do not have the content hash that refbench.json states")
     if faults:
         shutil.rmtree(out, ignore_errors=True)
-        raise FaultList(str(folder), faults)
+        raise FaultListError(str(folder), faults)
     ReferenceSet(out, info, tuple(targets)).write()
     return ReferenceSet.read(out)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import FaultList
+from ...errors import FaultListError
 from ...faces.embeddings import Embeddings
 from ..photos.candidates import Candidate
 from ..photos.report import Line
@@ -107,7 +107,7 @@ def by_folder(chosen: Sequence[Candidate]) -> Labels:
     """Identities by the folder of the photo.
 
     Raises:
-        FaultList: photos that lie in no folder.
+        FaultListError: photos that lie in no folder.
     """
     folders = [PurePosixPath(candidate.source).parent.as_posix() for candidate in chosen]
     loose = [
@@ -116,7 +116,7 @@ def by_folder(chosen: Sequence[Candidate]) -> Labels:
         if folder == "."
     ]
     if loose:
-        raise FaultList("identities by folder", loose, "give every person a folder of their own")
+        raise FaultListError("identities by folder", loose, "give every person a folder of their own")
     return relabel(np.unique(folders, return_inverse=True)[1])
 
 

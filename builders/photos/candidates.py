@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...files import sha256_file
 from ...images import PHOTO_SUFFIXES
 from ...progress import say, track
@@ -115,5 +115,5 @@ def set_apart(gathered: Sequence[Candidate], options: BuildOptions, lines: list[
         else:
             chosen.append(candidate)
     if not chosen:
-        raise FaultyInput("the overrides leave out every image")
+        raise InvalidInputError("the overrides leave out every image")
     return chosen

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...errors import RefbenchError, UnreadableImage
+from ...errors import RefbenchError, UnreadableImageError
 from ...faces.align import AlignedFace, align_face, already_aligned
 from ...faces.detectors.detect import Detector, detector_kind, find_faces, load_detector
 from ...faces.embeddings import Embeddings
@@ -98,7 +98,7 @@ def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> P
         return PhotoDone(source, digest, "the file is empty")
     try:
         photo = decode(data, Path(source))
-    except UnreadableImage as error:
+    except UnreadableImageError as error:
         return PhotoDone(source, digest, error.reason)
     if options.aligned:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 
 Group = tuple[str, ...]
 
@@ -46,7 +46,7 @@ class Overrides(BaseModel):
             raise RefbenchError(f"{path}: not a file of overrides ({wanted}): {error}") from None
 
     def check(self, keys: Iterable[str]) -> None:
-        """Raise a `FaultList` that names every key that is not among ``keys`` or is split twice."""
+        """Raise a `FaultListError` that names every key that is not among ``keys`` or is split twice."""
         known = set(keys)
         named = [(verb, key) for verb in ("merge", "split") for group in getattr(self, verb) for key in group]
         named += [("drop", key) for key in self.drop]
@@ -56,7 +56,9 @@ class Overrides(BaseModel):
             f"split: {key!r} is in two groups" for key in sorted({k for k in split if split.count(k) > 1})
         ]
         if faults:
-            raise FaultList("overrides", faults, "mend the file of overrides; keys are in manifest.parquet")
+            raise FaultListError(
+                "overrides", faults, "fix the file of overrides; keys are in manifest.parquet"
+            )
 
     def apply(self, labels: Mapping[str, int]) -> dict[str, int]:
         """Labels by key after every split and then every merge.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...images import RGB
 from ...records.scalar import Scalar
 from ..operations.coding import CODECS, recode
@@ -38,7 +38,7 @@ def degrade(hq: RGB, recipe: Recipe, seed: int, key: str) -> Degraded:
         key: of this image.
 
     Raises:
-        FaultyInput: the image is too small for what was drawn.
+        InvalidInputError: the image is too small for what was drawn.
         RefbenchError: the recipe does not end at the size of HQ.
     """
     plan = make_plan(recipe, seed, key)
@@ -100,7 +100,7 @@ def _is_bilinear(step: Drawn, operation: str) -> bool:
 
 def _checked_size(hq: RGB) -> Size:
     if hq.dtype != np.uint8 or hq.ndim != 3 or hq.shape[2] != 3:
-        raise FaultyInput(f"HQ is RGB uint8, HWC; got {hq.dtype} {hq.shape}")
+        raise InvalidInputError(f"HQ is RGB uint8, HWC; got {hq.dtype} {hq.shape}")
     return hq.shape[0], hq.shape[1]
 
 

@@ -40,7 +40,7 @@ def blur_shrink_round(
         sigma: the noise's standard deviation, in levels.
 
     Raises:
-        FaultyInput: the picture is too small for the kernel or for the shrinking.
+        InvalidInputError: the picture is too small for the kernel or for the shrinking.
     """
     have = levels.shape[:2]
     require_room(have, kernel)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ...errors import FaultList, FaultyInput, RefbenchError
+from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, write_bytes
 from ...images import encode_png, find_photos
 from ...progress import progress
@@ -47,7 +47,7 @@ def import_lq(
         workers: threads.
 
     Raises:
-        FaultList: keys on one side only, two files of one key, unreadable or transparent pictures, other
+        FaultListError: keys on one side only, two files of one key, unreadable or transparent pictures, other
             sizes than HQ's, LQ images that look exchanged; all at once, and nothing is written.
         RefbenchError: ``out`` is not empty.
     """
@@ -75,7 +75,7 @@ def import_lq(
     if ordered:
         faults += misplaced(sorted(pairs), [pair.hq for pair in ordered], [pair.lq for pair in ordered])
     if faults:
-        raise FaultList(str(source), sorted(map(str, faults)))
+        raise FaultListError(str(source), sorted(map(str, faults)))
     for pair in ordered:
         write_bytes(out / f"{pair.row.key}.png", _as_png(files[pair.row.key]))
     rows = [pair.row for pair in ordered]
@@ -99,7 +99,7 @@ def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], size
     try:
         hq, hq_sha256 = read_hq(key, images[key], sizes)
         lq = read_opaque(files[key])[0].pixels
-    except FaultyInput as error:
+    except InvalidInputError as error:
         return Fault(key, str(error))
     if lq.shape != hq.shape:
         return Fault(key, f"LQ is {lq.shape[1]}x{lq.shape[0]} pixels, HQ {hq.shape[1]}x{hq.shape[0]}")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import FaultList, UnreadableImage
+from ...errors import FaultListError, UnreadableImageError
 from ...files import sha256_bytes
 from ...images import RGB, Photo, decode
 
@@ -37,13 +37,13 @@ def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
     """Pixels and SHA-256 of one HQ file.
 
     Raises:
-        UnreadableImage: unreadable, transparent, or of another size (width, height) than ``sizes`` says.
+        UnreadableImageError: unreadable, transparent, or of another size (width, height) than ``sizes`` says.
     """
     photo, data = read_opaque(path)
     size = (photo.pixels.shape[1], photo.pixels.shape[0])
     if sizes.get(key, size) != size:
         expected = "x".join(map(str, sizes[key]))
-        raise UnreadableImage(path, f"is {size[0]}x{size[1]} pixels, the manifest says {expected}")
+        raise UnreadableImageError(path, f"is {size[0]}x{size[1]} pixels, the manifest says {expected}")
     return photo.pixels, sha256_bytes(data)
 
 
@@ -51,15 +51,15 @@ def read_opaque(path: Path) -> tuple[Photo, bytes]:
     """A picture without transparency, and its encoded bytes.
 
     Raises:
-        UnreadableImage: unreadable or transparent.
+        UnreadableImageError: unreadable or transparent.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
     photo = decode(data, path)
     if any("transparency" in note for note in photo.notes):
-        raise UnreadableImage(path, "has transparency; save it as plain RGB")
+        raise UnreadableImageError(path, "has transparency; save it as plain RGB")
     return photo, data
 
 
@@ -67,11 +67,11 @@ def require_keys(keys: Collection[str]) -> None:
     """Refuse keys that cannot name a file in one folder.
 
     Raises:
-        FaultList: every such key.
+        FaultListError: every such key.
     """
     unfit = [key for key in sorted(keys) if not key or key.startswith(".") or set(key) & set('/\\:*?"<>|')]
     if unfit:
-        raise FaultList("keys", [f"{key!r} cannot name a file" for key in unfit], "Rename these images.")
+        raise FaultListError("keys", [f"{key!r} cannot name a file" for key in unfit], "Rename these images.")
 
 
 def unpaired(hq: Collection[str], lq: Collection[str], extra_is_fault: bool = True) -> Iterator[Fault]:

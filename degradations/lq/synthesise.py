@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from ...errors import FaultList, FaultyInput, RefbenchError
+from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, sha256_file, write_bytes
 from ...images import encode_png
 from ...progress import progress, say
@@ -43,7 +43,7 @@ def synthesise(
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
 
     Raises:
-        FaultList: images that are unreadable, transparent, too small or of another size, all at once; what
+        FaultListError: images that are unreadable, transparent, too small or of another size; what
             was written for the others is kept for the next run.
         RefbenchError: no images, or ``out`` holds LQ images of another recipe or seed.
     """
@@ -63,8 +63,8 @@ def synthesise(
                 faults.append(done)
             advance(1)
     if faults:
-        mend = "Mend these HQ images or leave them out, and run again."
-        raise FaultList(f"degrade {recipe.name}", sorted(map(str, faults)), mend)
+        fix = "Fix these HQ images or leave them out, and run again."
+        raise FaultListError(f"degrade {recipe.name}", sorted(map(str, faults)), fix)
     others = journal.rows.keys() - images.keys()
     for key in others:
         (out / f"{key}.png").unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def _make(
         if row and row.hq_sha256 == hq_sha256 and lq_path.is_file() and sha256_file(lq_path) == row.lq_sha256:
             return row
         degraded = degrade(hq, recipe, seed, key)
-    except FaultyInput as error:
+    except InvalidInputError as error:
         return Fault(key, str(error))
     data = encode_png(degraded.pixels)
     write_bytes(lq_path, data)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import FaultList, FaultyInput
+from ...errors import FaultListError, InvalidInputError
 from ...images import RGB
 from ...progress import progress
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
@@ -54,7 +54,7 @@ def verify(
         workers: threads.
 
     Raises:
-        FaultList: keys on one side only, HQ or LQ files changed since, other draws or pixels than the recipe
+        FaultListError: unpaired keys, HQ or LQ files changed since, other draws or pixels than the recipe
             gives, a recipe changed under its name; all at once.
         RefbenchError: not a whole LQ folder.
     """
@@ -75,8 +75,8 @@ def verify(
                 verdicts.update(done)
             advance(1)
     if faults:
-        mend = "Make these images again: refbench degrade." if recipe else "Import these images again."
-        raise FaultList(str(folder), sorted(map(str, faults)), mend)
+        fix = "Make these images again: refbench degrade." if recipe else "Import these images again."
+        raise FaultListError(str(folder), sorted(map(str, faults)), fix)
     identical = tuple(key for key in keys if verdicts[key])
     return Verification(info, identical, tuple(key for key in keys if not verdicts[key]))
 
@@ -119,7 +119,7 @@ def _check(
         if recipe is None or seed is None:
             return {key: True}
         again = degrade(hq, recipe, seed, key)
-    except FaultyInput as error:
+    except InvalidInputError as error:
         return Fault(key, str(error))
     if again.record != row.record:
         differing = sorted(n for n in again.record | row.record if again.record.get(n) != row.record.get(n))

@@ -8,7 +8,7 @@ from typing import cast
 
 import cv2
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from . import kernels
 from .kernels import Kernel
 from .operation import Operation, Parameter, Pixels, Setting, Size, Values
@@ -24,7 +24,7 @@ def correlate(pixels: Pixels, kernel: Kernel) -> Pixels:
     """Correlate with ``kernel`` under the reflect-101 border (edge pixels are not repeated).
 
     Raises:
-        FaultyInput: the picture is too small to be mirrored at its border.
+        InvalidInputError: the picture is too small to be mirrored at its border.
     """
     require_room(pixels.shape[:2], kernel)
     used = kernels.trimmed(kernel)
@@ -38,7 +38,9 @@ def require_room(size: Size, kernel: Kernel) -> None:
     needed = len(kernel) // 2 + 1
     if min(size) < needed:
         have = f"{size[1]}x{size[0]} pixels"
-        raise FaultyInput(f"{have} is too small for a kernel {len(kernel)} wide: it needs {needed} a side")
+        raise InvalidInputError(
+            f"{have} is too small for a kernel {len(kernel)} wide: it needs {needed} a side"
+        )
 
 
 def blur_kernel(values: Values) -> Kernel:

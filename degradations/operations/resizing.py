@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from .operation import Operation, Parameter, Pixels, Setting, Size, Values
 from .resampling import METHODS, Taps, taps
 
@@ -16,7 +16,7 @@ def resize(pixels: Pixels, size: Size, method: str) -> Pixels:
     """Resize to ``size`` = (height, width) by a method of `METHODS`; the result is not clipped.
 
     Raises:
-        FaultyInput: nothing would be left of the picture.
+        InvalidInputError: nothing would be left of the picture.
     """
     have = pixels.shape[:2]
     require_remains(have, size)
@@ -46,7 +46,7 @@ def require_remains(have: Size, size: Size) -> None:
     """Refuse to resize a picture away."""
     if min(size) < 1:
         before, after = f"{have[1]}x{have[0]}", f"{size[1]}x{size[0]}"
-        raise FaultyInput(f"{before} pixels is too small to be resized to {after}; use larger images")
+        raise InvalidInputError(f"{before} pixels is too small to be resized to {after}; use larger images")
 
 
 def downscaled(have: Size, values: Values, hq: Size) -> Size:

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ..operations.registry import nearest
 from .bundled import RECIPES
 from .recipe import Recipe
@@ -34,8 +34,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
             read = Recipe.from_yaml(Path(recipe).read_text("utf-8"))
         except OSError as error:
             raise RefbenchError(f"{recipe}: {error.strerror or error}") from None
-        except FaultList as error:
-            raise FaultList(f"{recipe}, {error.subject}", error.faults) from None
+        except FaultListError as error:
+            raise FaultListError(f"{recipe}, {error.subject}", error.faults) from None
         except (RefbenchError, UnicodeDecodeError) as error:
             raise RefbenchError(f"{recipe}: {error}") from None
         if (known := bundled(read.name)) and known.fingerprint != read.fingerprint:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ...files import sha256_json, write_text
 from ..operations.registry import nearest
 from .recipe_yaml import RecipeDumper, parse_steps, plain_steps
@@ -34,7 +34,7 @@ class Recipe:
         sweep: recipes of one sweep name it here and share their draws; empty otherwise.
 
     Raises:
-        FaultList: steps that cannot be carried out, every fault with its place.
+        FaultListError: steps that cannot be carried out, every fault with its place.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Recipe:
         object.__setattr__(self, "steps", labelled(tuple(self.steps)))
         faults = [*_name_faults(self), *faults_in(self.steps)]
         if faults:
-            raise FaultList(f"recipe {self.name!r}", faults)
+            raise FaultListError(f"recipe {self.name!r}", faults)
 
     @property
     def id(self) -> str:
@@ -95,7 +95,7 @@ class Recipe:
         """Read what `to_dict` wrote.
 
         Raises:
-            FaultList: every fault with its place, unknown names with the nearest known one.
+            FaultListError: every fault with its place, unknown names with the nearest known one.
         """
         if not isinstance(plain, dict):
             raise RefbenchError(f"a recipe is a mapping with name, version and steps; got {plain!r}")
@@ -104,7 +104,7 @@ class Recipe:
         steps = parse_steps(plain.get("steps", []), "steps", faults)
         if faults:
             faults += faults_in(labelled(steps))
-            raise FaultList(f"recipe {plain.get('name', 'without a name')!r}", faults)
+            raise FaultListError(f"recipe {plain.get('name', 'without a name')!r}", faults)
         words = {name: str(plain.get(name, "")) for name in ("title", "source", "sweep")}
         return cls(plain["name"], plain["version"], steps, **words)
 

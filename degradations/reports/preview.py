@@ -63,7 +63,7 @@ def preview(
 
     Raises:
         RefbenchError: no images, or no samples.
-        FaultyInput: an image that cannot be used.
+        InvalidInputError: an image that cannot be used.
     """
     if not images or samples < 1:
         raise RefbenchError(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ...images import RGB, Photo, read_photo, read_rgb
 from ..engine.degrade import degrade
 from ..lq.pairs import read_opaque
@@ -64,12 +64,12 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             keep_bytes: of decoded pictures; 0 decodes them in every pass.
 
         Raises:
-            FaultList: keys without references or without LQ, all at once.
+            FaultListError: keys without references or without LQ, all at once.
         """
         absent = [f"{key}: no entry in references" for key in sorted(hq.keys() - references.keys())]
         absent += [f"{key}: no LQ image" for key in sorted(hq.keys() - lq.keys())] if lq is not None else []
         if absent:
-            raise FaultList("training pairs", absent)
+            raise FaultListError("training pairs", absent)
         if not hq or count < 1:
             raise RefbenchError(
                 f"training takes one HQ image and one reference or more; got {len(hq)}, {count}"

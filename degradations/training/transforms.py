@@ -79,7 +79,7 @@ def recipe_of_pipeline(pipeline: Any, name: str, version: int = 1, title: str = 
     (albumentations itself takes RGB for BGR); the pipeline's own seed has no effect.
 
     Raises:
-        FaultList: a pipeline that cannot be serialised or read back.
+        FaultListError: a pipeline that cannot be serialised or read back.
     """
     try:
         plain = json.loads(json.dumps(pipeline.to_dict()["transform"]))

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...errors import UnreadableImage
+from ...errors import UnreadableImageError
 from ...images import RGB, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet, Target
@@ -181,7 +181,7 @@ def _are_twins(one: _Picture, two: _Picture, lq: _Picture | None) -> bool:
 def _open(path: Path) -> _Picture | None:
     try:
         pixels = read_rgb(path)
-    except UnreadableImage:
+    except UnreadableImageError:
         return None
     plane = luma(pixels)
     small = cv2.resize(plane, (VIEW, VIEW), interpolation=cv2.INTER_AREA)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...files import sha256_file
 from ...records.reference_set import ReferenceSet
 from ..store.flags import Flag
@@ -44,7 +44,7 @@ def flag_records(
     """Look at the submissions of every benchmark made of the set, and keep the flags beside their records.
 
     Raises:
-        FaultyInput: a submission fits no record of the set, or other flags were kept before.
+        InvalidInputError: a submission fits no record of the set, or other flags were kept before.
     """
     stored = store.stored()
     seen = {
@@ -55,7 +55,7 @@ def flag_records(
     matched, lost = match_submissions(of_set, submissions)
     if lost:
         names = ", ".join(str(stranger.root) for stranger in lost)
-        raise FaultyInput(f"{names}: fits no record in {store.root}; score it first: refbench score")
+        raise InvalidInputError(f"{names}: fits no record in {store.root}; score it first: refbench score")
     found: dict[Path, tuple[Flag, ...]] = {}
     for digest, view in seen.items():
         mine = [s for s in of_set if s.record.info.benchmark.set_hash == digest]

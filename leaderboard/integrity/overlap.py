@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...images import RGB, read_rgb
 from ...records.reference_set import ReferenceSet, Target
 from ..store.flags import Flag
@@ -33,7 +33,7 @@ def find_overlap(
     embedding lies within that recogniser's threshold are counted. ``embed`` replaces the recogniser.
 
     Raises:
-        FaultyInput: one of the files is not of that form.
+        InvalidInputError: one of the files is not of that form.
     """
     targets = [target for target in reference_set.targets if split in ("all", target.split)]
     flags = []
@@ -66,7 +66,7 @@ def _embedding_flags(
         vectors, threshold = embed(recogniser, images, landmarks)
         if vectors.shape[1] != embeddings.shape[1]:
             wanted = f"{recogniser} makes vectors of {vectors.shape[1]}"
-            raise FaultyInput(f"training_embeddings.npz has vectors of {embeddings.shape[1]}; {wanted}")
+            raise InvalidInputError(f"training_embeddings.npz has vectors of {embeddings.shape[1]}; {wanted}")
         nearest = 1.0 - np.max(vectors @ embeddings.T, axis=1)
         for target, distance in zip(batch, nearest, strict=True):
             people[target.identity] = people.get(target.identity, False) or bool(distance < threshold)
@@ -83,7 +83,7 @@ def _embed(
     from ...faces.recognisers.recognise import RECOGNISERS, load_recogniser
 
     if recogniser not in RECOGNISERS:
-        raise FaultyInput(
+        raise InvalidInputError(
             f"training_embeddings.npz: there is no recogniser {recogniser!r}; {', '.join(RECOGNISERS)}"
         )
     vectors = load_recogniser(recogniser).embed(images, landmarks)
@@ -96,13 +96,13 @@ def _read_hashes(path: Path) -> frozenset[str] | None:
     try:
         lines = path.read_text("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise FaultyInput(f"{path.name} is not text; wanted one SHA-256 per line") from None
+        raise InvalidInputError(f"{path.name} is not text; wanted one SHA-256 per line") from None
     hashes = {line.split()[0].lower() for line in lines if line.strip()}
     wrong = next(
         (found for found in hashes if len(found) != 64 or set(found) - set("0123456789abcdef")), None
     )
     if wrong:
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{path.name}: wanted one SHA-256 (64 hexadecimal digits) per line; got {wrong[:80]!r}"
         )
     return frozenset(hashes)
@@ -114,17 +114,17 @@ def _read_embeddings(path: Path) -> tuple[npt.NDArray[np.float32], str] | None:
     try:
         with zipfile.ZipFile(path) as packed:
             if sum(part.file_size for part in packed.infolist()) > MAX_EMBEDDING_BYTES:
-                raise FaultyInput(
+                raise InvalidInputError(
                     f"{path.name} unpacks to more than {MAX_EMBEDDING_BYTES >> 30} GiB; send fewer rows"
                 )
         with np.load(path, allow_pickle=False) as held:
             vectors = np.asarray(held["embeddings"], dtype=np.float32)
             recogniser = str(held["recogniser"])
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{path.name} is not readable ({error}); wanted embeddings (N, D) and recogniser"
         ) from None
     if vectors.ndim != 2 or not len(vectors) > 0 or not np.isfinite(vectors).all():
-        raise FaultyInput(f"{path.name}: wanted finite embeddings (N, D); got shape {vectors.shape}")
+        raise InvalidInputError(f"{path.name}: wanted finite embeddings (N, D); got shape {vectors.shape}")
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.maximum(norms, 1e-12), recogniser

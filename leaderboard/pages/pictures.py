@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...errors import UnreadableImage
+from ...errors import UnreadableImageError
 from ...files import sha256_file, sha256_json
 from ...images import RGB, read_rgb
 from ...records.reference_set import ReferenceSet
@@ -157,7 +157,7 @@ def shrink(pixels: RGB, size: int) -> RGB:
 def _readable(path: Path) -> RGB:
     try:
         return read_rgb(path)
-    except UnreadableImage:
+    except UnreadableImageError:
         return np.full((64, 64, 3), 128, dtype=np.uint8)
 
 

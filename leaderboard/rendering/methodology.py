@@ -70,7 +70,7 @@ def _protocol(board: Board, column: Column) -> dict[str, Any]:
     lines = {
         "better": "higher" if protocol.higher_is_better else "lower",
         "range": f"{reach}, unit {protocol.unit}" if protocol.unit != "1" else reach,
-        "compared with": against[protocol.counterpart],
+        "compared with": against[protocol.compared_with],
         "weights": _weights(board, protocol.weights),
         "licence": protocol.licence,
         "source": protocol.citation,

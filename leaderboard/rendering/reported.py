@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ...errors import FaultList
+from ...errors import FaultListError
 from ..tables.board import Board, Column, Table
 from ..tables.formatting import number, plural
 from .rendering import Page
@@ -54,7 +54,7 @@ def read_reported(store: Path | None = None) -> list[Reported]:
     """The published numbers in the repository, then those of the store.
 
     Raises:
-        FaultList: every faulty line of the store's file at once.
+        FaultListError: every faulty line of the store's file at once.
     """
     text = resources.files(__package__).joinpath("published", "results.csv").read_text("utf-8")
     found = _parse(text, "published/results.csv")
@@ -68,7 +68,7 @@ def _parse(text: str, name: str) -> list[Reported]:
     rows, faults = [], []
     reader = csv.DictReader(io.StringIO(text))
     if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise FaultList(name, [f"the first line must be {','.join(COLUMNS)}"])
+        raise FaultListError(name, [f"the first line must be {','.join(COLUMNS)}"])
     for row in reader:
         try:
             value, images = float(row["value"]), int(row["images"])
@@ -80,7 +80,7 @@ def _parse(text: str, name: str) -> list[Reported]:
         }
         rows.append(Reported(value=value, images=images, **texts))
     if faults:
-        raise FaultList(name, faults)
+        raise FaultListError(name, faults)
     return rows
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...files import sha256_bytes, write_bytes, write_json
 from .assets import asset
 
@@ -31,16 +31,18 @@ class Site:
         """Open a folder for publishing.
 
         Raises:
-            FaultyInput: the folder holds files and is not a site made here.
+            InvalidInputError: the folder holds files and is not a site made here.
         """
         manifest = root / MANIFEST
         if manifest.is_file():
             try:
                 return cls(root, dict(json.loads(manifest.read_text("utf-8"))["files"]))
             except (ValueError, KeyError, TypeError) as error:
-                raise FaultyInput(f"{manifest} is damaged ({error}); publish into a new folder") from None
+                raise InvalidInputError(
+                    f"{manifest} is damaged ({error}); publish into a new folder"
+                ) from None
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise FaultyInput(
+            raise InvalidInputError(
                 f"{root} holds files that are not a site made here; publish into a new or empty folder"
             )
         root.mkdir(parents=True, exist_ok=True)

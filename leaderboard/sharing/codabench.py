@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import yaml
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...files import canonical_json, write_bytes
 from ...images import encode_png
 from ...records.card import CARD_NAME
@@ -65,7 +65,7 @@ def write_bundle(
     and, in ``weights`` (file by name), what the protocols need, so that it needs no network.
 
     Raises:
-        FaultyInput: a date is not one, no protocol is named, or targets are references of others and
+        InvalidInputError: a date is not one, no protocol is named, or targets are references of others and
             ``show_targets`` does not allow it.
         RefbenchError: the set has no LQ images of the recipe, or no images in the split.
     """
@@ -112,9 +112,9 @@ def _check(challenge: Challenge, protocols: Sequence[Protocol]) -> None:
             try:
                 datetime.date.fromisoformat(said)
             except ValueError:
-                raise FaultyInput(f"the {name} is a date like 2030-01-31; got {said!r}") from None
+                raise InvalidInputError(f"the {name} is a date like 2030-01-31; got {said!r}") from None
     if not protocols:
-        raise FaultyInput("name at least one protocol; see: refbench metrics list")
+        raise InvalidInputError("name at least one protocol; see: refbench metrics list")
 
 
 def _competition(challenge: Challenge, protocols: Sequence[Protocol]) -> dict[str, Any]:

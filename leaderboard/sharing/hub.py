@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ..rendering.site_folder import MANIFEST
 from ..store.settings import read_settings
 from ..store.store import Store
@@ -30,12 +30,12 @@ def push_site(
     Only what ``site.json`` lists goes up; what an earlier push left over is removed, all in one commit.
 
     Raises:
-        FaultyInput: ``site`` was not published here, or ``repo`` is not of the form ``owner/name``.
+        InvalidInputError: ``site`` was not published here, or ``repo`` is not of the form ``owner/name``.
         RefbenchError: the Hub cannot be reached or refuses.
     """
     manifest = site / MANIFEST
     if not manifest.is_file():
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{site} is not a published site; make one with: refbench publish STORE --out {site}"
         )
     listed = json.loads(manifest.read_text("utf-8"))["files"]
@@ -56,12 +56,12 @@ def push_records(
     Each benchmark is a configuration that ``datasets.load_dataset`` reads.
 
     Raises:
-        FaultyInput: the store is empty, or ``repo`` is not of the form ``owner/name``.
+        InvalidInputError: the store is empty, or ``repo`` is not of the form ``owner/name``.
         RefbenchError: the store cannot be read; the Hub cannot be reached or refuses.
     """
     stored = store.stored()
     if not stored:
-        raise FaultyInput(f"{store.root} holds no record yet; make one with: refbench score")
+        raise InvalidInputError(f"{store.root} holds no record yet; make one with: refbench score")
     folders = [entry.folder for entry in stored]
     paths = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
     files = {path.relative_to(store.root).as_posix(): path.read_bytes() for path in paths}
@@ -101,7 +101,7 @@ def _push(
     endpoint: str | None,
 ) -> str:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise FaultyInput(f"a repository on the Hub is named owner/name; got {repo!r}")
+        raise InvalidInputError(f"a repository on the Hub is named owner/name; got {repo!r}")
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -132,6 +132,6 @@ def _push(
 def _refusal(error: Any, repo: str) -> str:
     status = getattr(error.response, "status_code", 0)
     if status in (401, 403):
-        mend = "sign in with `hf auth login`, or give a token that may write"
-        return f"the Hub refuses to write to {repo} ({status}): {mend}"
+        fix = "sign in with `hf auth login`, or give a token that may write"
+        return f"the Hub refuses to write to {repo} ({status}): {fix}"
     return f"the Hub answered {status} for {repo}: {str(error).strip().splitlines()[-1][:200]}"

@@ -57,8 +57,8 @@ def publish_site(
         seed: of the intervals and tests.
 
     Raises:
-        FaultyInput: ``out`` holds files that are not a site.
-        FaultList: a submission or ``board.yaml`` is faulty.
+        InvalidInputError: ``out`` holds files that are not a site.
+        FaultListError: a submission or ``board.yaml`` is faulty.
         RefbenchError: the store or a set cannot be read.
     """
     store = store if isinstance(store, Store) else Store(store)

@@ -222,7 +222,7 @@ def _composite_protocols(
     """The protocols of the composite: those that the settings name, else all of single images against HQ."""
     if settings.composite:
         return tuple(c.id for c in columns if c.id in settings.composite and c.protocol)
-    return tuple(c.id for c in columns if c.id in values and c.protocol and c.protocol.counterpart == "hq")
+    return tuple(c.id for c in columns if c.id in values and c.protocol and c.protocol.compared_with == "hq")
 
 
 def _borda(

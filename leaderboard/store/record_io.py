@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...records.protocol import Protocol
 from ...records.record import SCORE_COLUMNS, Record, RecordInfo
 from .flags import FLAGS_NAME, read_flags, write_flags
@@ -67,11 +67,11 @@ def record_folders(path: Path) -> list[Path]:
     """All folders at or below ``path`` that hold a record, in order.
 
     Raises:
-        FaultyInput: there is none.
+        InvalidInputError: there is none.
     """
     found = sorted(file.parent for file in path.rglob("record.json")) if path.is_dir() else []
     if not found:
-        raise FaultyInput(f"{path}: no record.json at or below it")
+        raise InvalidInputError(f"{path}: no record.json at or below it")
     return found
 
 
@@ -134,12 +134,12 @@ def keep_flags(folder: Path, flags: Iterable[Any]) -> bool:
     """Write the flags of a record if there are none yet; True if they were written.
 
     Raises:
-        FaultyInput: other flags stand there already.
+        InvalidInputError: other flags stand there already.
     """
     wanted = tuple(flags)
     if (folder / FLAGS_NAME).is_file():
         if read_flags(folder) != wanted:
-            raise FaultyInput(f"{folder / FLAGS_NAME} says otherwise already; a store is only added to")
+            raise InvalidInputError(f"{folder / FLAGS_NAME} says otherwise already; a store is only added to")
         return False
     write_flags(folder, wanted)
     return True

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import FaultList
+from ...errors import FaultListError
 
 SETTINGS_NAME = "board.yaml"
 
@@ -43,7 +43,7 @@ def read_settings(root: Path) -> BoardSettings:
     """Read ``board.yaml`` from a store; the defaults where there is none.
 
     Raises:
-        FaultList: every fault of the file at once.
+        FaultListError: every fault of the file at once.
     """
     path = root / SETTINGS_NAME
     if not path.is_file():
@@ -52,8 +52,10 @@ def read_settings(root: Path) -> BoardSettings:
         return BoardSettings.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()]
-        raise FaultList(
+        raise FaultListError(
             str(path), faults, f"the fields are {', '.join(BoardSettings.model_fields)}"
         ) from None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise FaultList(str(path), [str(error).replace("\n", " ")], "mend the file or remove it") from None
+        raise FaultListError(
+            str(path), [str(error).replace("\n", " ")], "fix the file or remove it"
+        ) from None

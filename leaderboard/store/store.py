@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_bytes, write_json
 from ...records.card import Card
 from ...records.protocol import Protocol
@@ -55,7 +55,7 @@ class Store:
         """Add a record; returns its folder. Adding the same one again (see ``SAME``) changes nothing.
 
         Raises:
-            FaultyInput: another record has this model and version on this benchmark.
+            InvalidInputError: another record has this model and version on this benchmark.
         """
         folder = self.folder(record)
         twin = next((f for f in _folders(folder.parent) if f.name.casefold() == folder.name.casefold()), None)
@@ -72,11 +72,13 @@ class Store:
         held = read_record(folder)
         mine, theirs = (found.info.card for found in (record, held))
         if (mine.model, mine.version) != (theirs.model, theirs.version):
-            raise FaultyInput(f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name")
+            raise InvalidInputError(
+                f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name"
+            )
         difference = _first_difference(held, record)
         if not difference:
             return
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{folder} already holds another record of {label(record.info.card)}: {difference}; "
             "a published record is never overwritten: give the new one another version "
             "(the version line of submission.yaml)"
@@ -127,7 +129,7 @@ class Store:
         """Add every record found at or below ``path``, with its flags; returns their folders here.
 
         Raises:
-            FaultyInput: there is none, or one differs from what the store holds under its name.
+            InvalidInputError: there is none, or one differs from what the store holds under its name.
             RefbenchError: one cannot be read.
         """
         added = []
@@ -165,18 +167,18 @@ class Store:
         """Note that the record in folder ``old`` gives way to the one in ``new``; both stay.
 
         Raises:
-            FaultyInput: they are not two records of one benchmark, or ``old`` already gave way to another.
+            InvalidInputError: not two records of one benchmark, or ``old`` already gave way to another.
         """
         if (
             old.parent != new.parent
             or old == new
             or not all((f / "record.json").is_file() for f in (old, new))
         ):
-            raise FaultyInput(f"{old} and {new} are not two records of one benchmark in {self.root}")
+            raise InvalidInputError(f"{old} and {new} are not two records of one benchmark in {self.root}")
         file = old / SUPERSEDED
         said = {"superseded_by": new.name}
         if file.exists() and json.loads(file.read_text("utf-8")) != said:
-            raise FaultyInput(f"{old} is already superseded, see {file}")
+            raise InvalidInputError(f"{old} is already superseded, see {file}")
         write_json(file, said)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import write_json
 from .store import Store, label
 
@@ -63,13 +63,13 @@ def keep_result(store: Store, result: StudyResult) -> Path:
     """Keep what a study found beside the records of its benchmark; returns the file.
 
     Raises:
-        FaultyInput: the store has no record of that benchmark.
+        InvalidInputError: the store has no record of that benchmark.
     """
     folders = [
         entry.folder.parent for entry in store.stored() if entry.record.info.benchmark.id == result.benchmark
     ]
     if not folders:
-        raise FaultyInput(f"{store.root} has no record of the benchmark {result.benchmark}")
+        raise InvalidInputError(f"{store.root} has no record of the benchmark {result.benchmark}")
     path = folders[0] / f"{STUDY_PREFIX}{result.study}.json"
     write_json(path, result.model_dump(mode="json"))
     return path

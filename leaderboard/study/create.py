@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...records.reference_set import ReferenceSet
 from ..integrity.flagging import match_submissions
 from ..store.store import Store
@@ -26,7 +26,7 @@ def new_study(
     """Plan and write a study of these submissions; returns its page and the organiser's key.
 
     Raises:
-        FaultyInput: a submission has no record on that benchmark, or the wishes cannot be met.
+        InvalidInputError: a submission has no record on that benchmark, or the wishes cannot be met.
     """
     of_recipe = [
         entry
@@ -37,10 +37,12 @@ def new_study(
     matched, lost = match_submissions(of_recipe, submissions)
     if lost:
         names = ", ".join(str(found.root) for found in lost)
-        raise FaultyInput(f"{names}: no record on {recipe!r} in {store.root}; score it first: refbench score")
+        raise InvalidInputError(
+            f"{names}: no record on {recipe!r} in {store.root}; score it first: refbench score"
+        )
     taken = [entry for entry in of_recipe if entry.folder in matched]
     if len({entry.record.info.benchmark.id for entry in taken}) > 1:
-        raise FaultyInput(
+        raise InvalidInputError(
             "these submissions have records on several benchmarks of that recipe; keep one store for each"
         )
     by_name = {entry.name: matched[entry.folder] for entry in taken}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_json, write_json
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
@@ -89,17 +89,19 @@ def plan_study(
         question: asked above each pair.
 
     Raises:
-        FaultyInput: fewer than two models, no image, or fewer items than pairs of models.
+        InvalidInputError: fewer than two models, no image, or fewer items than pairs of models.
     """
     pairs = list(itertools.combinations(sorted(models), 2))
     if len(set(models)) != len(models) or not pairs:
-        raise FaultyInput(
+        raise InvalidInputError(
             f"a study compares at least two different models; got {', '.join(models) or 'none'}"
         )
     if not keys:
-        raise FaultyInput("there is no image that all of these models restored")
+        raise InvalidInputError("there is no image that all of these models restored")
     if items < len(pairs):
-        raise FaultyInput(f"{len(models)} models make {len(pairs)} pairs; {items} items do not cover them")
+        raise InvalidInputError(
+            f"{len(models)} models make {len(pairs)} pairs; {items} items do not cover them"
+        )
     generator = np.random.default_rng(seed)
     order = [pairs[i % len(pairs)] for i in range(items)]
     images: list[str] = []
@@ -148,7 +150,7 @@ def write_study(
     Pictures are named by their trial and side, so neither names nor sizes of a list tell the model.
 
     Raises:
-        FaultyInput: ``out`` holds files that are no study, or an image of a trial is missing.
+        InvalidInputError: ``out`` holds files that are no study, or an image of a trial is missing.
     """
     shown = options or PictureOptions(quality=92)
     site = Site.open(out)
@@ -171,7 +173,7 @@ def write_study(
         trials.append({"id": trial.id, **pictures})
     missing = sorted(str(path) for path in making.values() if not path.is_file())
     if missing:
-        raise FaultyInput(f"{len(missing)} pictures of the study are missing, first {missing[0]}")
+        raise InvalidInputError(f"{len(missing)} pictures of the study are missing, first {missing[0]}")
     with progress("pictures of the study", len(making)) as advance:
         for name, path in sorted(making.items()):
             site.data(name, encode(path, shown.size, shown))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...errors import FaultList, FaultyInput
+from ...errors import FaultListError, InvalidInputError
 from ...records.protocol import Protocol
 from ..statistics.bradley_terry import Ballots, agreement_with, fit_preferences, krippendorff_alpha
 from ..store.store import Store
@@ -47,7 +47,7 @@ def read_votes(paths: Sequence[Path], key: StudyKey) -> list[VoteFile]:
     """Read and check files of votes.
 
     Raises:
-        FaultList: every faulty file at once: unreadable, of another study, unknown trials, a trial or a
+        FaultListError: every faulty file at once: unreadable, of another study, unknown trials, a trial or a
             participant twice.
     """
     faults: list[str] = []
@@ -73,7 +73,7 @@ def read_votes(paths: Sequence[Path], key: StudyKey) -> list[VoteFile]:
             by_person[found.participant] = path
             files.append(found)
     if faults:
-        raise FaultList("votes", faults, "leave these files out, or ask the participants for a new one")
+        raise FaultListError("votes", faults, "leave these files out, or ask the participants for a new one")
     return sorted(files, key=lambda found: found.participant)
 
 
@@ -107,7 +107,7 @@ def analyse(
     Participants who fail the checks of attention are left out and counted.
 
     Raises:
-        FaultyInput: no vote is left.
+        InvalidInputError: no vote is left.
     """
     kept = [file for file in files if is_attentive(file, key)]
     trials = {trial.id: trial for trial in key.trials if not trial.check}
@@ -116,7 +116,7 @@ def analyse(
     ]
     if not entries:
         lost = f"{len(files) - len(kept)} of them inattentive"
-        raise FaultyInput(f"no vote is left of {len(files)} participants, {lost}")
+        raise InvalidInputError(f"no vote is left of {len(files)} participants, {lost}")
     ballots = _ballots(entries, key.models)
     found = fit_preferences(ballots, len(key.models), seed)
     order = np.argsort(-found.score, kind="stable")

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ...builders.references.assign import count
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_json
 from ...progress import track
 from ...records.reference_set import ReferenceSet, Target, content_hash
@@ -56,11 +56,11 @@ def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int 
     """Write a copy of a set of which `held_out` says what is restored; LQ images are made afresh for it.
 
     Raises:
-        FaultyInput: ``out`` holds files.
+        InvalidInputError: ``out`` holds files.
         RefbenchError: no person has an image whose references are others.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FaultyInput(f"{out} holds files; a set goes into a new or empty folder")
+        raise InvalidInputError(f"{out} holds files; a set goes into a new or empty folder")
     targets = held_out(reference_set.targets, per_person)
     kept = [target for target in targets if target.references]
     if not kept:

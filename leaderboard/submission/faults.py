@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...errors import FaultList
+from ...errors import FaultListError
 
 SHOWN = 5
 NAME_LENGTH = 60
@@ -12,10 +12,10 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: what is wrong (after the names), and how to mend it."""
+    """A kind of fault: what is wrong (after the names), and how to fix it."""
 
     what: str
-    mend: str
+    fix: str
 
 
 @dataclass
@@ -39,23 +39,23 @@ class FaultBook:
         return sum(self._counts.values())
 
     def lines(self) -> tuple[str, ...]:
-        """One line per kind: names, what is wrong, and the mend."""
+        """One line per kind: names, what is wrong, and the fix."""
         return tuple(self._line(kind) for kind in self._counts)
 
     def _line(self, kind: Kind) -> str:
         names = [name for name in self._names[kind] if name]
         more = self._counts[kind] - len(self._names[kind])
         told = ", ".join(names) + (f" and {more:,} more" if more else "")
-        return f"{told}: {kind.what}; {kind.mend}" if told else f"{kind.what}; {kind.mend}"
+        return f"{told}: {kind.what}; {kind.fix}" if told else f"{kind.what}; {kind.fix}"
 
-    def raise_any(self, subject: str, mend: str = "") -> None:
+    def raise_any(self, subject: str, fix: str = "") -> None:
         """Raise all faults at once.
 
         Raises:
-            FaultList: there is at least one.
+            FaultListError: there is at least one.
         """
         if self:
-            raise FaultList(subject, self.lines(), mend)
+            raise FaultListError(subject, self.lines(), fix)
 
 
 def show(name: str) -> str:

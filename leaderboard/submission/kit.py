@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import canonical_json, write_bytes
 from ...progress import say
 from ...records.card import CARD_NAME, Card, card_text
@@ -24,7 +24,7 @@ def kit_targets(
     Where targets guide each other, everyone who has the kit has the HQ images that are scored.
 
     Raises:
-        FaultyInput: targets are references of others, unless ``show_targets`` allows it (then it is said).
+        InvalidInputError: targets are references of others, unless ``show_targets`` allows it.
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
     targets = reference_set.select(split)
@@ -32,14 +32,12 @@ def kit_targets(
         raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
     lacking = [t.key for t in targets if not reference_set.lq_path(recipe, t.key).is_file()]
     if lacking:
-        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(
-            f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {mend}"
-        )
+        fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {fix}")
     leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
     count = f"{len(leaks)} of {len(targets)} targets are references of others"
     if leaks and not show_targets:
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{count}: whoever has the kit would have HQ images that are scored. Make a set without that:"
             f" refbench submission challenge {reference_set.root} --out CHALLENGE; or allow it with "
             "--show-targets for a model that cannot remember"
@@ -72,11 +70,11 @@ def write_kit(
     """Write the kit of a set into the new or empty folder ``out``: for participants, or for a container.
 
     Raises:
-        FaultyInput: ``out`` holds files, or targets are references of others (`kit_targets`).
+        InvalidInputError: ``out`` holds files, or targets are references of others (`kit_targets`).
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FaultyInput(f"{out} holds files; a kit goes into a new or empty folder")
+        raise InvalidInputError(f"{out} holds files; a kit goes into a new or empty folder")
     targets = kit_targets(reference_set, recipe, split, show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
         write_bytes(out / address, content)
@@ -89,10 +87,10 @@ def write_container(out: Path, model: str) -> Path:
     ``restore_all.py`` reads a kit and works as it stands: it gives back the LQ images.
 
     Raises:
-        FaultyInput: ``out`` holds files.
+        InvalidInputError: ``out`` holds files.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FaultyInput(f"{out} holds files; a container's files go into a new or empty folder")
+        raise InvalidInputError(f"{out} holds files; a container's files go into a new or empty folder")
     for name in CONTAINER:
         write_bytes(out / name, asset(f"container_{name}"))
     write_bytes(out / CARD_NAME, card_text(Card(model=model), explained=True).encode())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from ...files import sha256_json
 from ...progress import track
 from ...records.card import CARD_NAME, Card, read_card, write_card
@@ -67,13 +67,15 @@ def read_submission(path: Path, limits: Limits | None = None) -> Submission:
     """Read a submission from a folder, a zip or a tar. Nothing is written outside a private folder.
 
     Raises:
-        FaultList: every fault of the submission as such (card, names, formats) at once. Whether its keys
+        FaultListError: every fault of the submission as such (card, names, formats) at once. Whether its keys
             and sizes fit a set is what `check_submission` tells.
         RefbenchError: there is nothing at ``path``.
     """
     checked = check_submission(path, limits=limits, look_inside=False)
     if checked.faults or checked.submission is None:
-        raise FaultList(str(path), checked.faults, "check again with: refbench submission check SUBMISSION")
+        raise FaultListError(
+            str(path), checked.faults, "check again with: refbench submission check SUBMISSION"
+        )
     return checked.submission
 
 
@@ -166,9 +168,9 @@ def _card(root: Path, book: FaultBook) -> Card | None:
         return None
     try:
         return read_card(path)
-    except FaultList as error:
+    except FaultListError as error:
         for fault in error.faults:
-            book.add(Kind(f"{CARD_NAME}: {fault}", "mend the card"))
+            book.add(Kind(f"{CARD_NAME}: {fault}", "fix the card"))
         return None
 
 

@@ -32,7 +32,7 @@ class ImageMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class LoneMetric:
+class NoReferenceMetric:
     """A number of each restored image by itself: ``compare`` takes its feature alone and gives (N,)."""
 
     protocol: Protocol
@@ -73,16 +73,16 @@ class GainMetric:
 class SetMetric:
     """A number of all images together, against all HQ images: each a stream of batches of vectors (N, D).
 
-    ``enough`` is the number of images below which the number is shown with a warning. ``statistics`` names
+    ``min_images`` is the number of images below which a warning is shown. ``statistics`` names
     a file of statistics that stands for the HQ images (`statistics_file`), or is empty.
     """
 
     protocol: Protocol
     feature: Feature
     compare: Callable[[Vectors, Vectors], float]
-    enough: int
+    min_images: int
     statistics: str = ""
 
 
-Metric = ImageMetric | LoneMetric | ReferenceMetric | GainMetric | SetMetric
-PerImage = ImageMetric | LoneMetric | ReferenceMetric
+Metric = ImageMetric | NoReferenceMetric | ReferenceMetric | GainMetric | SetMetric
+PerImage = ImageMetric | NoReferenceMetric | ReferenceMetric

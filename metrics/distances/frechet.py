@@ -78,14 +78,14 @@ class MomentStream:
 
 
 @dataclass(frozen=True, slots=True)
-class Few:
+class LowRankMoments:
     """Moments of fewer images than dimensions: the mean (D,), and A (N, D) with A^T A = the covariance."""
 
     mean: Array
     factor: Array
 
     @classmethod
-    def of(cls, features: Array) -> Few:
+    def of(cls, features: Array) -> LowRankMoments:
         """Moments of (N, D) features, which are used up.
 
         Raises:
@@ -101,7 +101,7 @@ class Few:
         return cls(mean, features)
 
 
-def frechet_distance(first: Moments | Few, second: Moments | Few) -> float:
+def frechet_distance(first: Moments | LowRankMoments, second: Moments | LowRankMoments) -> float:
     """|m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)), never below 0.
 
     Dowson and Landau 1982; as a score of image sets, Heusel et al. 2017. The trace of the root is taken
@@ -124,27 +124,27 @@ def _require_finite(features: Array) -> None:
         raise RefbenchError("NaN or infinity among the features; score the images one by one to find it")
 
 
-def _variance(side: Moments | Few) -> float:
-    if isinstance(side, Few):
+def _variance(side: Moments | LowRankMoments) -> float:
+    if isinstance(side, LowRankMoments):
         return float(np.vdot(side.factor, side.factor))
     return float(np.trace(side.covariance))
 
 
-def _root_trace(first: Moments | Few, second: Moments | Few) -> float:
-    if isinstance(first, Few) and isinstance(second, Few):
+def _root_trace(first: Moments | LowRankMoments, second: Moments | LowRankMoments) -> float:
+    if isinstance(first, LowRankMoments) and isinstance(second, LowRankMoments):
         return float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
     if isinstance(first, Moments) and isinstance(second, Moments):
         values, vectors = np.linalg.eigh(first.covariance)
         root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
         inner = root @ second.covariance @ root
-    elif isinstance(first, Few) and isinstance(second, Moments):
+    elif isinstance(first, LowRankMoments) and isinstance(second, Moments):
         inner = first.factor @ second.covariance @ first.factor.T
     else:
         return _root_trace(second, first)
     return float(np.sqrt(np.clip(np.linalg.eigvalsh(inner), 0.0, None)).sum())
 
 
-def gather(vectors: Vectors, dimensions: int) -> Moments | Few:
+def gather(vectors: Vectors, dimensions: int) -> Moments | LowRankMoments:
     """What is needed of a stream of (n, D) batches: themselves while there are fewer than D, else moments."""
     waiting: list[npt.NDArray[np.floating]] = []
     stream: MomentStream | None = None
@@ -158,7 +158,7 @@ def gather(vectors: Vectors, dimensions: int) -> Moments | Few:
             waiting = []
     if stream is not None:
         return stream.moments()
-    return Few.of(np.concatenate([np.zeros((0, dimensions)), *waiting], dtype=np.float64))
+    return LowRankMoments.of(np.concatenate([np.zeros((0, dimensions)), *waiting], dtype=np.float64))
 
 
 def frechet_between(dimensions: int) -> Callable[[Vectors, Vectors], float]:
@@ -180,7 +180,7 @@ def frechet_metric(
         higher_is_better=False,
         unit="1",
         bounds=(0.0, None),
-        counterpart="set",
+        compared_with="set",
         decimals=3,
         weights=feature.weights,
         definition=f"Fréchet distance between Gaussians fitted to {words} ({dimensions} dimensions) of all "
@@ -188,4 +188,4 @@ def frechet_metric(
         licence=licence,
         citation="Dowson and Landau 1982; for image sets Heusel et al., NeurIPS 2017",
     )
-    return SetMetric(protocol, feature, frechet_between(dimensions), enough=dimensions + 1)
+    return SetMetric(protocol, feature, frechet_between(dimensions), min_images=dimensions + 1)

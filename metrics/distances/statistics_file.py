@@ -70,8 +70,8 @@ class Statistics:
         except FileNotFoundError:
             raise RefbenchError(f"there are no statistics {path}") from None
         except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            mend = "make it with: refbench metrics stats"
-            raise RefbenchError(f"{path} is not a statistics file ({error}); {mend}") from None
+            fix = "make it with: refbench metrics stats"
+            raise RefbenchError(f"{path} is not a statistics file ({error}); {fix}") from None
 
 
 def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
@@ -112,8 +112,8 @@ def path_of(name: str) -> Path:
     if name in weights.TABLE and (found := weights.find(name)) is not None:
         return Path(found)
     fetch = f"refbench weights fetch {name}, or " if name in weights.TABLE else ""
-    mend = f"{fetch}refbench metrics stats --import FILE.npz --name {name}"
-    raise RefbenchError(f"the statistics {name!r} are not in {folder()}; bring them with {mend}")
+    fix = f"{fetch}refbench metrics stats --import FILE.npz --name {name}"
+    raise RefbenchError(f"the statistics {name!r} are not in {folder()}; bring them with {fix}")
 
 
 def load_named(name: str) -> Statistics:
@@ -164,4 +164,4 @@ def against_statistics(metric: SetMetric, name: str) -> SetMetric:
         definition=f"{of.definition} Instead of HQ: {found.source}, {found.moments.count or '?'} images.",
     )
     compare = frechet_to_statistics(kept, len(found.moments.mean))
-    return SetMetric(protocol, metric.feature, compare, metric.enough, kept)
+    return SetMetric(protocol, metric.feature, compare, metric.min_images, kept)

@@ -84,7 +84,7 @@ def _protocol(name: str, title: str, references: bool, definition: str) -> Proto
         higher_is_better=False,
         unit="ΔE",
         bounds=(0.0, None),
-        counterpart="references" if references else "hq",
+        compared_with="references" if references else "hq",
         decimals=2,
         weights=(),
         definition=f"{definition} Mean L*a*b* (D65, CIE76) within an ellipse over the face, set by the five "

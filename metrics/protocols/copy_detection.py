@@ -127,7 +127,7 @@ def _protocol(name: str, title: str, unit: str, bounds: tuple[float, float], def
         higher_is_better=False,
         unit=unit,
         bounds=bounds,
-        counterpart="references",
+        compared_with="references",
         decimals=4,
         weights=(),
         definition=f"{definition} Luma of 128-pixel chips cut by five landmarks, the restored one by HQ's.",

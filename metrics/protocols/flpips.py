@@ -99,7 +99,7 @@ def _flpips(feature: Feature, name: str, title: str, words: str, licence: str) -
         higher_is_better=False,
         unit="1",
         bounds=(0.0, None),
-        counterpart="hq",
+        compared_with="hq",
         decimals=4,
         weights=feature.weights,
         definition=f"LPIPS 0.1 on VGG16 of both images times {words}; mean over the whole image.",

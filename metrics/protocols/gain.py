@@ -16,7 +16,7 @@ def gain_of(base: ImageMetric) -> GainMetric:
         higher_is_better=True,
         unit=of.unit,
         bounds=(-widest if widest is not None else None, widest),
-        counterpart="lq",
+        compared_with="lq",
         decimals=of.decimals,
         weights=of.weights,
         definition=f"What {of.id} improved by from the LQ to the restored image, above 0 for better.",

@@ -95,14 +95,14 @@ class _Named:
         return f"{crop.size}-pixel crop by the five landmarks of the HQ image ({crop.channels.upper()})"
 
 
-def _protocol(named: _Named, family: str, title: str, counterpart: str, definition: str) -> Protocol:
+def _protocol(named: _Named, family: str, title: str, compared_with: str, definition: str) -> Protocol:
     return Protocol(
         id=f"{family}/{named.id}-v1",
         title=f"{title} ({named.title})",
         higher_is_better=True,
         unit="cosine",
         bounds=(-1.0, 1.0),
-        counterpart="hq" if counterpart == "hq" else "references",
+        compared_with="hq" if compared_with == "hq" else "references",
         decimals=4,
         weights=named.kind.weights,
         definition=f"{definition} {named.words} embeddings; {named.crop}.",

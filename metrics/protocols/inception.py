@@ -139,7 +139,7 @@ def _set_metric(
     definition: str,
     citation: str,
     higher_is_better: bool = False,
-    enough: int = DIMENSIONS + 1,
+    min_images: int = DIMENSIONS + 1,
     statistics: str = "",
 ) -> SetMetric:
     bounds = (0.0, 1.0) if higher_is_better and not name.startswith("density") else (None, None)
@@ -149,14 +149,14 @@ def _set_metric(
         higher_is_better=higher_is_better,
         unit="1",
         bounds=bounds if not name.startswith("fid") else (0.0, None),
-        counterpart="set",
+        compared_with="set",
         decimals=5 if name.startswith("kid") else 4 if higher_is_better else 2,
         weights=feature.weights,
         definition=definition,
         licence=LICENCE,
         citation=citation,
     )
-    return SetMetric(protocol, feature, compare, enough, statistics)
+    return SetMetric(protocol, feature, compare, min_images, statistics)
 
 
 def _fid(how: str, feature: Feature, title: str, words: str) -> SetMetric:
@@ -198,7 +198,7 @@ METRICS: tuple[Metric, ...] = (
         "Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 images, or "
         "all images at once where there are fewer; resize to 299 as torch-fidelity.",
         "Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
-        enough=100,
+        min_images=100,
     ),
     *(
         _set_metric(
@@ -209,7 +209,7 @@ METRICS: tuple[Metric, ...] = (
             f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
             citation,
             higher_is_better=True,
-            enough=1000,
+            min_images=1000,
         )
         for name, compare, words, citation in (
             (

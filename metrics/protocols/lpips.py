@@ -151,7 +151,7 @@ def _lpips(feature: Feature, name: str, trunk: str) -> ImageMetric:
         higher_is_better=False,
         unit="1",
         bounds=(0.0, None),
-        counterpart="hq",
+        compared_with="hq",
         decimals=4,
         weights=feature.weights,
         definition=f"LPIPS 0.1 on {trunk}, images at their own size, [0, 1] brought to [-1, 1] inside.",

@@ -1,4 +1,4 @@
-"""Quality without a counterpart, through pyiqa: NIQE, MUSIQ, MANIQA, CLIP-IQA and whatever else it offers.
+"""Quality without a compared_with, through pyiqa: NIQE, MUSIQ, MANIQA, CLIP-IQA and whatever else it offers.
 
 pyiqa's own numbers under an id with its version. Its code is for non-commercial use; nothing of it is
 imported before one of its metrics is asked for. It would download what it misses: here it may not, and a
@@ -22,7 +22,7 @@ from ...files import sha256_file
 from ...records.protocol import Protocol
 from ...weights import local as weights
 from ..core.feature import Batch, Bundle, Extractor, Feature
-from ..core.metric import LoneMetric
+from ..core.metric import NoReferenceMetric
 
 PREFIX = "pyiqa/"
 WEIGHTS = {"niqe": ("pyiqa-niqe",), "musiq": ("pyiqa-musiq",)}
@@ -71,7 +71,7 @@ def no_downloads() -> Iterator[list[Path]]:
 
 
 def create(name: str, device: torch.device) -> Any:
-    """A pyiqa metric that needs no counterpart, with files from the weights folder.
+    """A pyiqa metric that needs no compared_with, with files from the weights folder.
 
     Raises:
         RefbenchError: pyiqa is not installed, has no such metric, or a file of it is missing.
@@ -84,7 +84,9 @@ def create(name: str, device: torch.device) -> Any:
         ) from None
     offered = pyiqa.list_models(metric_mode="NR")
     if name not in offered:
-        raise RefbenchError(f"pyiqa has no metric {name!r} without counterpart; it has: {', '.join(offered)}")
+        raise RefbenchError(
+            f"pyiqa has no metric {name!r} without compared_with; it has: {', '.join(offered)}"
+        )
     with no_downloads() as asked:
         try:
             metric = pyiqa.create_metric(name, device=device)
@@ -97,8 +99,8 @@ def create(name: str, device: torch.device) -> Any:
             raise RefbenchError(f"pyiqa could not make {name!r} from files here: {reason}") from None
 
 
-def pyiqa_metric(name: str) -> LoneMetric:
-    """A pyiqa metric without counterpart as a metric of the catalogue.
+def pyiqa_metric(name: str) -> NoReferenceMetric:
+    """A pyiqa metric without compared_with as a metric of the catalogue.
 
     Raises:
         RefbenchError: pyiqa is not installed or has no such metric.
@@ -111,7 +113,9 @@ def pyiqa_metric(name: str) -> LoneMetric:
     facts = DEFAULT_CONFIGS.get(name)
     if facts is None or facts.get("metric_mode") != "NR":
         offered = [key for key, value in DEFAULT_CONFIGS.items() if value.get("metric_mode") == "NR"]
-        raise RefbenchError(f"pyiqa has no metric {name!r} without counterpart; it has: {', '.join(offered)}")
+        raise RefbenchError(
+            f"pyiqa has no metric {name!r} without compared_with; it has: {', '.join(offered)}"
+        )
 
     def load(device: torch.device) -> Extractor:
         metric = create(name, device)
@@ -127,14 +131,14 @@ def pyiqa_metric(name: str) -> LoneMetric:
         higher_is_better=not facts.get("lower_better", False),
         unit="1",
         bounds=(None, None),
-        counterpart="none",
+        compared_with="none",
         decimals=3,
         weights=WEIGHTS.get(name, ()),
         definition=f"pyiqa's {name} (range {facts.get('score_range', 'unknown')}), images at their own size.",
         licence="PolyForm-Noncommercial-1.0.0 (pyiqa); weights of their authors",
         citation="Chen et al.: IQA-PyTorch",
     )
-    return LoneMetric(
+    return NoReferenceMetric(
         protocol, Feature(f"{PREFIX}{name}", protocol.weights, load), lambda restored: restored[0][:, 0]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import FaultyInput, UnreadableImage
+from ...errors import InvalidInputError, UnreadableImageError
 from ...files import sha256_bytes
 from ...images import RGB, decode, read_rgb
 from ...records.reference_set import ReferenceSet, Target
@@ -16,16 +16,18 @@ def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
     """Decode a HQ image after checking its hash.
 
     Raises:
-        UnreadableImage: the file cannot be opened or decoded.
-        FaultyInput: the file is not the one that the set was built with.
+        UnreadableImageError: the file cannot be opened or decoded.
+        InvalidInputError: the file is not the one that the set was built with.
     """
     path = reference_set.hq_path(target.key)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(path, f"cannot be opened: {error.strerror or error}") from None
+        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
     if sha256_bytes(data) != target.hq_sha256:
-        raise FaultyInput(f"{path}: changed since the set was built (its hash differs); build the set again")
+        raise InvalidInputError(
+            f"{path}: changed since the set was built (its hash differs); build the set again"
+        )
     return decode(data, path).pixels
 
 
@@ -35,5 +37,5 @@ def read_submitted(pair: Paired) -> Decoded:
         return pair.reason
     try:
         return read_rgb(pair.path)
-    except UnreadableImage as error:
+    except UnreadableImageError as error:
         return error.reason

@@ -20,7 +20,7 @@ from ...errors import RefbenchError
 from ...records.reference_set import Target
 from ...weights import local as weights
 from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
-from ..core.metric import LoneMetric, Metric, PerImage, ReferenceMetric, SetMetric
+from ..core.metric import Metric, NoReferenceMetric, PerImage, ReferenceMetric, SetMetric
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -39,7 +39,7 @@ class Engine:
         key: names all of the above that moves a number, and the weights.
         pool: threads. On a CPU each runs whole networks on one core: so more cores never change a number,
             and nothing waits for the slowest core inside a layer.
-        turn: what a thread holds while it uses the device; a lock for one that all threads share.
+        device_lock: what a thread holds while it uses the device; a lock for one that all threads share.
     """
 
     metrics: tuple[Metric, ...]
@@ -50,7 +50,7 @@ class Engine:
     cache: Path | None
     key: str
     pool: ThreadPoolExecutor
-    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+    device_lock: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -69,7 +69,7 @@ class Engine:
         """Whether a metric compares the feature with that of the HQ image."""
         return any(
             m.feature.name == feature.name
-            and not isinstance(m, LoneMetric)
+            and not isinstance(m, NoReferenceMetric)
             and not (isinstance(m, SetMetric) and m.statistics)
             for m in self.metrics
         )
@@ -91,7 +91,7 @@ class Engine:
         wanted = self.precision == "bfloat16" and feature.halves
         try:
             half = torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
-            with self.turn, torch.inference_mode(), half:
+            with self.device_lock, torch.inference_mode(), half:
                 return self.extractors[feature.name](batch)
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
@@ -153,7 +153,7 @@ def give_back_memory() -> None:
 
 
 @contextmanager
-def steady(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+def deterministic(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     """Threads to score with, and the switches of torch and OpenCV that keep numbers the same.
 
     TF32 and the search for the fastest algorithm are off, deterministic algorithms of cuDNN on, and every

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...images import RGB
 from ...records.reference_set import ReferenceSet, Target
 from ..core.feature import Batch, Bundle, Feature
-from ..core.metric import ImageMetric, LoneMetric, PerImage, ReferenceMetric
+from ..core.metric import ImageMetric, NoReferenceMetric, PerImage, ReferenceMetric
 from .chunks import Chunk, Draft, Part, batches
 from .decoding import Decoded, read_hq, read_submitted
 from .engine import Engine, landmarks_of
@@ -164,7 +164,7 @@ class _Work:
         for metric in self.engine.per_image(feature):
             if isinstance(metric, ImageMetric):
                 self._score(metric, draft, rows, partial(metric.compare, restored, hq))
-            elif isinstance(metric, LoneMetric):
+            elif isinstance(metric, NoReferenceMetric):
                 self._score(metric, draft, rows, partial(metric.compare, restored))
 
     def _compare_with_references(

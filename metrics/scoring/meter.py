@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import RefbenchError
 from ..catalogue import find
 from ..core.feature import Batch, Landmarks
-from ..core.metric import GainMetric, ImageMetric, LoneMetric, ReferenceMetric, SetMetric
+from ..core.metric import GainMetric, ImageMetric, NoReferenceMetric, ReferenceMetric, SetMetric
 from ..core.tensors import check_images, check_pair
 from .engine import Engine, Precision, load
 
@@ -64,7 +64,7 @@ class Meter:
 
         Args:
             restored: (N, 3, H, W), RGB in [0, 1].
-            hq: the same of the HQ images; None for a metric without counterpart.
+            hq: the same of the HQ images; None for a no-reference metric.
             lq: the same of the LQ images, for a gain.
             references: N batches (N_i, 3, H_i, W_i), for a metric against references.
             landmarks: (N, 5, 2) of the HQ images, in pixels, for metrics that crop the face.
@@ -74,7 +74,7 @@ class Meter:
             RefbenchError: images of the wrong kind, or something that the metric needs is absent.
         """
         metric = self.metric
-        if isinstance(metric, LoneMetric):
+        if isinstance(metric, NoReferenceMetric):
             check_images(restored, "restored")
             return self._add(
                 metric.compare(self._extract(Batch.of(self._here(restored), _points(landmarks))))

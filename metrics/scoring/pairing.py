@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import FaultList
+from ...errors import FaultListError
 from ...files import sha256_bytes
 from ...records.reference_set import Target
 
@@ -33,7 +33,7 @@ def pair(
     A file that cannot be read or decoded is no fault of pairing: it becomes an unscored row with its reason.
 
     Raises:
-        FaultList: missing, extra, duplicate or wrong-size images, all of them at once. With
+        FaultListError: missing, extra, duplicate or wrong-size images, all of them at once. With
             ``allow_missing`` a missing image becomes an unscored row instead.
     """
     wanted = {target.key: target for target in targets}
@@ -51,8 +51,8 @@ def pair(
             wrong = f"{size[0]}x{size[1]}" if size else ""
             faults.append(f"wrong size: {images[key]} is {wrong}; wanted {target.width}x{target.height}")
     if faults:
-        mend = "Give one image for every key of the split, named KEY.png, of the size of its HQ image."
-        raise FaultList(name, faults, mend)
+        fix = "Give one image for every key of the split, named KEY.png, of the size of its HQ image."
+        raise FaultListError(name, faults, fix)
     return pairs
 
 

@@ -85,12 +85,12 @@ def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
     images = sum(len(batch) for batch in _vectors(scored.parts, name))
     if images < 2:
         return SetScore(value=None, images=images, warning="needs two images or more")
-    few = f"{images} images; below {metric.enough} the number is biased: compare at equal counts only"
+    few = f"{images} images; below {metric.min_images} the number is biased: compare at equal counts only"
     try:
         value = metric.compare(_vectors(scored.parts, name), _vectors(scored.hq_parts, name))
     except RefbenchError as error:
         return SetScore(value=None, images=images, warning=str(error))
-    return SetScore(value=value, images=images, warning=few if images < metric.enough else "")
+    return SetScore(value=value, images=images, warning=few if images < metric.min_images else "")
 
 
 def _vectors(paths: Sequence[Path], name: str) -> Iterator[npt.NDArray[np.float32]]:
@@ -152,9 +152,9 @@ def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:
         said = json.loads(path.read_text("utf-8"))
         return str(said["recipe_id"]), str(said["lq_hash"])
     except FileNotFoundError:
-        mend = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
+        fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
         raise RefbenchError(
-            f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {mend}"
+            f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {fix}"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RefbenchError(f"{path} is not readable: {error}") from None

@@ -23,7 +23,7 @@ from ..core.metric import GainMetric, Metric
 from ..protocols.no_reference import file_digests
 from .chunks import Chunk, Part, chunks
 from .distributed import ALONE, Shard
-from .engine import Engine, Precision, give_back_memory, load, steady
+from .engine import Engine, Precision, deterministic, give_back_memory, load
 from .harness import Opened, open_chunk, score_chunk
 from .pairing import Paired, lossy, pair
 from .provenance import digests_of, provenance, versions
@@ -114,7 +114,7 @@ def score_many(
         One record per entry, in order. Nothing is written but ``work`` and ``cache``.
 
     Raises:
-        FaultList: missing, extra, duplicate or wrong-size images, before anything is computed.
+        FaultListError: missing, extra, duplicate or wrong-size images, before anything is computed.
         RefbenchError: an unknown protocol, absent weights, no LQ images of that recipe, or an empty split.
     """
     metrics = select(protocols)
@@ -136,15 +136,15 @@ def score_many(
     digests = digests_of(metrics)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pool = stack.enter_context(steady(workers))
+        pool = stack.enter_context(deterministic(workers))
         place = torch.device("cpu" if device.startswith("mps") else device)
         computed = _computed(metrics)
         features = {metric.feature.name: metric.feature for metric in computed}
         extractors = {name: load(feature, place) for name, feature in features.items()}
         digests |= file_digests(features.values())
         key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
-        turn = nullcontext() if place.type == "cpu" else Lock()
-        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, turn)
+        device_lock = nullcontext() if place.type == "cpu" else Lock()
+        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, device_lock)
         parts = _score_parts(seen, targets, [*pairs, *untouched.values()], engine, folder, shard)
         facts = provenance(digests, str(place), precision, batch_size)
         lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))

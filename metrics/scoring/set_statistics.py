@@ -17,7 +17,7 @@ from ..core.feature import Batch, Landmarks
 from ..core.metric import SetMetric
 from ..distances.frechet import MomentStream
 from ..distances.statistics_file import Statistics
-from .engine import Engine, load, steady
+from .engine import Engine, deterministic, load
 from .provenance import digests_of
 
 Image = tuple[Path, Landmarks]
@@ -46,7 +46,7 @@ def measure_statistics(
     listed, source = _list(images, split)
     digests = digests_of([metric])
     place = torch.device(device)
-    with steady(workers) as pool, progress("statistics", len(listed)) as advance:
+    with deterministic(workers) as pool, progress("statistics", len(listed)) as advance:
         engine = Engine(
             (metric,),
             {metric.feature.name: load(metric.feature, place)},

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from ...errors import FaultList, FaultyInput
+from ...errors import FaultListError, InvalidInputError
 from ...files import canonical_json, replacing
 from ..networks.autoencoder import Autoencoder, AutoencoderConfig
 from ..networks.vision_tower import VisionTower, VisionTowerConfig
@@ -43,13 +43,13 @@ NOT_WEIGHTS = (
 )
 
 
-class UnusableWeights(FaultyInput):
+class UnusableWeightsError(InvalidInputError):
     """A file of weights that cannot be used. Nothing can go on without it: exit code 2."""
 
     exit_code: ClassVar[int] = 2
 
 
-class UnfitWeights(FaultList, UnusableWeights):
+class MismatchedWeightsError(FaultListError, UnusableWeightsError):
     """Weights of another network than the one to be filled, with every name and shape that does not fit."""
 
 
@@ -67,10 +67,10 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
     The second result is what one of our files says of itself (see `save_weights`), or nothing.
 
     Raises:
-        UnusableWeights: no such file, damaged, without tensors, or it refers to code.
+        UnusableWeightsError: no such file, damaged, without tensors, or it refers to code.
     """
     if not path.is_file():
-        raise UnusableWeights(f"{path}: no such file")
+        raise UnusableWeightsError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
             from safetensors import safe_open
@@ -80,15 +80,15 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
                 description = json.loads((opened.metadata() or {}).get(DESCRIPTION, "{}"))
                 return {name: opened.get_tensor(name) for name in names}, description
         content = _read_pickle(path)
-    except UnusableWeights:
+    except UnusableWeightsError:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
-        raise UnusableWeights(f"{path} is not a readable checkpoint: {reason}") from None
+        raise UnusableWeightsError(f"{path} is not a readable checkpoint: {reason}") from None
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise UnusableWeights(f"{path} holds no tensors by name; a state_dict was expected")
+        raise UnusableWeightsError(f"{path} holds no tensors by name; a state_dict was expected")
     return tensors, {}
 
 
@@ -99,8 +99,8 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
     raw weights of a released checkpoint; sampling uses the averaged ones.
 
     Raises:
-        UnusableWeights: see `read_tensors`.
-        UnfitWeights: names that are missing or unknown, or of another shape.
+        UnusableWeightsError: see `read_tensors`.
+        MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
     return refldm_of(path, *read_tensors(path), config, choose)
 
@@ -127,8 +127,8 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
     """Load an autoencoder from the released ``vqgan.ckpt`` or from a file of ours.
 
     Raises:
-        UnusableWeights: see `read_tensors`.
-        UnfitWeights: names that are missing or unknown, or of another shape.
+        UnusableWeightsError: see `read_tensors`.
+        MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
     return autoencoder_of(path, *read_tensors(path), config)
 
@@ -145,7 +145,7 @@ def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) 
     """The configuration inside one of our files; None for a file that is not ours.
 
     Raises:
-        UnusableWeights: it is that of another model.
+        UnusableWeightsError: it is that of another model.
     """
     if "config" not in description:
         return None
@@ -153,7 +153,7 @@ def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) 
         return kind.model_validate(description["config"])
     except (ValueError, ValidationError):
         found = description.get("model", "another model")
-        raise UnusableWeights(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
+        raise UnusableWeightsError(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
 
 
 def on_meta(build: Callable[[], Network]) -> Network:
@@ -179,7 +179,7 @@ def fill_strictly(
         others: a regular expression of names that may be in the file besides.
 
     Raises:
-        UnfitWeights: names that are missing or unknown, or of another shape, grouped.
+        MismatchedWeightsError: names that are missing or unknown, or of another shape, grouped.
     """
     wanted = {name: rename(name) for name in model.state_dict()}
     expected = set(wanted.values())
@@ -191,8 +191,8 @@ def fill_strictly(
         if found is not None and found.shape != value.shape:
             faults.append(f"{wanted[ours]} is {tuple(found.shape)}; wanted {tuple(value.shape)}")
     if faults:
-        mend = f"The file does not fit {type(model).__name__}: is it another model, or another release?"
-        raise UnfitWeights(str(path), faults, mend)
+        fix = f"The file does not fit {type(model).__name__}: is it another model, or another release?"
+        raise MismatchedWeightsError(str(path), faults, fix)
     model.load_state_dict({ours: tensors[theirs].float() for ours, theirs in wanted.items()}, assign=True)
     return model.eval().requires_grad_(False)
 
@@ -231,10 +231,10 @@ def _read_pickle(path: Path) -> Any:
     foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     code = [name for name in foreign if not name.startswith(INERT_MODULES)]
     if code:
-        mend = (
-            "get the file from its publisher again, or save its state_dict alone on a machine you can spare"
+        fix = "get the file from its publisher again, or save its state_dict alone on a machine you can spare"
+        raise UnusableWeightsError(
+            f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {fix}"
         )
-        raise UnusableWeights(f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {mend}")
     with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -268,8 +268,8 @@ def load_farl(path: Path, config: VisionTowerConfig | None = None) -> VisionTowe
     """Load the visual tower of a published FaRL or CLIP checkpoint; its text tower is passed over.
 
     Raises:
-        UnusableWeights: not a readable checkpoint.
-        UnfitWeights: names that are missing or unknown, or of another shape.
+        UnusableWeightsError: not a readable checkpoint.
+        MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
     tensors, _ = read_tensors(path)
     with torch.device("meta"):

@@ -27,7 +27,7 @@ from ..restorers.sampling import choose_sampling
 from .checkpoints import (
     Choice,
     Tensors,
-    UnusableWeights,
+    UnusableWeightsError,
     autoencoder_of,
     read_tensors,
     refldm_of,
@@ -44,8 +44,8 @@ def load_brought(
     """Load a restorer from a safetensors or PyTorch file, strictly by name and shape.
 
     Raises:
-        UnusableWeights: no such file, unreadable, refers to code, or of an unknown model.
-        UnfitWeights: names that are missing or unknown, or of another shape.
+        UnusableWeightsError: no such file, unreadable, refers to code, or of an unknown model.
+        MismatchedWeightsError: names that are missing or unknown, or of another shape.
         RefbenchError: an unknown preset or setting; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
@@ -55,9 +55,9 @@ def load_brought(
     if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
         return _released(path, tensors, preset, device)
     if holds_autoencoder(tensors):
-        raise UnusableWeights(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
+        raise UnusableWeightsError(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
     beside = path.with_suffix(".yaml").name
-    raise UnusableWeights(
+    raise UnusableWeightsError(
         f"{path} does not say what it is; write beside it {beside} with `model: CompositeContext` "
         "(or RefLdm) and `config:`, see docs/models.md"
     )
@@ -79,7 +79,7 @@ def convert_release(
     copy of the weights, their configuration and their licence.
 
     Raises:
-        UnusableWeights, UnfitWeights: see `load_brought`.
+        UnusableWeightsError, MismatchedWeightsError: see `load_brought`.
     """
     config = config or RefLdmConfig()
     tensors, description = read_tensors(source)
@@ -136,7 +136,7 @@ def load_composite_context(preset: str | None = None, device: str = "cpu") -> Co
         )
     restorer = load_brought(path, preset, device)
     if not isinstance(restorer, CompositeContextRestorer):
-        raise UnusableWeights(f"{path} holds a ReF-LDM; wanted a composite-context model")
+        raise UnusableWeightsError(f"{path} holds a ReF-LDM; wanted a composite-context model")
     return restorer
 
 
@@ -144,7 +144,7 @@ def read_beside(path: Path) -> Mapping[str, Any]:
     """What the YAML file beside ``path`` says of it; empty where there is none.
 
     Raises:
-        UnusableWeights: unreadable, or without ``model`` and ``config``.
+        UnusableWeightsError: unreadable, or without ``model`` and ``config``.
     """
     beside = path.with_suffix(".yaml")
     if not beside.is_file():
@@ -152,7 +152,7 @@ def read_beside(path: Path) -> Mapping[str, Any]:
     try:
         said = yaml.safe_load(beside.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UnusableWeights(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
+        raise UnusableWeightsError(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(said, dict) or not {"model", "config"} <= said.keys():
-        raise UnusableWeights(f"{beside} must hold `model` and `config`")
+        raise UnusableWeightsError(f"{beside} must hold `model` and `config`")
     return said

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...files import canonical_json, sha256_file
 from ...records.run_manifest import RestorerCard
 from ..composite_context.restorer import CompositeContextRestorer, CompositeSampling
@@ -65,11 +65,13 @@ class AtSize:
         """Restore one batch; see `models.restorer.Restorer`.
 
         Raises:
-            FaultyInput: images that are not square; see also `LatentRestorer.restore`.
+            InvalidInputError: images that are not square; see also `LatentRestorer.restore`.
         """
         height, width = lq.shape[-2:]
         if height != width:
-            raise FaultyInput(f"the image is {width}x{height}; a mini takes aligned faces, which are square")
+            raise InvalidInputError(
+                f"the image is {width}x{height}; a mini takes aligned faces, which are square"
+            )
         small = self.restorer.restore(_at(lq, SIZE), [_at(own, SIZE) for own in references], generators)
         return _at(small, height).clamp(0, 1)
 
@@ -121,7 +123,7 @@ def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDE
         folder: where the minis are.
 
     Raises:
-        FaultyInput: it was trained on another autoencoder, or the file would be above 20 MB.
+        InvalidInputError: it was trained on another autoencoder, or the file would be above 20 MB.
     """
     tensors, description = read_tensors(run / "weights.safetensors")
     name = str(description["name"])
@@ -130,11 +132,11 @@ def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDE
         shared, _ = read_tensors(folder / f"{SHARED}.safetensors")
         inwards = [key for key in shared if key.startswith(("encoder.", "quant_conv."))]
         if any(not torch.equal(shared[key], tensors[f"{SHARED}.{key}"].half()) for key in inwards):
-            raise FaultyInput(f"{run} was trained on another autoencoder than the packed one")
+            raise InvalidInputError(f"{run} was trained on another autoencoder than the packed one")
     halves = {key: value.half().contiguous() for key, value in own.items()}
     size = sum(value.nbytes for value in halves.values())
     if size > LIMIT:
-        raise FaultyInput(f"{run}: {size / 1e6:.1f} MB; a mini has at most {LIMIT / 1e6:.0f} MB")
+        raise InvalidInputError(f"{run}: {size / 1e6:.1f} MB; a mini has at most {LIMIT / 1e6:.0f} MB")
     described: dict[str, Any] = {**description, "name": f"{name}-mini", **(facts or {})}
     path = folder / f"{name}.safetensors"
     write_tensors(path, halves, canonical_json(described))

@@ -23,7 +23,7 @@ from ..refldm.restorer import RefLdmRestorer, RefLdmSampling
 from ..restorers.sampling import choose_sampling
 from .checkpoints import (
     Tensors,
-    UnusableWeights,
+    UnusableWeightsError,
     fill_strictly,
     load_farl,
     on_meta,
@@ -40,7 +40,7 @@ def load_trained(
     """Load a restorer from a file that `checkpoints.save_weights` wrote.
 
     Raises:
-        UnusableWeights: not such a file, or one of another network.
+        UnusableWeightsError: not such a file, or one of another network.
         RefbenchError: an unknown preset; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
@@ -61,7 +61,7 @@ def restorer_of(
     A preset is one of those of the model's kind, the first by default.
 
     Raises:
-        UnusableWeights, RefbenchError: see `load_trained`.
+        UnusableWeightsError, RefbenchError: see `load_trained`.
     """
     kind = description.get("model", "no model")
     if kind == "RefLdm":
@@ -82,7 +82,7 @@ def restorer_of(
         network.towers = load_towers(config.context, device)
         card = _card(path, description, network, sampling.references, sampling.describe())
         return CompositeContextRestorer(network, sampling, card, device)
-    raise UnusableWeights(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
+    raise UnusableWeightsError(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
 
 
 def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:

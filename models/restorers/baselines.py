@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...images import RGB, to_uint8
 from ...records.run_manifest import RestorerCard
 
@@ -46,10 +46,12 @@ class ReferenceCopy:
         """Restore one batch; see `models.restorer.Restorer`.
 
         Raises:
-            FaultyInput: an image without references.
+            InvalidInputError: an image without references.
         """
         if any(len(own) == 0 for own in references):
-            raise FaultyInput("this restorer copies the first reference, and the image has no reference")
+            raise InvalidInputError(
+                "this restorer copies the first reference, and the image has no reference"
+            )
         return torch.stack([own[0] for own in references]).to(lq)
 
 

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ...errors import FaultyInput
+from ...errors import InvalidInputError
 from ...records.run_manifest import RestorerCard
 from ..diffusion.ddim import Denoise, ddim, spaced_timesteps
 from ..diffusion.dpm_solver import dpm_solver
@@ -73,14 +73,14 @@ class LatentRestorer(ABC, Generic[Model]):
         """Restore one batch; see `models.restorer.Restorer`.
 
         Raises:
-            FaultyInput: an image without references, or of a size that the model does not take.
+            InvalidInputError: an image without references, or of a size that the model does not take.
         """
         height, width = lq.shape[-2:]
         if height % self.model.side_step or width % self.model.side_step:
             step = self.model.side_step
-            raise FaultyInput(f"the image is {width}x{height}; its sides must be multiples of {step}")
+            raise InvalidInputError(f"the image is {width}x{height}; its sides must be multiples of {step}")
         if self.sampling.references and any(len(own) == 0 for own in references):
-            raise FaultyInput("the model needs at least one reference, and the image has none")
+            raise InvalidInputError("the model needs at least one reference, and the image has none")
         restored = torch.empty_like(lq)
         with torch.inference_mode():
             for members in self._groups([min(len(own), self.sampling.references) for own in references]):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...images import RGB, read_rgb, to_uint8, write_png
 from ...progress import progress
 from ...records.run_manifest import Job, close_ledger, open_ledger
@@ -62,7 +62,7 @@ def restore_images(
     Raises:
         RefbenchError: ``out`` holds images of another run; a key twice; a batch size below 1; a restorer
             that cannot run at all.
-        FaultList: inputs that are absent.
+        FaultListError: inputs that are absent.
     """
     if batch_size < 1:
         raise RefbenchError(f"batch_size must be at least 1; got {batch_size}")
@@ -126,7 +126,7 @@ def _restore_batch(
     for job in batch:
         try:
             faces.append(_read_face(job))
-        except FaultyInput as fault:
+        except InvalidInputError as fault:
             outcomes.append((job.key, str(fault)))
     groups = [[face] for face in faces] if isinstance(restorer, FileRestorer) else list(_alike(faces))
     seconds = 0.0
@@ -136,7 +136,7 @@ def _restore_batch(
         try:
             images = _run(restorer, group, seed)
         except (Exception, SystemExit) as error:
-            if isinstance(error, RefbenchError) and not isinstance(error, FaultyInput):
+            if isinstance(error, RefbenchError) and not isinstance(error, InvalidInputError):
                 raise
             if len(group) > 1:
                 groups = [[face] for face in group] + groups
@@ -157,7 +157,7 @@ def _read_face(job: Job) -> _Face:
     for path, reference in zip(job.references, references, strict=True):
         if reference.shape != lq.shape:
             sizes = f"{reference.shape[1]}x{reference.shape[0]}, its LQ image {lq.shape[1]}x{lq.shape[0]}"
-            raise FaultyInput(f"reference {path.name} is {sizes}; they must be of one size")
+            raise InvalidInputError(f"reference {path.name} is {sizes}; they must be of one size")
     return _Face(job, lq, references)
 
 
@@ -180,10 +180,10 @@ def _run(restorer: AnyRestorer, faces: Sequence[_Face], seed: int) -> Sequence[T
             [torch.Generator().manual_seed(one) for one in seeds],
         )
     if not isinstance(restored, Tensor):
-        raise FaultyInput(f"the restorer returned {type(restored).__name__}; wanted a tensor")
+        raise InvalidInputError(f"the restorer returned {type(restored).__name__}; wanted a tensor")
     wanted = (len(faces), 3, *faces[0].lq.shape[:2])
     if tuple(restored.shape) != wanted:
-        raise FaultyInput(f"the restorer returned {tuple(restored.shape)}; wanted {wanted}")
+        raise InvalidInputError(f"the restorer returned {tuple(restored.shape)}; wanted {wanted}")
     return list(restored.cpu())
 
 
@@ -214,4 +214,4 @@ def _to_rgb(image: Tensor | RGB) -> RGB:
 def _reason(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     said = text[0] if text else ""
-    return said if isinstance(error, FaultyInput) else f"{type(error).__name__}: {said}"
+    return said if isinstance(error, InvalidInputError) else f"{type(error).__name__}: {said}"

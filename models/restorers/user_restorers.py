@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_file, sha256_json
 from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
 from ...records.run_manifest import Job, RestorerCard
@@ -96,7 +96,7 @@ class CommandRestorer:
         """Restore one face; see `models.restorer.FileRestorer`.
 
         Raises:
-            FaultyInput: the command fails, takes longer than ``time_limit`` seconds or writes no image.
+            InvalidInputError: the command fails, takes longer than ``time_limit`` seconds or writes no image.
         """
         with tempfile.TemporaryDirectory(prefix="refbench-") as folder:
             out = Path(folder) / "restored.png"
@@ -108,12 +108,12 @@ class CommandRestorer:
             except OSError as error:
                 raise RefbenchError(f"{words[0]} cannot be run: {error.strerror}") from None
             except subprocess.TimeoutExpired:
-                raise FaultyInput(f"the command took longer than {self.time_limit:g} s") from None
+                raise InvalidInputError(f"the command took longer than {self.time_limit:g} s") from None
             if ended.returncode != 0:
                 said = (ended.stderr.strip() or ended.stdout.strip() or "it said nothing").splitlines()[-1]
-                raise FaultyInput(f"the command ended with code {ended.returncode}: {said}")
+                raise InvalidInputError(f"the command ended with code {ended.returncode}: {said}")
             if not out.exists():
-                raise FaultyInput("the command ended well but wrote no image to {out}")
+                raise InvalidInputError("the command ended well but wrote no image to {out}")
             return read_rgb(out)
 
     def _words(self, job: Job, out: Path, seed: int) -> list[str]:
@@ -148,13 +148,13 @@ class FolderRestorer:
         """Read the image of ``job``; see `models.restorer.FileRestorer`.
 
         Raises:
-            FaultyInput: no image, or more than one, is named by the key.
+            InvalidInputError: no image, or more than one, is named by the key.
         """
         named = [self.folder / f"{job.key}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
         found = [path for path in named if path.is_file()]
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
-            raise FaultyInput(f"{self.folder} should hold one image named {job.key}; it holds {names}")
+            raise InvalidInputError(f"{self.folder} should hold one image named {job.key}; it holds {names}")
         return read_rgb(found[0])
 
 
@@ -185,7 +185,7 @@ class OnnxRestorer:
         except Exception as error:
             raise RefbenchError(f"{path} is not a usable ONNX file: {str(error).splitlines()[0]}") from None
         if provider not in self.session.get_providers():
-            raise RefbenchError(f"{provider} is not available; restore with --device cpu or mend onnxruntime")
+            raise RefbenchError(f"{provider} is not available; restore with --device cpu or fix onnxruntime")
         inputs = self.session.get_inputs()
         shapes = [tuple(given.shape) for given in inputs]
         if [len(shape) for shape in shapes] not in ([4], [4, 5]):
@@ -209,7 +209,7 @@ class OnnxRestorer:
         """Restore one batch; see `models.restorer.Restorer`.
 
         Raises:
-            FaultyInput: the file is made for another size or number of references.
+            InvalidInputError: the file is made for another size or number of references.
         """
         return torch.cat([self._one(image, own) for image, own in zip(lq, references, strict=True)])
 
@@ -217,7 +217,7 @@ class OnnxRestorer:
         given = [lq[None], references[None]][: len(self.inputs)]
         for wanted, values in zip(self.inputs, given, strict=True):
             if any(isinstance(w, int) and w != g for w, g in zip(wanted.shape, values.shape, strict=True)):
-                raise FaultyInput(
+                raise InvalidInputError(
                     f"the file's input {wanted.name!r} is {wanted.shape}; got {list(values.shape)}"
                 )
         feed: dict[str, Any] = {}

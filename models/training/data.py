@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ...degradations.recipes.lookup import load_recipe
 from ...degradations.training.dataset import TrainingPairs
-from ...errors import FaultyInput, RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...records.reference_set import ReferenceSet, Target
 from .config import DataSettings
 from .distributed import Workers
@@ -58,7 +58,7 @@ class Batches:
     """The batches of a run.
 
     Raises:
-        FaultyInput: no image, images of another size, or people who are in another split too.
+        InvalidInputError: no image, images of another size, or people who are in another split too.
     """
 
     def __init__(
@@ -152,16 +152,18 @@ def _check(
 ) -> None:
     if not targets:
         some = any(target.split == settings.split for target in chosen.targets)
-        mend = (
+        fix = (
             "build it from people with two photos or more, or train what needs none (autoencoder, ldm)"
             if some
             else f"its splits are {', '.join(sorted({target.split for target in chosen.targets}))}"
         )
-        raise FaultyInput(f"{chosen.root}: no image with references in the split {settings.split!r}; {mend}")
+        raise InvalidInputError(
+            f"{chosen.root}: no image with references in the split {settings.split!r}; {fix}"
+        )
     sizes = {(target.width, target.height) for target in targets} - {(image_size, image_size)}
     if sizes:
         width, height = min(sizes)
-        raise FaultyInput(
+        raise InvalidInputError(
             f"{chosen.root}: images are {width}x{height}, the model takes {image_size}x{image_size}; "
             f"build the set with --size {image_size}"
         )

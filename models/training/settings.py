@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from ...errors import FaultList, RefbenchError
+from ...errors import FaultListError, RefbenchError
 from .config import AnyRun, TrainConfig
 
 HARMLESS = (
@@ -30,7 +30,7 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
     """A configuration from layers of settings, later ones first in rank, nested ones merged by name.
 
     Raises:
-        FaultList: unknown names or values that do not fit, all at once.
+        FaultListError: unknown names or values that do not fit, all at once.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -42,7 +42,7 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
         faults = [
             f"{'.'.join(map(str, fault['loc'][1:])) or 'run'}: {fault['msg']}" for fault in error.errors()
         ]
-        raise FaultList("training settings", faults) from None
+        raise FaultListError("training settings", faults) from None
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:

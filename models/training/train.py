@@ -20,7 +20,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ...errors import FaultList, FaultyInput, RefbenchError
+from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import replacing, write_text
 from ...images import to_uint8, write_png
 from ...progress import progress, say
@@ -69,7 +69,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
 
     Raises:
         RefbenchError: ``out`` is a run of other settings, which are listed; weights that are absent.
-        FaultyInput: images that do not fit; a loss that is NaN or infinite (the last checkpoint is kept).
+        InvalidInputError: images that do not fit; a loss that is NaN or infinite (the last file stays).
     """
     workers = Workers.join(device)
     task = make_task(run, device)
@@ -150,7 +150,7 @@ class State:
         """Do one step of the optimisers.
 
         Raises:
-            FaultyInput: a loss that is NaN or infinite.
+            InvalidInputError: a loss that is NaN or infinite.
         """
         self.step += 1
         parts = (self.weights, self.adversary)
@@ -170,7 +170,7 @@ class State:
         logged = {name: workers.average(value) for name, value in sums.items()}
         if not all(math.isfinite(float(value)) for value in logged.values()):
             values = ", ".join(f"{name} {float(value):g}" for name, value in logged.items())
-            raise FaultyInput(
+            raise InvalidInputError(
                 f"step {self.step}: the loss is not finite ({values}) on {', '.join(batch.keys)}; "
                 "the last checkpoint is kept: lower optimiser.rate or set optimiser.clip"
             )
@@ -230,7 +230,7 @@ class State:
 
         Raises:
             RefbenchError: it is damaged.
-            FaultList: it is of other settings.
+            FaultListError: it is of other settings.
         """
         path = out / "last.pt"
         if not path.exists():
@@ -242,7 +242,9 @@ class State:
             raise RefbenchError(f"{path} cannot be gone on from: {error}") from None
         changed = differences(earlier, self.run)
         if changed:
-            raise FaultList(f"{out} is a run of other settings (there, now)", changed, "Name another folder.")
+            raise FaultListError(
+                f"{out} is a run of other settings (there, now)", changed, "Name another folder."
+            )
         with torch.no_grad():
             for own, saved in (
                 (self.weights, "weights"),

@@ -24,7 +24,7 @@ from refbench.builders.review.summary import overview
 from refbench.builders.settings.options import BuildOptions, read_options
 from refbench.builders.settings.overrides import Overrides
 from refbench.builders.verify import verify_set
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.faces.align import FFHQ_512, template_at
 from refbench.faces.face import Face
 from refbench.files import sha256_file
@@ -381,7 +381,7 @@ def test_folders_may_say_who_is_who(
     assert len({target.identity for target in found.targets}) == PEOPLE + 1
     assert all(len(t.references) == EACH - 1 for t in found.targets if t.key != "once--0")
     write_png(tmp_path / "loose" / "a.png", person(0, 0))
-    with pytest.raises(FaultList, match=r"a\.png lies in no person's folder"):
+    with pytest.raises(FaultListError, match=r"a\.png lies in no person's folder"):
         build_set(tmp_path / "loose", tmp_path / "other", options(identities="folders"))
 
 

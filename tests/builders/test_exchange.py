@@ -18,7 +18,7 @@ from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import manifest_faults, verify_set
 from refbench.degradations.engine.degrade import degrade
 from refbench.degradations.recipes.lookup import load_recipe
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.images import RGB, read_rgb, write_png
 from refbench.records.reference_set import ReferenceSet, Target
 from typer.testing import CliRunner, Result
@@ -115,7 +115,7 @@ def test_the_parquet_export_comes_back_as_the_same_set(built: Path, tmp_path: Pa
         assert one.references == two.references
     info = json.loads((tmp_path / "one" / "refbench.json").read_text())
     (tmp_path / "one" / "refbench.json").write_text(json.dumps(info | {"content_hash": "0" * 64}))
-    with pytest.raises(FaultList, match="content hash"):
+    with pytest.raises(FaultListError, match="content hash"):
         read_parquet(tmp_path / "one", tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -179,11 +179,11 @@ def test_lq_images_from_elsewhere_join_the_set_under_the_checks_of_pairs(built: 
     verified = CliRunner().invoke(app, ["verify", str(out)])
     assert f"{len(keys)} of {len(keys)} images as imported" in verified.output
     assert "not empty" in str(run().exception)
-    assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultList)
+    assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultListError)
     assert len(every.faults) == len(found.select("all")) - len(keys)
     write_png(source / f"{keys[0]}.png", np.zeros((64, 64, 3), np.uint8))
     write_png(source / "stranger.png", np.zeros((128, 128, 3), np.uint8))
-    assert isinstance(wrong := run("--name", "again").exception, FaultList)
+    assert isinstance(wrong := run("--name", "again").exception, FaultListError)
     assert [fault.partition(":")[2] for fault in sorted(wrong.faults)] == [
         " LQ is 64x64 pixels, HQ 128x128",
         " has no HQ image",

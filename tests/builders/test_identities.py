@@ -15,7 +15,7 @@ from refbench.builders.identities.clustering_metrics import judge, judge_thresho
 from refbench.builders.identities.identify import kept_together
 from refbench.builders.identities.pair_search import Pairs, find_pairs
 from refbench.builders.settings.overrides import Overrides
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 
 
 def pairs_of(*edges: tuple[int, int]) -> Pairs:
@@ -111,7 +111,7 @@ def test_keys_that_yaml_takes_for_numbers_or_words_stay_keys(tmp_path: Path) -> 
 def test_a_file_of_overrides_names_every_fault_at_once(tmp_path: Path) -> None:
     path = tmp_path / "by_eye.yaml"
     path.write_text("merge: [[a, nobody]]\nsplit: [[a], [a, b]]\ndrop: [gone]\n")
-    with pytest.raises(FaultList) as refusal:
+    with pytest.raises(FaultListError) as refusal:
         Overrides.read(path).check({"a", "b"})
     assert len(refusal.value.faults) == 3
     assert all(word in str(refusal.value) for word in ("nobody", "gone", "two groups"))

@@ -17,7 +17,7 @@ from refbench.builders.exchange.release import Counts
 from refbench.builders.rebuild import rebuild_set
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import verify_set
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.images import RGB, write_png
 from refbench.records.reference_set import ReferenceSet
 
@@ -121,7 +121,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "b.png,\"['10.png']\"\n"
     )
     test = "gt_image,lq_image,ref_image\n10.png,10.png,\"['11.png']\"\n"
-    with pytest.raises(FaultList) as refusal:
+    with pytest.raises(FaultListError) as refusal:
         read_release(release(tmp_path, train=train, test=test, train_list="8.png\n8.png\n..\\x.png\n"))
     text = str(refusal.value)
     for words in (

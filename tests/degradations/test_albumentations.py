@@ -16,7 +16,7 @@ from refbench.degradations.operations.true_colour import TrueColourCompression
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.training.transforms import Degrade, recipe_of_pipeline
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from torch.utils.data import DataLoader, Dataset
 
 RGB = npt.NDArray[np.uint8]
@@ -113,7 +113,7 @@ def test_jpeg_in_a_pipeline_codes_true_colours(face: RGB) -> None:
     encoded = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
     true = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
     own = A.ImageCompression(quality_range=(40, 40), p=1.0)
-    assert (own(image=face)["image"] != true).any(), "albumentations has mended its channel order"
+    assert (own(image=face)["image"] != true).any(), "albumentations has fixed its channel order"
     recipe = recipe_of_pipeline(own, "jpeg-only")
     np.testing.assert_array_equal(degrade(face, recipe, 0, "a").pixels, true)
     np.testing.assert_array_equal(
@@ -139,7 +139,7 @@ def edited(change: dict[str, Any]) -> dict[str, Any]:
 )
 def test_faulty_pipelines_are_told(change: dict[str, Any], answer: str) -> None:
     Recipe.from_dict(edited({}))
-    with pytest.raises(FaultList, match=answer):
+    with pytest.raises(FaultListError, match=answer):
         Recipe.from_dict(edited(change))
 
 

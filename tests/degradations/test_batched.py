@@ -17,7 +17,7 @@ from refbench.degradations.operations.distributions import Fixed, Uniform
 from refbench.degradations.recipes.bundled import RECIPES
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.recipes.steps import Step
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 
 KEYS = ["a", "b", "c", "d", "e"]
 
@@ -114,6 +114,6 @@ def test_wrong_batches_are_refused(faces: npt.NDArray[np.uint8]) -> None:
     ):
         with pytest.raises(RefbenchError, match="HQ is floating point"):
             degrade_batch(batch, recipe, 0, keys)
-    with pytest.raises(FaultyInput, match="too small for a kernel"):
+    with pytest.raises(InvalidInputError, match="too small for a kernel"):
         degrade_batch(torch.zeros(1, 3, 16, 16), recipe, 0, ["a"])
     assert degrade_batch(torch.zeros(0, 3, 64, 64), recipe, 0, []).shape == (0, 3, 64, 64)

@@ -14,7 +14,7 @@ from refbench.degradations.recipes.draws import Draw
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.training.augment import Augmentation, mirrored
 from refbench.degradations.training.dataset import TrainingPairs
-from refbench.errors import FaultList, RefbenchError, UnreadableImage
+from refbench.errors import FaultListError, RefbenchError, UnreadableImageError
 from refbench.images import read_rgb, write_png
 from scipy import stats
 from torch.utils.data import DataLoader
@@ -140,7 +140,7 @@ def test_pictures_are_kept_within_bounds(hq: dict[str, Path], tmp_path: Path) ->
     for name in ("hq", "lq", "references"):
         assert torch.equal(kept[0][name], before[0][name])
         assert torch.equal(before[0][name], before[1][name])
-    with pytest.raises(UnreadableImage, match=r"p1\.png"):
+    with pytest.raises(UnreadableImageError, match=r"p1\.png"):
         bounded[0]
 
 
@@ -151,7 +151,7 @@ def test_transparent_targets_are_refused_though_they_were_read_as_references(
     Image.new("RGBA", (96, 96), (10, 20, 30, 40)).save(clear)
     pairs = TrainingPairs({"p0": hq["p0"], "p1": clear}, {"p0": [clear], "p1": [hq["p0"]]}, RECIPE)
     assert len(pairs[0]["references"]) == 5
-    with pytest.raises(UnreadableImage, match="transparency"):
+    with pytest.raises(UnreadableImageError, match="transparency"):
         pairs[1]
 
 
@@ -162,7 +162,7 @@ def test_fixed_lq(hq: dict[str, Path], references: dict[str, list[Path]]) -> Non
 
 
 def test_what_is_absent_is_told_at_once(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         TrainingPairs(hq, {"p0": references["p0"]}, RECIPE, lq={"p0": hq["p0"], "p1": hq["p1"]})
     assert len(told.value.faults) == 5
     with pytest.raises(RefbenchError, match="one HQ image"):

@@ -16,7 +16,7 @@ from refbench.degradations.lq.verify import verify
 from refbench.degradations.operations.registry import OPERATIONS
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.reports.recipes_doc import renewed
-from refbench.errors import FaultList
+from refbench.errors import FaultListError
 from refbench.files import sha256_file
 from refbench.images import write_png
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
@@ -61,7 +61,7 @@ def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
     text = examples("yaml")[0].replace("radius", "radios", 1).replace("[20, 80]", "[20, 120]")
     text = text.replace("radios: {uniform: [0, 4]}", "radios: 2\n  radius: 1")
     (tmp_path / "phone.yaml").write_text(text)
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         load_recipe(tmp_path / "phone.yaml")
     printed = re.search(r"```\nrefbench: (.*?)```", (DOCS / "add_a_recipe.md").read_text("utf-8"), re.DOTALL)
     assert printed is not None

@@ -18,7 +18,7 @@ from refbench.degradations.operations.distributions import Fixed
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.recipes.steps import Step
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.images import read_rgb, write_png
 from refbench.records.lq_set import LqInfo, lq_hash, read_rows
 
@@ -135,8 +135,8 @@ def test_a_run_that_made_nothing_binds_nobody(images: Images, tmp_path: Path) ->
     unfit = Recipe("phone", 1, (Step("downscale", {"by": Fixed(2)}),))
     with pytest.raises(RefbenchError, match="end it with the operation full_size"):
         synthesise(images, unfit, tmp_path / "lq", 0)
-    mended = Recipe("phone", 1, (*unfit.steps, Step("full_size")))
-    assert synthesise(images, mended, tmp_path / "lq", 0).images == len(images)
+    fixed = Recipe("phone", 1, (*unfit.steps, Step("full_size")))
+    assert synthesise(images, fixed, tmp_path / "lq", 0).images == len(images)
 
 
 def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path
     write_png(images["p1"], np.zeros((12, 12, 3), dtype=np.uint8))
     images["p2"].write_bytes(images["p2"].read_bytes()[:200])
     images["p3"] = tmp_path / "absent.png"
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         synthesise(images, RECIPE, tmp_path / "lq", 0, sizes={"p4": (512, 512)})
     assert [fault.partition(":")[0] for fault in told.value.faults] == ["p0", "p1", "p2", "p3", "p4"]
     words = (
@@ -162,7 +162,7 @@ def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path
 def test_no_images_and_unsafe_keys(images: Images, tmp_path: Path) -> None:
     with pytest.raises(RefbenchError, match="no HQ images"):
         synthesise({}, RECIPE, tmp_path / "lq", 0)
-    with pytest.raises(FaultList, match=r"'\.\./x' cannot name a file"):
+    with pytest.raises(FaultListError, match=r"'\.\./x' cannot name a file"):
         synthesise({"../x": images["p0"]}, RECIPE, tmp_path / "lq", 0)
 
 
@@ -183,7 +183,7 @@ def test_verify_finds_every_kind_of_change(images: Images, tmp_path: Path) -> No
     write_png(images["p3"], read_rgb(images["p3"])[:90])
     images["new"] = images["p4"]
     del images["p5"]
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         verify(images, lq)
     assert {fault.partition(":")[0]: fault.partition(": ")[2] for fault in told.value.faults} == {
         "p0": f"{lq / 'p0.png'}: cannot be opened: No such file or directory",
@@ -200,15 +200,15 @@ def test_verify_compares_draws_and_pixels_with_the_recipe(images: Images, tmp_pa
     synthesise(images, RECIPE, lq, 0)
     info = json.loads((lq / "lq.json").read_text())
     (lq / "lq.json").write_text(json.dumps(info | {"seed": 1}))
-    with pytest.raises(FaultList, match=r"p0: its draws are not the recipe's: blur"):
+    with pytest.raises(FaultListError, match=r"p0: its draws are not the recipe's: blur"):
         verify(images, lq)
     changed = json.loads(json.dumps(info))
     changed["steps"]["steps"][3]["quality"] = {"uniform": [10, 20]}
     (lq / "lq.json").write_text(json.dumps(changed))
-    with pytest.raises(FaultList, match="its recipe is not the one whose fingerprint it gives"):
+    with pytest.raises(FaultListError, match="its recipe is not the one whose fingerprint it gives"):
         verify(images, lq)
     (lq / "lq.json").write_text(json.dumps(info | {"lq_hash": "0" * 64}))
-    with pytest.raises(FaultList, match=r"does not belong to lq\.json"):
+    with pytest.raises(FaultListError, match=r"does not belong to lq\.json"):
         verify(images, lq)
     (lq / "lq.json").unlink()
     with pytest.raises(RefbenchError, match="not a whole LQ folder"):
@@ -234,7 +234,7 @@ def test_verify_tells_rounding_from_other_pixels(
     assert verify(images, tmp_path / "rounded").rounded == tuple(sorted(images))
     monkeypatch.setattr(module, "degrade", nudged(16))
     synthesise(images, RECIPE, tmp_path / "other", 0)
-    with pytest.raises(FaultList, match="made again it differs by up to 16 levels"):
+    with pytest.raises(FaultListError, match="made again it differs by up to 16 levels"):
         verify(images, tmp_path / "other")
 
 
@@ -246,7 +246,7 @@ def test_import_keeps_bytes_and_hash(images: Images, tmp_path: Path) -> None:
     Image.fromarray(read_rgb(official / "p0.png")).save(official / "p0.bmp")
     (official / "p0.png").unlink()
     write_png(official / "extra.png", read_rgb(images["p0"]))
-    with pytest.raises(FaultList, match="extra: has no HQ image"):
+    with pytest.raises(FaultListError, match="extra: has no HQ image"):
         import_lq(images, official, tmp_path / "in", "official-moderate")
     info = import_lq(images, official, tmp_path / "in", "official-moderate", ignore_extra=True)
     assert (info.origin, info.recipe_id, info.lq_hash) == (
@@ -267,7 +267,7 @@ def test_import_refuses_wrong_pairs(images: Images, tmp_path: Path) -> None:
         write_png(official / f"{key}.png", read_rgb(tmp_path / "lq" / f"{other}.png"))
     write_png(official / "p2.png", read_rgb(official / "p2.png")[:50])
     Image.new("RGBA", (80, 96), (1, 2, 3, 40)).save(official / "p3.png")
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         import_lq(images, official, tmp_path / "in", "official")
     faults = "\n".join(told.value.faults)
     assert "p0: looks like the LQ image of p1" in faults
@@ -288,5 +288,5 @@ def test_input_is_never_written_to(images: Images, tmp_path: Path) -> None:
 
 
 def test_an_image_smaller_than_its_kernel_names_the_size() -> None:
-    with pytest.raises(FaultyInput, match="needs 21 a side"):
+    with pytest.raises(InvalidInputError, match="needs 21 a side"):
         degrade(np.zeros((20, 40, 3), dtype=np.uint8), RECIPE, 0, "a")

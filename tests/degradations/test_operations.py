@@ -16,7 +16,7 @@ from refbench.degradations.recipes.classical import classical_steps
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.reports.quick_quality import psnr, ssim
-from refbench.errors import FaultyInput
+from refbench.errors import InvalidInputError
 
 Pixels = npt.NDArray[np.float64]
 MILDEST = {
@@ -134,7 +134,7 @@ def test_colours(face: Pixels) -> None:
 
 def test_a_picture_smaller_than_the_kernel_is_refused(face: Pixels) -> None:
     with pytest.raises(
-        FaultyInput, match=r"20x20 pixels is too small for a kernel 41 wide: it needs 21 a side"
+        InvalidInputError, match=r"20x20 pixels is too small for a kernel 41 wide: it needs 21 a side"
     ):
         apply("blur", face[:20, :20], {"sigma_x": 1.0})
 

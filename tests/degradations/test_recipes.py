@@ -14,7 +14,7 @@ from refbench.degradations.recipes.lookup import bundled, load_recipe
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.recipes.severity import severity
 from refbench.degradations.recipes.steps import Branch, OneOf, Step
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 
 WHOLE = """
 name: mine
@@ -113,24 +113,24 @@ def test_unknown_names(name: str, answer: str) -> None:
     ],
 )
 def test_faulty_steps_are_told_with_their_place(change: dict[str, object], answer: str) -> None:
-    with pytest.raises(FaultList, match=answer):
+    with pytest.raises(FaultListError, match=answer):
         Recipe.from_dict({"name": "faulty", "version": 1, "steps": [change]})
 
 
 def test_all_faults_are_told_at_once() -> None:
     steps = [{"operation": "jpeg", "quality": 0}, {"operation": "defocus", "radios": 1}]
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         Recipe.from_dict({"name": "Bad Name", "version": 0, "steps": steps})
     assert len(told.value.faults) == 5
     steps += [{"operation": "blur", "sigma_x": {"uniform": [3, 1]}}, {"operation": "bluur"}]
-    with pytest.raises(FaultList) as told:
+    with pytest.raises(FaultListError) as told:
         Recipe.from_dict({"name": "bad", "version": 1, "steps": steps})
     assert len(told.value.faults) == 5
     assert "steps[3] blur.sigma_x: the range [3, 1] is reversed" in told.value.faults[0]
     assert "did you mean 'blur'" in told.value.faults[-1]
-    with pytest.raises(FaultList, match="unknown field 'nam'; did you mean 'name'"):
+    with pytest.raises(FaultListError, match="unknown field 'nam'; did you mean 'name'"):
         Recipe.from_dict({"nam": "x", "version": 1, "steps": []})
-    with pytest.raises(FaultList, match="steps: there are none"):
+    with pytest.raises(FaultListError, match="steps: there are none"):
         Recipe("empty", 1, ())
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.degradations.operations.resampling import METHODS, taps
 from refbench.degradations.operations.resizing import resize
-from refbench.errors import FaultyInput
+from refbench.errors import InvalidInputError
 
 FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "bicubic": cv2.INTER_CUBIC}
 lengths = st.integers(1, 90)
@@ -49,5 +49,5 @@ def test_area_takes_the_mean_of_what_a_pixel_covers() -> None:
 
 
 def test_nothing_left_is_refused() -> None:
-    with pytest.raises(FaultyInput, match=r"5x4 pixels is too small to be resized to 0x1"):
+    with pytest.raises(InvalidInputError, match=r"5x4 pixels is too small to be resized to 0x1"):
         resize(np.zeros((4, 5, 3)), (1, 0), "bilinear")

@@ -56,10 +56,10 @@ def test_diagnose_covers_every_topic(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     }
     assert topics | {f"weights {group}" for group in weights.GROUPS} <= set(found)
     assert found["weights demo"].state == "missing"
-    assert found["weights demo"].mend == "refbench weights fetch demo"
+    assert found["weights demo"].fix == "refbench weights fetch demo"
     assert not (tmp_path / "new").exists()
     text = render(list(found.values()))
-    assert "mend: refbench weights fetch demo" in text
+    assert "fix: refbench weights fetch demo" in text
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +121,8 @@ def test_packages_absent_old_and_broken() -> None:
     wanted = {"torch": ">=2.4", "lpips": ">=0.1.4", "pandas": ">=2", "jinja2": ">=3"}
     found = {f.topic: f for f in checks.packages(have, wanted, {"lpips": {"error": "ImportError: no"}})}
     assert found["pandas"] == Finding("pandas", "ok", "3.0")
-    assert (found["torch"].state, found["torch"].mend) == ("warning", "pip install 'torch>=2.4'")
-    assert (found["jinja2"].state, found["jinja2"].mend) == ("missing", "pip install 'jinja2>=3'")
+    assert (found["torch"].state, found["torch"].fix) == ("warning", "pip install 'torch>=2.4'")
+    assert (found["jinja2"].state, found["jinja2"].fix) == ("missing", "pip install 'jinja2>=3'")
     assert "does not import: ImportError: no" in found["lpips"].detail
 
 
@@ -158,14 +158,14 @@ def test_opencv_conflicts(have: dict[str, str], seen: dict[str, str], state: str
     finding = only(checks.opencv(have, seen))
     assert finding.state == state
     assert word in finding.detail
-    assert bool(finding.mend) == (state == "warning")
-    assert ("apt-get" in finding.mend) == (word == "libGL")
+    assert bool(finding.fix) == (state == "warning")
+    assert ("apt-get" in finding.fix) == (word == "libGL")
 
 
 def test_pkg_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda _: None)
     finding = only(checks.pkg_resources({"openai-clip": "1.0.1", "setuptools": "84.0"}))
-    assert finding.mend == "pip install 'setuptools<82'"
+    assert finding.fix == "pip install 'setuptools<82'"
     assert "setuptools 84.0" in finding.detail
     assert not list(checks.pkg_resources({"setuptools": "84.0"}))
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda _: object())
@@ -205,11 +205,11 @@ def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(weights, "GROUPS", {"demo": ("a", "b")})
     monkeypatch.setenv("PATH", "")
     first, npm = checks.weight_groups()
-    assert (first.state, first.mend) == ("missing", "refbench weights fetch demo")
+    assert (first.state, first.fix) == ("missing", "refbench weights fetch demo")
     assert npm.topic == "npm"
     (tmp_path / "a").touch()
     second, _ = checks.weight_groups()
-    assert (second.detail, second.mend) == ("1 of 2 here; absent: net b", "refbench weights fetch b")
+    assert (second.detail, second.fix) == ("1 of 2 here; absent: net b", "refbench weights fetch b")
     (tmp_path / "b").touch()
     assert only(checks.weight_groups()).state == "ok"
     monkeypatch.setattr(weights, "TABLE", {"c": Weight("c", "net c", "c", 1, None, "", (Url("http://x"),))})

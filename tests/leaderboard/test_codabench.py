@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.sharing.codabench import Challenge, column_key, write_bundle
 from refbench.metrics.catalogue import PROTOCOLS
@@ -82,7 +82,7 @@ def test_targets_that_are_references_of_others_are_named(
     leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
     assert leaks
     words = f"{len(leaks)} of {len(targets)} targets are references of others"
-    with pytest.raises(FaultyInput, match=words):
+    with pytest.raises(InvalidInputError, match=words):
         write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN)
     assert not list(tmp_path.iterdir())
     write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, show_targets=True)
@@ -133,9 +133,9 @@ def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFi
 
 
 def test_wrong_wishes_are_told(scene: Scene, tmp_path: Path) -> None:
-    with pytest.raises(FaultyInput, match="a date like"):
+    with pytest.raises(InvalidInputError, match="a date like"):
         write_bundle(scene[0], "refldm-severe", tmp_path, Challenge("T", "soon"), CHOSEN)
-    with pytest.raises(FaultyInput, match="at least one protocol"):
+    with pytest.raises(InvalidInputError, match="at least one protocol"):
         write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, [])
     with pytest.raises(RefbenchError, match="refbench degrade"):
         write_bundle(scene[0], "other", tmp_path, SPRING, CHOSEN)

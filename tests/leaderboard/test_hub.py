@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 
 import pytest
 import yaml
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.synthetic import People, make_records
 from refbench.leaderboard.sharing.hub import push_records, push_site
 from refbench.leaderboard.site.publish import publish_site
@@ -170,12 +170,12 @@ def test_refusals_and_absence_are_told(hub: FakeHub, store: Store, tmp_path: Pat
         push_site(site, "lab/board", token="hf_bad", endpoint=hub.address)
     with pytest.raises(RefbenchError, match="cannot be reached"):
         push_site(site, "lab/board", token="hf_good", endpoint="http://127.0.0.1:9")
-    with pytest.raises(FaultyInput, match="owner/name"):
+    with pytest.raises(InvalidInputError, match="owner/name"):
         push_site(site, "board", token="hf_good", endpoint=hub.address)
-    with pytest.raises(FaultyInput, match="not a published site"):
+    with pytest.raises(InvalidInputError, match="not a published site"):
         push_site(tmp_path, "lab/board", token="hf_good", endpoint=hub.address)
     (tmp_path / "none").mkdir()
-    with pytest.raises(FaultyInput, match="no record yet"):
+    with pytest.raises(InvalidInputError, match="no record yet"):
         push_records(Store(tmp_path / "none"), "lab/records", token="hf_good", endpoint=hub.address)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from refbench.errors import FaultyInput
+from refbench.errors import InvalidInputError
 from refbench.images import read_rgb, write_png
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.integrity.copies import find_copies
@@ -177,7 +177,7 @@ def test_training_on_test_images_shows_by_their_hashes(chosen: ReferenceSet, tmp
     flags = find_overlap(submission(tmp_path), chosen, "test")
     assert [(flag.kind, flag.images) for flag in flags] == [("trained on test images", 1)]
     (tmp_path / "training_hashes.txt").write_text("not a hash\n")
-    with pytest.raises(FaultyInput, match="64 hexadecimal"):
+    with pytest.raises(InvalidInputError, match="64 hexadecimal"):
         find_overlap(submission(tmp_path), chosen, "test")
 
 
@@ -199,8 +199,8 @@ def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_p
 @pytest.mark.parametrize("data", [b"junk", b"PK\x03\x04 junk"])
 def test_unreadable_embeddings_are_told(chosen: ReferenceSet, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "training_embeddings.npz").write_bytes(data)
-    with pytest.raises(FaultyInput, match="not readable"):
+    with pytest.raises(InvalidInputError, match="not readable"):
         find_overlap(submission(tmp_path), chosen, "test")
     np.savez(tmp_path / "training_embeddings.npz", embeddings=np.array([[object()]]), recogniser="x")
-    with pytest.raises(FaultyInput, match="not readable"):
+    with pytest.raises(InvalidInputError, match="not readable"):
         find_overlap(submission(tmp_path), chosen, "test")

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import yaml
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.examples.synthetic import People, make_records
 from refbench.leaderboard.figures.plots import Axis, Point, pareto_front, scatter
@@ -133,7 +133,7 @@ def test_publishing_again_makes_nothing_anew_and_removes_what_is_gone(scene: Sce
 
 def test_a_folder_of_someone_else_is_left_alone(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("precious")
-    with pytest.raises(FaultyInput, match="not a site made here"):
+    with pytest.raises(InvalidInputError, match="not a site made here"):
         publish_site(scene[0], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 

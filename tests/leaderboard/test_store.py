@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.synthetic import People, make_records
 from refbench.leaderboard.pages.galleries import choose_galleries
 from refbench.leaderboard.rendering.downloads import FORMATS, export, latex, pairs_csv
@@ -90,9 +90,9 @@ def test_another_record_of_that_name_is_refused_and_a_new_version_is_not(store: 
         scores["value"] += 0.001
 
     other = with_scores(some_records()[0], better)
-    with pytest.raises(FaultyInput, match=r"its scores differ.*another version"):
+    with pytest.raises(InvalidInputError, match=r"its scores differ.*another version"):
         store.add(other)
-    with pytest.raises(FaultyInput, match="its card differ"):
+    with pytest.raises(InvalidInputError, match="its card differ"):
         store.add(changed(some_records()[0], team="Someone else"))
     assert snapshot(store.root) == before
     store.add(changed(other, version="2"))
@@ -114,17 +114,17 @@ def test_last_digits_that_threads_or_a_device_change_are_the_same_record(store: 
     before, record = snapshot(store.root), some_records()[0]
     store.add(nearly(record, 3e-6))
     assert snapshot(store.root) == before
-    with pytest.raises(FaultyInput, match="its scores differ"):
+    with pytest.raises(InvalidInputError, match="its scores differ"):
         store.add(nearly(record, 3e-5))
     only_set = replace(record, info=nearly(record, 3e-5).info)
-    with pytest.raises(FaultyInput, match="its scores differ"):
+    with pytest.raises(InvalidInputError, match="its scores differ"):
         store.add(only_set)
 
 
 def test_names_that_would_share_a_folder_are_refused(store: Store) -> None:
-    with pytest.raises(FaultyInput, match="another name"):
+    with pytest.raises(InvalidInputError, match="another name"):
         store.add(changed(some_records()[0], model="Model-A"))
-    with pytest.raises(FaultyInput, match="another name"):
+    with pytest.raises(InvalidInputError, match="another name"):
         store.add(changed(some_records()[0], model="MODEL A"))
 
 
@@ -170,9 +170,9 @@ def test_a_superseded_record_stays_and_is_not_ranked(store: Store) -> None:
     assert [row.name for row in table.superseded] == ["Model-A@1"]
     assert "Model-A@1" not in [row.name for row in table.rows]
     assert table.superseded[0].cells[0].rank == 0
-    with pytest.raises(FaultyInput, match="already superseded"):
+    with pytest.raises(InvalidInputError, match="already superseded"):
         store.supersede(old, store.stored()[-1].folder)
-    with pytest.raises(FaultyInput, match="not two records"):
+    with pytest.raises(InvalidInputError, match="not two records"):
         store.supersede(old, old)
 
 
@@ -184,9 +184,9 @@ def test_records_move_between_stores_with_their_flags(store: Store, tmp_path: Pa
     assert snapshot(other.root) == snapshot(store.root)
     assert len(other.take(store.root)) == 3
     assert read_flags(other.stored()[1].folder) == (flag,)
-    with pytest.raises(FaultyInput, match="says otherwise"):
+    with pytest.raises(InvalidInputError, match="says otherwise"):
         keep_flags(other.stored()[1].folder, [])
-    with pytest.raises(FaultyInput, match=r"no record\.json"):
+    with pytest.raises(InvalidInputError, match=r"no record\.json"):
         other.take(tmp_path / "nowhere")
 
 
@@ -424,10 +424,10 @@ def test_a_store_may_bring_its_own_published_numbers(tmp_path: Path) -> None:
     (tmp_path / "reported.csv").write_text(head + "Mine,0,Some-Set,LPIPS,0.3,10,Paper 1,\n")
     assert read_reported(tmp_path)[-1].method == "Mine"
     (tmp_path / "reported.csv").write_text(head + "Mine,0,Some-Set,LPIPS,low,10,Paper 1,\n")
-    with pytest.raises(FaultList, match="line 2"):
+    with pytest.raises(FaultListError, match="line 2"):
         read_reported(tmp_path)
     (tmp_path / "reported.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(FaultList, match="first line"):
+    with pytest.raises(FaultListError, match="first line"):
         read_reported(tmp_path)
 
 
@@ -436,7 +436,7 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     (tmp_path / "board.yaml").write_text("title: Ours\ncomposite: [psnr/rgb]\n")
     assert read_settings(tmp_path).composite == ("psnr/rgb",)
     (tmp_path / "board.yaml").write_text("titel: Ours\ncomposite: 3\n")
-    with pytest.raises(FaultList) as caught:
+    with pytest.raises(FaultListError) as caught:
         read_settings(tmp_path)
     assert len(caught.value.faults) == 2
 

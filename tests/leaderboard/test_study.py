@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.statistics.bradley_terry import (
@@ -65,7 +65,7 @@ def test_a_plan_follows_its_seed_and_impossible_ones_are_told() -> None:
         (["a", "b"], [], 5),
         (["a", "b", "c"], ["k"], 2),
     ):
-        with pytest.raises(FaultyInput):
+        with pytest.raises(InvalidInputError):
             plan_study(models, keys, items, "bench", 0)
 
 
@@ -192,7 +192,7 @@ def test_votes_count_for_what_was_chosen_and_the_inattentive_do_not(tmp_path: Pa
         pytest.approx(1.0),
     )
     assert "5 participants, 4 left out" in result_text(result, {}, {})
-    with pytest.raises(FaultyInput, match="inattentive"):
+    with pytest.raises(InvalidInputError, match="inattentive"):
         analyse(key, contrary)
 
 
@@ -213,7 +213,7 @@ def test_faulty_files_of_votes_are_told_at_once(tmp_path: Path) -> None:
         paths.append(tmp_path / name)
         paths[-1].write_text(json.dumps(content))
     (tmp_path / "junk.json").write_bytes(b"\xff\x00")
-    with pytest.raises(FaultList) as caught:
+    with pytest.raises(FaultListError) as caught:
         read_votes([*paths, tmp_path / "junk.json", tmp_path / "absent.json"], key)
     assert len(caught.value.faults) == 8
     assert [file.participant for file in read_votes(paths[:1], key)] == ["a"]
@@ -278,14 +278,14 @@ def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_p
     text = publish_site(store, tmp_path / "site").read_text("utf-8")
     assert "What people chose" in text
     assert "6 participants" in text
-    with pytest.raises(FaultyInput, match="no record of the benchmark"):
+    with pytest.raises(InvalidInputError, match="no record of the benchmark"):
         keep_result(store, result.model_copy(update={"benchmark": "elsewhere"}))
 
 
 def test_strangers_make_no_study(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "moderate" in folder.parent.name]
-    with pytest.raises(FaultyInput, match="no record on 'refldm-severe'"):
+    with pytest.raises(InvalidInputError, match="no record on 'refldm-severe'"):
         new_study(store, chosen, given, "refldm-severe", 9, tmp_path / "s")
     with pytest.raises(RefbenchError, match="not the key of a study"):
         StudyKey.read(tmp_path / "none.key.json")

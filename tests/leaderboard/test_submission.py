@@ -23,7 +23,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.images import encode_png
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.submission.archives import Limits
@@ -454,14 +454,14 @@ def test_unknown_is_said_and_versions_stay_text() -> None:
     ],
 )
 def test_faulty_cards_are_told(text: bytes, words: str) -> None:
-    with pytest.raises(FaultList, match=words):
+    with pytest.raises(FaultListError, match=words):
         parse_card(text)
 
 
 def test_every_fault_of_a_card_comes_at_once_and_a_card_is_a_page(tmp_path: Path) -> None:
-    with pytest.raises(FaultList) as caught:
+    with pytest.raises(FaultListError) as caught:
         parse_card(b"references_used: -1\nparameters: many\ncolour: blue\n")
     assert len(caught.value.faults) == 4
     (tmp_path / "submission.yaml").write_bytes(b"#" * 100_000)
-    with pytest.raises(FaultList, match="64 KiB"):
+    with pytest.raises(FaultListError, match="64 KiB"):
         read_card(tmp_path / "submission.yaml")

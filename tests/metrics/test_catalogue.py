@@ -54,7 +54,7 @@ def test_an_id_is_given_once() -> None:
 
 
 def test_ids_made_on_demand_are_found_where_declared_ones_are() -> None:
-    assert PROTOCOLS["gain:ms-ssim/y-full"].counterpart == "lq"
+    assert PROTOCOLS["gain:ms-ssim/y-full"].compared_with == "lq"
     assert PROTOCOLS["lpips/vgg-v0.1+bf16"].title == "LPIPS (VGG16), bfloat16"
     assert PROTOCOLS.get("unheard/of") is None
     assert "gain:ms-ssim/y-full" not in set(PROTOCOLS)

@@ -28,7 +28,7 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shell = module.FeatureExtractorInceptionV3.__new__(module.FeatureExtractorInceptionV3)
     saved: dict[str, torch.Tensor] = {}
 
-    class Captured(Exception):
+    class CapturedError(Exception):
         pass
 
     original = module.FeatureExtractorInceptionV3.load_state_dict
@@ -38,13 +38,13 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if isinstance(layer, torch.nn.Conv2d):
                 layer.weight.data.mul_(6**0.5)
         saved.update(self.state_dict())
-        raise Captured
+        raise CapturedError
 
     module.FeatureExtractorInceptionV3.load_state_dict = capture
     path = tmp_path_factory.mktemp("weights") / "pt_inception-2015-12-05-6726825d.pth"
     torch.save({}, path)
     try:
-        with pytest.raises(Captured):
+        with pytest.raises(CapturedError):
             shell.__init__("inception", ["2048"], feature_extractor_weights_path=str(path))
     finally:
         module.FeatureExtractorInceptionV3.load_state_dict = original

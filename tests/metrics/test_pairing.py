@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refbench.errors import FaultList
+from refbench.errors import FaultListError
 from refbench.images import write_png
 from refbench.metrics.scoring.pairing import lossy, pair
 from refbench.records.reference_set import Target
@@ -31,7 +31,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "d": tmp_path / "a.png",
         "stranger": picture(tmp_path, "stranger.png"),
     }
-    with pytest.raises(FaultList) as caught:
+    with pytest.raises(FaultListError) as caught:
         pair(targets, images, "a model")
     text = str(caught.value)
     for word in (
@@ -48,7 +48,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_long_lists_are_cut_but_counted(tmp_path: Path) -> None:
-    with pytest.raises(FaultList, match="missing: 30 more"):
+    with pytest.raises(FaultListError, match="missing: 30 more"):
         pair([target(f"k{index:02d}") for index in range(50)], {}, "a model")
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.files import sha256_file, write_json
 from refbench.images import read_rgb, write_png
 from refbench.metrics import catalogue
 from refbench.metrics.core.feature import PIXELS, Feature
-from refbench.metrics.core.metric import LoneMetric, ReferenceMetric, SetMetric
+from refbench.metrics.core.metric import NoReferenceMetric, ReferenceMetric, SetMetric
 from refbench.metrics.protocols.pixel import psnr
 from refbench.metrics.scoring import harness, score
 from refbench.metrics.scoring.distributed import Shard
@@ -103,8 +103,10 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
     feature = Feature("mean-colour", (), load, batch=3, vector=True, compact=True)
 
-    def protocol(name: str, counterpart: str) -> Protocol:
-        return Protocol(name, name, False, "1", (0.0, None), counterpart, 4, (), "for tests", "none", "none")
+    def protocol(name: str, compared_with: str) -> Protocol:
+        return Protocol(
+            name, name, False, "1", (0.0, None), compared_with, 4, (), "for tests", "none", "none"
+        )
 
     added = (
         ReferenceMetric(
@@ -116,9 +118,11 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
             protocol("toy/set", "set"),
             feature,
             lambda a, b: float(abs(np.concatenate(list(a)).sum() - np.concatenate(list(b)).sum())),
-            enough=100,
+            min_images=100,
         ),
-        LoneMetric(protocol("toy/lone", "none"), PIXELS, lambda bundle: bundle[0][:, 0].mean(dim=(1, 2))),
+        NoReferenceMetric(
+            protocol("toy/lone", "none"), PIXELS, lambda bundle: bundle[0][:, 0].mean(dim=(1, 2))
+        ),
     )
     for metric in added:
         monkeypatch.setitem(catalogue.METRICS, metric.protocol.id, metric)
@@ -187,7 +191,7 @@ def test_what_cannot_be_scored_keeps_its_row_and_reason(
     images["p1_1"].write_bytes(whole[: len(whole) // 2])
     del images["p2_2"]
     ids = (*PIXEL_IDS, *vector_metrics)
-    with pytest.raises(FaultList, match="missing: p2_2"):
+    with pytest.raises(FaultListError, match="missing: p2_2"):
         score_images(toy, "test", "dim", images, Card(model="m"), ids)
     record = score_images(toy, "test", "dim", images, Card(model="m"), ids, allow_missing=True)
     holes = record.scores[record.scores.value.isna()]
@@ -256,7 +260,7 @@ def test_a_changed_image_is_scored_anew(toy: ReferenceSet, tmp_path: Path) -> No
 def test_a_hq_image_that_changed_is_refused(toy: ReferenceSet, tmp_path: Path) -> None:
     images = submission(toy, tmp_path / "sub")
     write_png(toy.hq_path("p3_0"), noise(999, SIDE, SIDE + 8))
-    with pytest.raises(FaultyInput, match="changed since the set was built"):
+    with pytest.raises(InvalidInputError, match="changed since the set was built"):
         score_images(toy, "test", "dim", images, Card(model="m"), ("psnr/rgb",))
 
 

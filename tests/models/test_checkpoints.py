@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from refbench.errors import FaultList, FaultyInput
+from refbench.errors import FaultListError, InvalidInputError
 from refbench.models.checkpoints.checkpoints import load_autoencoder, load_refldm, read_tensors, save_weights
 from refbench.models.checkpoints.external import convert_release, load_brought
 from refbench.models.networks.autoencoder import Autoencoder, AutoencoderConfig
@@ -82,7 +82,7 @@ def test_release_loads_from_exactly_its_names(golden_dirs: list[Path], tmp_path:
     torch.save(
         {"state_dict": {name: torch.tensor(0.0).expand(shape) for name, shape in shapes.items()}}, path
     )
-    with pytest.raises(FaultList, match=r"missing: model_ema.diffusion_modelout2bias"):
+    with pytest.raises(FaultListError, match=r"missing: model_ema.diffusion_modelout2bias"):
         load_refldm(path)
 
 
@@ -108,7 +108,7 @@ def test_faults_are_listed_and_grouped(released: dict[str, Tensor], tmp_path: Pa
     broken["first_stage_model.encoder.conv_in.weight"] = torch.zeros(2, 2)
     broken["cond_stage.what"] = torch.zeros(1)
     torch.save(broken, tmp_path / "broken.ckpt")
-    with pytest.raises(FaultList) as raised:
+    with pytest.raises(FaultListError) as raised:
         load_refldm(tmp_path / "broken.ckpt", TINY)
     text = str(raised.value)
     assert "unknown: cond_stage.what" in text
@@ -128,7 +128,7 @@ def test_code_in_a_file_is_refused_and_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": released, "callbacks": Attack()}, tmp_path / "attack.ckpt")
-    with pytest.raises(FaultyInput, match=r"refers to code .*mkdir"):
+    with pytest.raises(InvalidInputError, match=r"refers to code .*mkdir"):
         load_refldm(tmp_path / "attack.ckpt", TINY)
     assert not (tmp_path / "owned").exists()
 
@@ -157,11 +157,11 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "plain.ckpt").write_bytes(pickle.dumps({"a": 1}))
     torch.save({"epoch": 3}, tmp_path / "empty.ckpt")
     for name in ("text.ckpt", "text.safetensors", "plain.ckpt"):
-        with pytest.raises(FaultyInput, match="not a readable checkpoint"):
+        with pytest.raises(InvalidInputError, match="not a readable checkpoint"):
             read_tensors(tmp_path / name)
-    with pytest.raises(FaultyInput, match="no tensors"):
+    with pytest.raises(InvalidInputError, match="no tensors"):
         read_tensors(tmp_path / "empty.ckpt")
-    with pytest.raises(FaultyInput, match="no such file"):
+    with pytest.raises(InvalidInputError, match="no such file"):
         read_tensors(tmp_path / "absent.ckpt")
 
 
@@ -179,7 +179,7 @@ def test_our_own_files_carry_their_configuration(released: dict[str, Tensor], tm
     half = load_refldm(tmp_path / "half.safetensors")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
     assert next(half.parameters()).dtype == torch.float32
-    with pytest.raises(FaultyInput, match="holds RefLdm, whose settings are no AutoencoderConfig"):
+    with pytest.raises(InvalidInputError, match="holds RefLdm, whose settings are no AutoencoderConfig"):
         load_autoencoder(tmp_path / "a.safetensors")
 
 
@@ -206,5 +206,5 @@ def test_autoencoder_alone(tmp_path: Path) -> None:
     converted = load_autoencoder(tmp_path / "vqgan.safetensors")
     assert converted.config == TINY.autoencoder
     assert torch.equal(converted.decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
-    with pytest.raises(FaultyInput, match="holds an autoencoder alone"):
+    with pytest.raises(InvalidInputError, match="holds an autoencoder alone"):
         load_brought(tmp_path / "vqgan.ckpt")

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 from pydantic import ValidationError
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.models.checkpoints.checkpoints import load_farl, save_weights
 from refbench.models.checkpoints.registry import load_restorer
 from refbench.models.checkpoints.trained import load_trained
@@ -159,7 +159,7 @@ def test_batch_equals_one_by_one_with_mixed_counts(
     assert torch.allclose(
         run(restorer(model), lq, references), run(restorer(model), lq, [r[:1] for r in references])
     )
-    with pytest.raises(FaultyInput, match="at least one reference"):
+    with pytest.raises(InvalidInputError, match="at least one reference"):
         run(several, lq[:1], [references[0][:0]])
     assert run(restorer(model, references=0), lq[:1], [references[0][:0]]).shape == (1, 3, SIZE, SIZE)
 
@@ -275,7 +275,7 @@ class TestTower:
         assert torch.allclose(loaded(image, (3,))[0], tower.eval()(image, (3,))[0], atol=1e-5)
         del state["visual.ln_pre.weight"]
         torch.save(state | {"visual.more": torch.zeros(1)}, tmp_path / "broken.pth")
-        with pytest.raises(FaultList, match=r"missing: visual.ln_pre.weight(.|\n)*unknown: visual.more"):
+        with pytest.raises(FaultListError, match=r"missing: visual.ln_pre.weight(.|\n)*unknown: visual.more"):
             load_farl(tmp_path / "broken.pth", TOWER)
 
     def test_size_of_the_published_tower(self) -> None:
@@ -313,7 +313,7 @@ class TestTrainedFiles:
         )
         path = tmp_path / "mine.pth"
         torch.save(model.state_dict(), path)
-        with pytest.raises(FaultyInput, match=r"write beside it mine\.yaml"):
+        with pytest.raises(InvalidInputError, match=r"write beside it mine\.yaml"):
             load_restorer(str(path))
         said = {"model": "CompositeContext", "name": "Mine", "config": model.config.model_dump(mode="json")}
         path.with_suffix(".yaml").write_text(yaml.safe_dump(said))
@@ -333,5 +333,5 @@ class TestTrainedFiles:
         save_weights(refldm, refldm.config, tmp_path / "refldm.safetensors")
         assert load_trained(tmp_path / "refldm.safetensors").card.model == "refldm"
         save_weights(model.autoencoder, TINY.autoencoder, tmp_path / "autoencoder.safetensors")
-        with pytest.raises(FaultyInput, match="holds Autoencoder; a restorer is a RefLdm or"):
+        with pytest.raises(InvalidInputError, match="holds Autoencoder; a restorer is a RefLdm or"):
             load_trained(tmp_path / "autoencoder.safetensors")

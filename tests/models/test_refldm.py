@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.models.diffusion.ddim import ddim, spaced_timesteps
 from refbench.models.diffusion.schedule import DiffusionConfig, Schedule
 from refbench.models.diffusion.tiles import decode_in_tiles
@@ -298,7 +298,7 @@ def test_references_beyond_the_limit_are_left_out_and_none_is_null(model: RefLdm
     )
     null = restorer(model, references=0)
     assert torch.equal(run(null, lq, [many], [1]), run(null, lq, [many[:0]], [1]))
-    with pytest.raises(FaultyInput, match="at least one reference"):
+    with pytest.raises(InvalidInputError, match="at least one reference"):
         run(restorer(model), lq, [many[:0]], [1])
 
 
@@ -368,7 +368,7 @@ def test_settings_change_a_preset() -> None:
 
 
 def test_a_size_that_does_not_fit_is_named(model: RefLdm) -> None:
-    with pytest.raises(FaultyInput, match="36x32; its sides must be multiples of 8"):
+    with pytest.raises(InvalidInputError, match="36x32; its sides must be multiples of 8"):
         run(restorer(model), drawn(1, 3, 32, 36), [drawn(1, 3, 32, 36)], [1])
 
 

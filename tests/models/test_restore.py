@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from refbench.errors import FaultList, RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.images import read_rgb, write_png
 from refbench.models.checkpoints.registry import BUNDLED, load_restorer
 from refbench.models.restorers.baselines import Classical, LqCopy, ReferenceCopy, magnification, noise_level
@@ -149,7 +149,7 @@ def test_a_longer_list_adds_to_a_folder(jobs: list[Job], tmp_path: Path) -> None
 
 def test_bad_inputs_are_named(jobs: list[Job], tmp_path: Path) -> None:
     lost = [*jobs, Job("k9", tmp_path / "absent.png"), Job("k8", tmp_path / "gone.png")]
-    with pytest.raises(FaultList, match="2 faults"):
+    with pytest.raises(FaultListError, match="2 faults"):
         restore_images(lost, LqCopy(), tmp_path / "out")
     with pytest.raises(RefbenchError, match="twice: k0"):
         restore_images([jobs[0], jobs[0]], LqCopy(), tmp_path / "out")

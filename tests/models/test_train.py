@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 from refbench.degradations.training.augment import Augmentation
-from refbench.errors import FaultList, FaultyInput, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.faces.align import ARCFACE_112
 from refbench.faces.recognisers.recognise import load_recogniser
 from refbench.files import sha256_file
@@ -260,7 +260,7 @@ def test_start_from_other_weights(people: Path, autoencoder: Path, tmp_path: Pat
         wanted = read_tensors(ldm.weights)[0]["unet.input_blocks.0.0.weight"]
         assert torch.allclose(started["unet.input_blocks.0.0.weight"], wanted, atol=1e-5)
     given = settings(people, "ldm", steps=1, autoencoder=str(autoencoder), start=str(autoencoder))
-    with pytest.raises(FaultList, match="shares no weight"):
+    with pytest.raises(FaultListError, match="shares no weight"):
         train(make_config(given), tmp_path / "wrong")
 
 
@@ -268,13 +268,13 @@ class TestFaults:
     def test_other_settings_are_listed(self, people: Path, tmp_path: Path) -> None:
         given = settings(people, "autoencoder", steps=2, batch=2)
         train(make_config(given), tmp_path, stop_at=1)
-        with pytest.raises(FaultList, match=r"batch: 2, 4(.|\n)*model.channels: 32, 64"):
+        with pytest.raises(FaultListError, match=r"batch: 2, 4(.|\n)*model.channels: 32, 64"):
             train(make_config(given, {"batch": 4, "model": {"channels": 64}}), tmp_path)
 
     def test_loss_that_is_not_finite_keeps_the_last_checkpoint(self, people: Path, tmp_path: Path) -> None:
         given = settings(people, "autoencoder", steps=50, batch=2, save_every=1)
         given["optimiser"] = {"rate": 1e12}
-        with pytest.raises(FaultyInput, match=r"the loss is not finite .* on p\d_\d"):
+        with pytest.raises(InvalidInputError, match=r"the loss is not finite .* on p\d_\d"):
             train(make_config(given), tmp_path)
         assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] >= 1
 
@@ -297,7 +297,7 @@ class TestFaults:
 
     def test_sets_that_do_not_fit(self, people: Path, autoencoder: Path, tmp_path: Path) -> None:
         other_size = make_set(tmp_path / "large", ["train", "test"], size=64)
-        with pytest.raises(FaultyInput, match="images are 64x64, the model takes 24x24"):
+        with pytest.raises(InvalidInputError, match="images are 64x64, the model takes 24x24"):
             train(make_config(settings(other_size, "autoencoder", steps=1)), tmp_path / "a")
         mixed = make_set(tmp_path / "mixed", ["train", "train"])
         chosen = ReferenceSet.read(mixed)
@@ -307,7 +307,7 @@ class TestFaults:
             train(make_config(settings(mixed, "autoencoder", steps=1)), tmp_path / "b")
         bare = tuple(replace(t, references=(), reference_distances=()) for t in chosen.targets)
         ReferenceSet(chosen.root, chosen.info, bare).write()
-        with pytest.raises(FaultyInput, match="no image with references"):
+        with pytest.raises(InvalidInputError, match="no image with references"):
             train(
                 make_config(settings(mixed, "refldm", steps=1, autoencoder=str(autoencoder))), tmp_path / "c"
             )
@@ -328,11 +328,11 @@ class TestSettings:
         assert make_config(yaml.safe_load(yaml.safe_dump(run.model_dump(mode="json")))) == run
 
     def test_faults_are_all_listed(self) -> None:
-        with pytest.raises(FaultList) as raised:
+        with pytest.raises(FaultListError) as raised:
             make_config({"kind": "ldm", "steps": 0, "typo": 1, "optimiser": {"rate": -1}})
         text = str(raised.value)
         assert all(name in text for name in ("steps", "typo", "optimiser.rate", "autoencoder", "data"))
-        with pytest.raises(FaultList, match=r"data\.augmentation\.mirror: "):
+        with pytest.raises(FaultListError, match=r"data\.augmentation\.mirror: "):
             make_config({"kind": "ldm", "data": {"augmentation": {"mirror": 0}}})
         with pytest.raises(RefbenchError, match="name=value"):
             parse_assignments(["steps"])
@@ -453,7 +453,7 @@ def test_light_autoencoder_learns_and_its_decoder_learns_on(people: Path, tmp_pa
     further, _ = read_tensors(tmp_path / "decoder" / "weights.safetensors")
     moved = {name.partition(".")[0] for name in begun if not torch.equal(begun[name], further[name])}
     assert moved == {"decoder", "post_quant_conv"}
-    with pytest.raises(FaultList, match="decoder_only needs start"):
+    with pytest.raises(FaultListError, match="decoder_only needs start"):
         make_config(light(people, steps=5, decoder_only=True))
     with pytest.raises(RefbenchError, match="other sizes"):
         train(make_config(given, {"model": {"channels": 64}}), tmp_path / "other")

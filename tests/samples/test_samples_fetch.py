@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from refbench import downloads
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.samples.commands import app
 from refbench.samples.fetch import ARTICLE, fetch_london
 from typer.testing import CliRunner
@@ -101,7 +101,7 @@ def test_a_cut_off_run_is_taken_up(web: Any, tmp_path: Path) -> None:
 def test_a_wrong_sum_is_refused(web: Any, tmp_path: Path) -> None:
     article = publish(web, NEUTRAL, SMILING)
     web.files["/files/0"] = bytes(len(web.files["/files/0"]))
-    with pytest.raises(FaultyInput, match=r"neutral_front\.zip: its md5 is .*the publisher states"):
+    with pytest.raises(InvalidInputError, match=r"neutral_front\.zip: its md5 is .*the publisher states"):
         fetch_london(tmp_path / "london", article)
     assert not list((tmp_path / "london").glob("*.jpg"))
 
@@ -116,14 +116,14 @@ def test_a_wrong_sum_is_refused(web: Any, tmp_path: Path) -> None:
     ],
 )
 def test_another_article_is_refused(web: Any, tmp_path: Path, told: dict[str, Any], word: str) -> None:
-    with pytest.raises(FaultyInput, match=word):
+    with pytest.raises(InvalidInputError, match=word):
         fetch_london(tmp_path / "london", publish(web, NEUTRAL, SMILING, **told))
 
 
 def test_what_is_no_photo_is_refused(web: Any, tmp_path: Path) -> None:
-    with pytest.raises(FaultyInput, match="not a JPEG"):
+    with pytest.raises(InvalidInputError, match="not a JPEG"):
         fetch_london(tmp_path / "a", publish(web, {"n/001_03.jpg": b"text"}, SMILING))
-    with pytest.raises(FaultyInput, match="no photos named"):
+    with pytest.raises(InvalidInputError, match="no photos named"):
         fetch_london(tmp_path / "b", publish(web, {"n/readme.txt": b"text"}, SMILING))
     assert not list(tmp_path.rglob("*.jpg"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.weights import local as weights
 from refbench.weights.commands import app
 from refbench.weights.sources import Url
@@ -83,11 +83,11 @@ def test_verify_judges_what_is_here(home: Path) -> None:
     (home / "net.bin").write_bytes(b"NUMBERS")
     os.utime(home / "net.bin", ns=(1, 1))
     result = run("verify", "--json")
-    assert isinstance(result.exception, FaultyInput)
+    assert isinstance(result.exception, InvalidInputError)
     assert result.exception.exit_code == 1
     assert "its sha256 is" in json.loads(result.stdout)[0]["fault"]
     named = run("verify", "free")
-    assert isinstance(named.exception, FaultyInput)
+    assert isinstance(named.exception, InvalidInputError)
 
 
 def test_the_program_itself(tmp_path: Path) -> None:

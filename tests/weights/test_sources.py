@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from refbench import downloads
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.weights import local as weights
 from refbench.weights.fetch import fetch
 from refbench.weights.sources import HubFile, NpmFile, PyPIFile, Source, Url
@@ -147,7 +147,7 @@ def test_a_file_of_one_s_own(home: Path, declare: Any, tmp_path: Path) -> None:
     shutil.copy(own, tmp_path / "folder" / "net.bin")
     assert fetch(["net"], given=tmp_path / "folder")[0].sha256 == HASH
     own.write_bytes(b"another")
-    with pytest.raises(FaultyInput, match="is not net"):
+    with pytest.raises(InvalidInputError, match="is not net"):
         fetch(["net"], given=own)
     assert weights.path("net").read_bytes() == DATA
     with pytest.raises(RefbenchError, match="not had"):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from refbench.errors import FaultyInput, RefbenchError
+from refbench.errors import InvalidInputError, RefbenchError
 from refbench.weights import local as weights
 from refbench.weights.sources import Url
 from refbench.weights.table import Weight
@@ -83,9 +83,9 @@ def test_a_whole_file_is_given_and_hashed_once(home: Path, monkeypatch: pytest.M
 
 def test_a_damaged_file_is_a_fault(home: Path) -> None:
     (home / "p.bin").write_bytes(b"nUmbers")
-    with pytest.raises(FaultyInput, match="refbench weights fetch pinned"):
+    with pytest.raises(InvalidInputError, match="refbench weights fetch pinned"):
         weights.path("pinned")
-    with pytest.raises(FaultyInput):
+    with pytest.raises(InvalidInputError):
         weights.find("pinned")
 
 
@@ -95,7 +95,7 @@ def test_a_file_changed_after_it_was_checked_is_noticed(home: Path) -> None:
     (home / "p.bin").write_bytes(b"NUMBERS")
     os.utime(home / "p.bin", ns=(1, 1))
     assert weights.state("pinned") == "unchecked"
-    with pytest.raises(FaultyInput):
+    with pytest.raises(InvalidInputError):
         weights.path("pinned")
 
 
@@ -106,7 +106,7 @@ def test_only_a_thorough_check_sees_a_change_that_keeps_size_and_time(home: Path
     (home / "p.bin").write_bytes(b"NUMBERS")
     os.utime(home / "p.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
     weights.path("pinned")
-    with pytest.raises(FaultyInput, match="its sha256 is"):
+    with pytest.raises(InvalidInputError, match="its sha256 is"):
         weights.verify("pinned")
 
 
@@ -116,19 +116,19 @@ def test_an_unknown_hash_is_recorded_at_first_use_and_kept_to(home: Path) -> Non
     assert weights.digest("free") == hashlib.sha256(b"first").hexdigest()
     (home / "f.bin").write_bytes(b"other")
     os.utime(home / "f.bin", ns=(1, 1))
-    with pytest.raises(FaultyInput, match=r"when it was first used[\s\S]*--again"):
+    with pytest.raises(InvalidInputError, match=r"when it was first used[\s\S]*--again"):
         weights.path("free")
 
 
 def test_the_start_of_a_hash_is_checked(home: Path) -> None:
     (home / "h-aaaa.pth").write_bytes(b"x")
-    with pytest.raises(FaultyInput, match="does not begin with aaaa"):
+    with pytest.raises(InvalidInputError, match="does not begin with aaaa"):
         weights.path("prefix")
 
 
 def test_a_file_that_is_easily_taken_for_it_is_named(home: Path) -> None:
     (home / "t.bin").write_bytes(b"b")
-    with pytest.raises(FaultyInput, match="it is another net"):
+    with pytest.raises(InvalidInputError, match="it is another net"):
         weights.path("twin")
 
 
@@ -142,7 +142,7 @@ def test_the_user_names_a_file(home: Path, tmp_path: Path, monkeypatch: pytest.M
     assert weights.state("pinned") == "present"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["own.bin"]
     own.write_bytes(b"wrong")
-    with pytest.raises(FaultyInput, match="unset it"):
+    with pytest.raises(InvalidInputError, match="unset it"):
         weights.path("pinned")
 
 

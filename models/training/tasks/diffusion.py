@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ....errors import FaultList, RefbenchError
+from ....errors import FaultListError, RefbenchError
 from ....faces.recognisers.recognise import load_recogniser
 from ....progress import say
 from ....records.run_manifest import RestorerCard
@@ -178,6 +178,6 @@ def _begin_from(path: Path, model: nn.Module) -> None:
         if v.shape != own[n].shape
     ]
     if wrong or not shared:
-        raise FaultList(f"{path} as a start", wrong or ["it shares no weight with the model"])
+        raise FaultListError(f"{path} as a start", wrong or ["it shares no weight with the model"])
     model.load_state_dict(shared, strict=False)
     say(f"{len(shared)} of {len(own)} weights begin as in {path.name}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ....errors import FaultyInput
+from ....errors import InvalidInputError
 from ....faces.align import FFHQ_512, template_at
 from ....faces.crops import ARCFACE_RGB
 from ....files import replacing
@@ -42,7 +42,7 @@ class IdentityTask(Task):
         targets = ReferenceSet.read(run.data.reference_set).select(run.data.split, with_references=False)
         people = {person: number for number, person in enumerate(sorted({t.identity for t in targets}))}
         if len(people) < 2:
-            raise FaultyInput(
+            raise InvalidInputError(
                 f"{run.data.reference_set}: {len(people)} people in the split {run.data.split!r}; "
                 "a recogniser learns to tell two or more apart"
             )

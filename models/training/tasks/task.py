@@ -52,7 +52,7 @@ class Task(ABC):
         """What scores the network, as it is when called, on the people of the validation split.
 
         Raises:
-            RefbenchError, FaultyInput: a split or weights that are absent.
+            RefbenchError, InvalidInputError: a split or weights that are absent.
         """
 
     def exported(self, batch: Batch) -> nn.Module:
