@@ -13,20 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
-GROUND = tuple(
-    [
-        "version",
-        "deprecated",
-        "errors",
-        "files",
-        "images",
-        "progress",
-        "devices",
-        "downloads",
-        "archives",
-        "weights",
-    ]
-)
+FILES = "version deprecated errors files images progress devices downloads archives"
+GROUND = (*FILES.split(), "weights")
 BELOW = (*GROUND, "records")
 FEWEST, MOST = 2, 12
 
