@@ -202,14 +202,14 @@ def degrade(
     from .verbs import verify_lq
 
     if verify:
-        checked = verify_lq(reference_set, recipe, split, workers)
+        checked = verify_lq(reference_set, recipe, split, workers=workers)
         named = [
             {"recipe": c.info.recipe, "identical": len(c.identical), "rounded": len(c.rounded)}
             for c in checked
         ]
         emit(named, as_json, "\n".join(map(str, checked)))
         return
-    done = run(reference_set, recipe, split, seed, workers)
+    done = run(reference_set, recipe, split=split, seed=seed, workers=workers)
     rows = [info.model_dump(mode="json") for info in done]
     lines = [f"{info.recipe_id}: {info.images} LQ images in {reference_set / 'lq'}" for info in done]
     emit(rows, as_json, "\n".join(lines))
@@ -234,7 +234,17 @@ def restore(
     from .verbs import restore as run
 
     report = run(
-        reference_set, recipe, model, out, preset, split, references, seed, batch_size, device, times
+        reference_set,
+        recipe,
+        model,
+        out,
+        preset=preset,
+        split=split,
+        references=references,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        record_times=times,
     )
     for key, reason in report.failures.items():
         say(f"refbench: {key}: {reason}")
@@ -283,13 +293,13 @@ def score(
         recipe,
         submissions,
         store,
-        split,
-        protocol,
-        device,
-        allow_missing,
-        references,
-        exactness,
-        cache,
+        split=split,
+        protocols=protocol,
+        device=device,
+        allow_missing=allow_missing,
+        references=references,
+        precision=exactness,
+        cache=cache,
     )
     table = summary(records)
     emit(table.to_dict("records"), as_json, table.to_string(index=False, na_rep="-"))
@@ -326,18 +336,18 @@ def evaluate(
         recipe,
         model,
         out,
-        store,
-        preset,
-        split,
-        references,
-        seed,
-        batch_size,
-        device,
-        times,
-        protocol,
-        allow_missing,
-        exactness,
-        cache,
+        store=store,
+        preset=preset,
+        split=split,
+        references=references,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        record_times=times,
+        protocols=protocol,
+        allow_missing=allow_missing,
+        precision=exactness,
+        cache=cache,
     )
     table = summary(records)
     pictures = " ".join(f"--submission {folder}" for folder in folders)
@@ -366,7 +376,7 @@ def publish(
     """Write the leaderboard of a store as a static site that opens from disk."""
     from .verbs import publish as run
 
-    page = run(store, out, reference_set or (), submission or (), push, private)
+    page = run(store, out, reference_set or (), submission or (), push=push, private=private)
     emit({"page": str(page)}, as_json, str(page))
 
 

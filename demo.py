@@ -105,10 +105,10 @@ def demo(out: Path, photos: Path | None = None, device: str = "auto") -> DemoRes
     for recipe in RECIPES:
         made = [out / "submissions" / recipe / model for model in RESTORERS]
         for model, folder in zip(RESTORERS, made, strict=True):
-            restore(out / "set", recipe, model, folder, device=device, record_times=False)
-        records += score(out / "set", recipe, made, out / "store", device=device)
+            restore(out / "set", recipe, model, out=folder, device=device, record_times=False)
+        records += score(out / "set", recipe, made, store=out / "store", device=device)
         folders += made
-    page = publish(out / "store", out / "site", [out / "set"], folders)
+    page = publish(out / "store", out / "site", [out / "set"], submissions=folders)
     return DemoResult(out, page, built.counts, records, time.monotonic() - start)
 
 

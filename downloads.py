@@ -27,7 +27,7 @@ class DownloadError(RefbenchError):
     """A source that did not give its file. The message is one line that follows the source's name."""
 
 
-def download(url: str, target: Path, size: int | None = None, tries: int = 3) -> None:
+def download(url: str, target: Path, size: int | None = None, *, tries: int = 3) -> None:
     """Bring ``url`` to ``target``, which appears only when it is whole.
 
     What has come is kept beside ``target`` with the server's ETag or Last-Modified. A later try, also of a
@@ -108,7 +108,7 @@ def _take_up(url: str, partial: Path, size: int | None) -> None:
         large = (total or 0) >= MEGABYTE
         shown = progress(f"{label} (MB)", (total or 0) // MEGABYTE) if large else nullcontext(_unseen)
         with shown as advance:
-            have = _pour(response, partial, have, advance)
+            have = _pour(response, partial, have, advance=advance)
     if total is not None and have < total:
         raise _BrokenOffError(f"the connection ended after {have} of {total} bytes")
 
@@ -117,7 +117,7 @@ def _unseen(count: int) -> None:
     """Show nothing: a small file is here at once."""
 
 
-def _pour(response: HTTPResponse, partial: Path, have: int, advance: Advance) -> int:
+def _pour(response: HTTPResponse, partial: Path, have: int, *, advance: Advance) -> int:
     advance(have // MEGABYTE)
     with partial.open("ab") as stream:
         while True:

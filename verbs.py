@@ -52,6 +52,7 @@ def degrade(
     reference_set: Path,
     recipes: Sequence[str | Path | Recipe],
     split: str = "test",
+    *,
     seed: int = 0,
     workers: int = 1,
 ) -> list[LqInfo]:
@@ -71,12 +72,13 @@ def degrade(
     images, sizes = _hq_of(chosen, split)
     loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
     return [
-        synthesise(images, recipe, chosen.lq_folder(recipe.name), seed, workers, sizes) for recipe in loaded
+        synthesise(images, recipe, chosen.lq_folder(recipe.name), seed=seed, workers=workers, sizes=sizes)
+        for recipe in loaded
     ]
 
 
 def verify_lq(
-    reference_set: Path, recipes: Sequence[str], split: str = "test", workers: int = 1
+    reference_set: Path, recipes: Sequence[str], split: str = "test", *, workers: int = 1
 ) -> list[Verification]:
     """Draw and make every LQ image of a set again and compare: keys, sizes, draws, pixels.
 
@@ -93,7 +95,7 @@ def verify_lq(
     chosen = ReferenceSet.read(reference_set)
     images, sizes = _hq_of(chosen, split)
     named = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
-    return [verify(images, chosen.lq_folder(name), sizes, workers) for name in named]
+    return [verify(images, chosen.lq_folder(name), sizes, workers=workers) for name in named]
 
 
 def restore(
@@ -101,6 +103,7 @@ def restore(
     recipe: str,
     model: str,
     out: Path,
+    *,
     preset: str | None = None,
     split: str = "test",
     references: int | str = "all",
@@ -150,7 +153,7 @@ def restore(
     ]
     place = pick_device(device)
     restorer = load_restorer(model, preset, place)
-    report = restore_images(jobs, restorer, out, seed, batch_size, record_times)
+    report = restore_images(jobs, restorer, out, seed=seed, batch_size=batch_size, record_times=record_times)
     facts = restorer.card
     if report.restored or not (out / CARD_NAME).exists():
         card = Card(
@@ -177,6 +180,7 @@ def score(
     recipe: str,
     submissions: Sequence[Path],
     store: Path,
+    *,
     split: str = "test",
     protocols: Sequence[str] | None = None,
     device: str = "auto",
@@ -223,7 +227,7 @@ def score(
             chosen,
             split,
             [entries[place] for place in places],
-            OFFLINE if protocols is None else protocols,
+            protocols=OFFLINE if protocols is None else protocols,
             references=mode,
             device=pick_device(device),
             precision=precision,
@@ -242,6 +246,7 @@ def evaluate(
     recipes: Sequence[str],
     model: str,
     out: Path,
+    *,
     store: Path,
     preset: str | None = None,
     split: str = "test",
@@ -276,14 +281,14 @@ def evaluate(
             reference_set,
             recipe,
             model,
-            folder,
-            preset,
-            split,
-            references,
-            seed,
-            batch_size,
-            device,
-            record_times,
+            out=folder,
+            preset=preset,
+            split=split,
+            references=references,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            record_times=record_times,
         )
         for key, reason in report.failures.items():
             say(f"{recipe}: {key}: {reason}")
@@ -296,11 +301,11 @@ def evaluate(
             reference_set,
             recipe,
             [folder],
-            store,
-            split,
-            protocols,
-            device,
-            allow_missing,
+            store=store,
+            split=split,
+            protocols=protocols,
+            device=device,
+            allow_missing=allow_missing,
             precision=precision,
             cache=cache,
         )
@@ -312,6 +317,7 @@ def publish(
     out: Path,
     reference_sets: Sequence[Path] = (),
     submissions: Sequence[Path] = (),
+    *,
     push: str = "",
     private: bool = False,
 ) -> Path:
@@ -332,7 +338,7 @@ def publish(
     from .leaderboard.sharing.hub import push_site
     from .leaderboard.site.publish import publish_site
 
-    page = publish_site(store, out, reference_sets, submissions)
+    page = publish_site(store, out, reference_sets, submissions=submissions)
     if push:
         say(f"pushed to {push_site(out, push, private=private)}")
     return page

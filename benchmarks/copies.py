@@ -126,7 +126,7 @@ FILTERS: Mapping[str, Callable[[RGB, RGB], RGB]] = {
 }
 
 
-def outputs(chosen: ReferenceSet, recipe: str, keys: list[str], out: Path) -> dict[str, dict[str, Path]]:
+def outputs(chosen: ReferenceSet, recipe: str, keys: list[str], *, out: Path) -> dict[str, dict[str, Path]]:
     """Submissions by "what: how", each with images by key."""
     targets = {target.key: target for target in chosen.targets}
     made: dict[str, dict[str, Path]] = {}
@@ -175,7 +175,7 @@ def main() -> int:
     count = 4 if given.quick else given.images
     keys = every[:: max(1, len(every) // count)][:count]
     with tempfile.TemporaryDirectory() as scratch:
-        rows = shares(chosen, given.recipe, outputs(chosen, given.recipe, keys, Path(scratch)))
+        rows = shares(chosen, given.recipe, outputs(chosen, given.recipe, keys, out=Path(scratch)))
     wanted = [name for name in rows if "honest" not in name and not name.endswith(LOSSY)]
     short = [f"{name}: {rows[name]:.0%}" for name in wanted if rows[name] < FOUND]
     short += [f"{how}: {rows[f'honest: {how}']:.0%}" for how in HONEST if rows[f"honest: {how}"] > ACCUSED]

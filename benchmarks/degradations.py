@@ -79,7 +79,7 @@ def main() -> int:
     draws, repeats, images = (30, 2, 32) if options.quick else (150, 3, 160)
     pictures = read_pictures(options.photos)
     with one_thread_each():
-        pairs = {name: compare(name, pictures, draws, repeats) for name in GOALS}
+        pairs = {name: compare(name, pictures, draws, repeats=repeats) for name in GOALS}
         encoders = png_settings(pictures)
     runs = {name: whole_run(name, pictures, images) for name in GOALS}
     short = shortfalls(pairs, runs)
@@ -88,7 +88,7 @@ def main() -> int:
         pairs_told = {name: asdict(pair) for name, pair in pairs.items()}
         print(json.dumps({"pairs": pairs_told, "runs": told, "png": encoders, "short": short}, indent=2))
     else:
-        print_tables(pairs, runs, encoders, short)
+        print_tables(pairs, runs, encoders, short=short)
     return 1 if short else 0
 
 
@@ -120,7 +120,7 @@ def middle_square(photo: RGB) -> RGB:
     return np.asarray(cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def compare(name: str, pictures: list[RGB], draws: int, repeats: int) -> Pairs:
+def compare(name: str, pictures: list[RGB], draws: int, *, repeats: int) -> Pairs:
     recipe = load_recipe(name)
     plain_seconds = ours_seconds = 0.0
     near: list[float] = []
@@ -177,7 +177,7 @@ def whole_run(name: str, pictures: list[RGB], images: int) -> Run:
         for turn in range(3):
             for workers in best:
                 start = time.perf_counter()
-                synthesise(paths, recipe, root / f"lq{workers}-{turn}", 0, workers)
+                synthesise(paths, recipe, root / f"lq{workers}-{turn}", seed=0, workers=workers)
                 best[workers] = max(best[workers], images / (time.perf_counter() - start))
         return Run(best[1], best[cores], cores, parts(recipe.name, paths, root))
 
@@ -242,7 +242,7 @@ def shortfalls(pairs: dict[str, Pairs], runs: dict[str, Run]) -> list[str]:
 
 
 def print_tables(
-    pairs: dict[str, Pairs], runs: dict[str, Run], encoders: dict[str, dict[str, float]], short: list[str]
+    pairs: dict[str, Pairs], runs: dict[str, Run], encoders: dict[str, dict[str, float]], *, short: list[str]
 ) -> None:
     print("| recipe | plain way | ours | times as fast | goal | within one level |\n" + "|---" * 6 + "|")
     for name, pair in pairs.items():

@@ -115,7 +115,7 @@ def stand_in(folder: Path) -> Recogniser:
     return load_recogniser(own_recogniser(path, crop=RECOGNISERS["webface-r50"].crop.name))
 
 
-def pipeline(paths: Sequence[Path], recogniser: Recogniser, threads: int, rounds: int) -> dict[str, float]:
+def pipeline(paths: Sequence[Path], recogniser: Recogniser, threads: int, *, rounds: int) -> dict[str, float]:
     """Milliseconds per stage and photo, the best of the rounds; rates, and shares outside the networks."""
     best: Clock | None = None
     detector: Any = load_detector(MTCNN)
@@ -125,7 +125,7 @@ def pipeline(paths: Sequence[Path], recogniser: Recogniser, threads: int, rounds
     for _ in range(rounds):
         clock.spent, clock.inside = dict.fromkeys(STAGES, 0.0), dict.fromkeys(STAGES, 0.0)
         for path in paths:
-            once(path, detector, recogniser, clock)
+            once(path, detector, recogniser, clock=clock)
         if best is None or sum(clock.spent.values()) < sum(best.spent.values()):
             best = Clock(clock.now, clock.spent, clock.inside)
     assert best is not None
@@ -136,7 +136,7 @@ def pipeline(paths: Sequence[Path], recogniser: Recogniser, threads: int, rounds
     return told
 
 
-def once(path: Path, detector: Any, recogniser: Recogniser, clock: Clock) -> None:
+def once(path: Path, detector: Any, recogniser: Recogniser, *, clock: Clock) -> None:
     photo = clock.run("decode", lambda: read_rgb(path))
     faces = clock.run("find", lambda: find_faces(detector, photo))
     if not faces:
@@ -146,7 +146,7 @@ def once(path: Path, detector: Any, recogniser: Recogniser, clock: Clock) -> Non
     clock.run("embed", lambda: recogniser.embed([aligned.pixels], aligned.landmarks[None]))
 
 
-def face_analysis(paths: Sequence[Path], pack: Path, threads: int, rounds: int) -> dict[str, float]:
+def face_analysis(paths: Sequence[Path], pack: Path, threads: int, *, rounds: int) -> dict[str, float]:
     """insightface's own pipeline: find + align + embed, photos a second."""
     import onnxruntime
     from insightface.app import FaceAnalysis
@@ -203,13 +203,13 @@ def main() -> int:
         there = weights.find("webface-r50") is not None
         papers = load_recogniser("webface-r50") if there else stand_in(Path(work))
         told = {
-            "mobilefacenet": pipeline(paths, load_recogniser(), options.threads, rounds),
+            "mobilefacenet": pipeline(paths, load_recogniser(), options.threads, rounds=rounds),
             "webface-r50" if there else "webface-r50, random weights": pipeline(
-                paths, papers, options.threads, rounds
+                paths, papers, options.threads, rounds=rounds
             ),
         }
         if options.pack:
-            told["FaceAnalysis"] = face_analysis(paths, options.pack, options.threads, rounds)
+            told["FaceAnalysis"] = face_analysis(paths, options.pack, options.threads, rounds=rounds)
     outside = list(told.values())[1]["align + embed outside networks"]
     short = [f"{outside:.1%} of align + embed is outside the networks"] if outside > GOAL else []
     if options.json:

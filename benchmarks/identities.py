@@ -89,7 +89,7 @@ def main() -> None:
             print(f"\n{name}: its weights are not here")
             continue
         file = options.work / f"embeddings_{name}{'+flip' if options.flip else ''}.npz"
-        vectors = embed(photos, landmarks, name, options.flip, file)
+        vectors = embed(photos, landmarks, name, flip=options.flip, file=file)
         print(f"\n## {name}{' with flip averaging' if options.flip else ''}\n")
         report_pairs(photos, vectors, name)
         report_identities(photos, vectors, name)
@@ -125,7 +125,7 @@ def find_landmarks(photos: Photos, file: Path) -> Floats:
     return landmarks
 
 
-def embed(photos: Photos, landmarks: Floats, name: str, flip: bool, file: Path) -> npt.NDArray[np.float32]:
+def embed(photos: Photos, landmarks: Floats, name: str, *, flip: bool, file: Path) -> npt.NDArray[np.float32]:
     if not file.is_file():
         recogniser, parts = load_recogniser(name, flip=flip), []
         starts = range(0, len(photos.keys), CHUNK)

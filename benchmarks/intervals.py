@@ -24,7 +24,7 @@ def people_of(generator: np.random.Generator, people: int) -> np.ndarray:
     return np.repeat(np.arange(people), generator.integers(2, 8, people))
 
 
-def coverage(people: int, skewed: bool, worlds: int, seed: int = 0) -> float:
+def coverage(people: int, skewed: bool, worlds: int, *, seed: int = 0) -> float:
     """Share of worlds whose interval holds the true mean."""
     generator = np.random.default_rng([seed, people, skewed])
     labels = people_of(generator, people)

@@ -157,6 +157,7 @@ def ours(
     reference_set: ReferenceSet,
     folders: Sequence[Path],
     protocols: Sequence[str] = PROTOCOLS,
+    *,
     precision: Any = "float32",
 ) -> None:
     entries = [
@@ -166,7 +167,7 @@ def ours(
         for folder in folders
     ]
     with redirect_stderr(io.StringIO()):
-        score_many(reference_set, "test", entries, protocols, precision=precision)
+        score_many(reference_set, "test", entries, protocols=protocols, precision=precision)
 
 
 @lru_cache(maxsize=1)
@@ -213,7 +214,7 @@ def peer_a(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path) -> 
 
 
 @torch.inference_mode()
-def peer_b(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path, size: int = 4) -> None:
+def peer_b(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path, *, size: int = 4) -> None:
     keys = [target.key for target in reference_set.targets]
     with ThreadPoolExecutor(cores()) as pool:
         mine = list(pool.map(read_rgb, [folder / f"{key}.png" for key in keys]))
@@ -230,7 +231,7 @@ def peer_b(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path, siz
             peers["fid"](torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2).copy()))
 
 
-def run_peer(name: str, inception_file: Path, reference_set: ReferenceSet, folder: Path) -> float:
+def run_peer(name: str, inception_file: Path, reference_set: ReferenceSet, *, folder: Path) -> float:
     """Run a peer in this process; CPU seconds."""
     peers = load_peers(inception_file)
     used = time.process_time()
@@ -242,11 +243,11 @@ def measure(reference_set: ReferenceSet, folders: Sequence[Path], rounds: int) -
     with ProcessPoolExecutor(1, get_context("spawn")) as peers:
         with patch.dict(os.environ, {LARGE_PAGES: "0"}):
             peers.submit(load_peers_only, weights.path("inception-fid"))
-        return compare(reference_set, folders, rounds, peers)
+        return compare(reference_set, folders, rounds, peers=peers)
 
 
 def compare(
-    reference_set: ReferenceSet, folders: Sequence[Path], rounds: int, peers: ProcessPoolExecutor
+    reference_set: ReferenceSet, folders: Sequence[Path], rounds: int, *, peers: ProcessPoolExecutor
 ) -> dict[str, Any]:
     one = folders[:1]
     inside = Stopwatch()
@@ -254,8 +255,8 @@ def compare(
     small = replace(reference_set, targets=(first, replace(second, references=())))
 
     def peer(name: str, chosen: ReferenceSet) -> float:
-        wanted = (name, weights.path("inception-fid"), chosen, one[0])
-        return peers.submit(run_peer, *wanted).result()
+        wanted = (name, weights.path("inception-fid"), chosen)
+        return peers.submit(run_peer, *wanted, folder=one[0]).result()
 
     runs: dict[str, Callable[[], float | None]] = {
         "A": lambda: peer("A", reference_set),

@@ -135,21 +135,23 @@ def main() -> int:
         raise SystemExit(
             f"{given.set} has images of {place.info.image_size} pixels; build it with --size {SIZE}"
         )
-    targets = chosen(place, given.split, given.images, given.least)
+    targets = chosen(place, given.split, given.images, least=given.least)
     keys, people = [target.key for target in targets], np.array([target.identity for target in targets])
     most = min(len(target.references) for target in targets)
     images = {
-        condition.name: restored(condition, place, targets, given.recipe, given.models, given.out)
+        condition.name: restored(
+            condition, place, targets, recipe=given.recipe, models=given.models, out=given.out
+        )
         for condition in CONDITIONS
         if condition.references <= most and (most >= max(DRAWN) or not condition.drawn)
     }
-    scores = per_image(place, given.recipe, keys, images)
+    scores = per_image(place, given.recipe, keys, images=images)
     vectors = {name: frechet_vectors([paths[key] for key in keys]) for name, paths in images.items()}
     hq = frechet_vectors([place.hq_path(key) for key in keys])
     draws = drawn_distances(vectors, hq, people)
-    rows = {name: row(scores[name], people, vectors[name], hq, draws[name]) for name in images}
+    rows = {name: row(scores[name], people, vectors[name], hq=hq, draws=draws[name]) for name in images}
     judged = [
-        judge(claim, scores, draws, people)
+        judge(claim, scores, draws, people=people)
         for claim in CLAIMS
         if {claim.better, claim.worse} <= images.keys()
     ]
@@ -176,7 +178,7 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(reference_set: ReferenceSet, split: str, images: int, least: int) -> list[Target]:
+def chosen(reference_set: ReferenceSet, split: str, images: int, *, least: int) -> list[Target]:
     """One image of each of so many people, with as many references as there are, at least ``least``."""
     first: dict[str, Target] = {}
     for target in reference_set.select(split):
@@ -199,7 +201,13 @@ def restorer(condition: Condition, models: Path) -> Restorer:
 
 
 def restored(
-    condition: Condition, place: ReferenceSet, targets: Sequence[Target], recipe: str, models: Path, out: Path
+    condition: Condition,
+    place: ReferenceSet,
+    targets: Sequence[Target],
+    *,
+    recipe: str,
+    models: Path,
+    out: Path,
 ) -> Mapping[str, Path]:
     lq = partial(place.lq_path, recipe)
     if condition.model == "lq":
@@ -219,13 +227,13 @@ def restored(
 
 
 def per_image(
-    place: ReferenceSet, recipe: str, keys: Sequence[str], images: Mapping[str, Mapping[str, Path]]
+    place: ReferenceSet, recipe: str, keys: Sequence[str], *, images: Mapping[str, Mapping[str, Path]]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Of each condition and protocol the values in the order of ``keys``."""
     kept = set(keys)
     some = tuple(replace(t, split="scored" if t.key in kept else "other") for t in place.targets)
     entries = [Entry(recipe, Card(model=name), paths) for name, paths in images.items()]
-    records = score_many(ReferenceSet(place.root, place.info, some), "scored", entries, PER_IMAGE)
+    records = score_many(ReferenceSet(place.root, place.info, some), "scored", entries, protocols=PER_IMAGE)
 
     def column(record: Record, protocol: str) -> np.ndarray:
         table = record.scores[record.scores.protocol == protocol].set_index("key")["value"]
@@ -264,6 +272,7 @@ def row(
     scores: Mapping[str, np.ndarray],
     people: np.ndarray,
     vectors: np.ndarray,
+    *,
     hq: np.ndarray,
     draws: np.ndarray,
 ) -> dict[str, list[float]]:
@@ -279,6 +288,7 @@ def judge(
     claim: Claim,
     scores: Mapping[str, Mapping[str, np.ndarray]],
     draws: Mapping[str, np.ndarray],
+    *,
     people: np.ndarray,
 ) -> dict[str, object]:
     """The difference by which the claim holds, above 0 for yes, with its interval."""

@@ -56,7 +56,7 @@ class Run:
     goal: float | None = None
 
 
-def people(count: int, depth: int, planted: float, each: int = 7, noise: float = 0.75) -> Vectors:
+def people(count: int, depth: int, planted: float, *, each: int = 7, noise: float = 0.75) -> Vectors:
     random = np.random.default_rng(0)
     centres = random.standard_normal((max(1, count // each), depth), dtype=np.float32)
     vectors = np.empty((count, depth), dtype=np.float32)

@@ -216,6 +216,7 @@ def measure(
     model: RefLdm,
     given: dict[str, Tensor],
     options: argparse.Namespace,
+    *,
     plain: bool = False,
     lower_parts: bool = False,
     lower_steps: bool = False,
@@ -245,14 +246,14 @@ def measure(
     with bfloat16(lower_steps):
         references, null = timed("encode and cache references", caches, 1)
     eps = (
-        plain_guided_eps(model, lq, references, null)
+        plain_guided_eps(model, lq, references, null=null)
         if plain
-        else model.guided_eps(lq, references, null, 1.5)
+        else model.guided_eps(lq, references, null, scale=1.5)
     )
     now, steps = torch.tensor([500]), spaced_timesteps(options.check_steps, "uniform_trailing")
     with bfloat16(lower_steps):
         timed("guided step", lambda: eps(given["noise"], now), 1 + 2 * options.repeats)
-        run.latent = ddim(eps, given["noise"], model.schedule, steps)
+        run.latent = ddim(eps, given["noise"], model.schedule, timesteps=steps)
     with bfloat16(lower_parts):
         run.image = timed("decode", lambda: model.decode(run.latent), options.repeats).float().clamp(0, 1)
     return run
@@ -328,7 +329,7 @@ def time_compiled(options: argparse.Namespace) -> None:
     with bfloat16(options.precision == "bfloat16"):
         references = model.cache_references(latents)
         null = model.cache_null((noise.shape[2], noise.shape[3]), options.references)
-        eps = model.guided_eps(noise, references, null, 1.5)
+        eps = model.guided_eps(noise, references, null, scale=1.5)
         for name in ("as it is", "compiled"):
             if name == "compiled":
                 model.unet.compile()
@@ -363,29 +364,29 @@ def plain_modules() -> Iterator[None]:
         yield
 
 
-def einsum_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def einsum_attention(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
     scale = q.shape[-1] ** -0.25
     weights = torch.einsum("bhqc,bhkc->bhqk", q * scale, k * scale).softmax(-1)
     return torch.einsum("bhqk,bhkc->bhqc", weights, v)
 
 
 def plain_attention_block(
-    block: unet.AttentionBlock, x: Tensor, memory: attention.Memory, context: Tensor | None
+    block: unet.AttentionBlock, x: Tensor, memory: attention.Memory, *, context: Tensor | None
 ) -> Tensor:
     batch, channels, height, width = x.shape
     tokens = x.flatten(2)
     qkv = block.qkv(block.norm(tokens)).view(batch, block.heads, 3, channels // block.heads, -1)
     q, k, v = qkv.transpose(-1, -2).unbind(2)
-    attended = memory.attend(block.layer, q, k, v).transpose(-1, -2).reshape(batch, channels, -1)
+    attended = memory.attend(q, k, v, layer=block.layer).transpose(-1, -2).reshape(batch, channels, -1)
     return (tokens + block.proj_out(attended)).view(batch, channels, height, width)
 
 
 def plain_guided_eps(
-    model: RefLdm, lq: Tensor, references: CacheKV, null: CacheKV
+    model: RefLdm, lq: Tensor, references: CacheKV, *, null: CacheKV
 ) -> Callable[[Tensor, Tensor], Tensor]:
     def eps(x_t: Tensor, timesteps: Tensor) -> Tensor:
-        without = model.eps(x_t, timesteps, lq, null)
-        return without + 1.5 * (model.eps(x_t, timesteps, lq, references) - without)
+        without = model.eps(x_t, timesteps, lq, memory=null)
+        return without + 1.5 * (model.eps(x_t, timesteps, lq, memory=references) - without)
 
     return eps
 
@@ -406,8 +407,8 @@ def report_peak(references: int, precision: str) -> None:
     with bfloat16(precision == "bfloat16"):
         cache = model.cache_references(model.encode_references(given["references"]))
         null = model.cache_null((64, 64), references)
-        eps = model.guided_eps(lq, cache, null, 1.5)
-        model.decode(ddim(eps, given["noise"], model.schedule, [999]))
+        eps = model.guided_eps(lq, cache, null, scale=1.5)
+        model.decode(ddim(eps, given["noise"], model.schedule, timesteps=[999]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"| {references} | {peak:.0f} MiB | {cache.nbytes / 2**20:.0f} MiB |", flush=True)
 

@@ -152,13 +152,13 @@ def main() -> int:
         root = Path(scratch)
         store, sets, submissions = Store(root / "store"), [], []
         if given.pictures:
-            store, chosen, submissions = write_example(root, declared, given.models, 12, 512)
+            store, chosen, submissions = write_example(root, declared, given.models, identities=12, size=512)
             sets = [chosen]
         else:
             for record in make_records(declared, given.models, People.make(given.images, given.people)):
                 store.add(record)
         start, busy = time.monotonic(), time.process_time()
-        site = publish_site(store, root / "site", sets, submissions).parent
+        site = publish_site(store, root / "site", sets, submissions=submissions).parent
         wall, busy = time.monotonic() - start, time.process_time() - busy
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sizes, seen = weigh(site), time_browser(site)

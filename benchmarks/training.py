@@ -86,7 +86,7 @@ def main() -> int:
         for kind, identity in CASES:
             say(f"{kind}{', identity loss' if identity else ''}")
             float32, bfloat16 = (
-                measure(configured(kind, precision, identity, place, autoencoder), steps)
+                measure(configured(kind, precision, identity, place=place, autoencoder=autoencoder), steps)
                 for precision in ("float32", "bfloat16")
             )
             rows.append(Row(kind, identity > 0, float32, bfloat16))
@@ -112,7 +112,7 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def configured(kind: str, precision: str, identity: float, place: Path, autoencoder: Path) -> AnyRun:
+def configured(kind: str, precision: str, identity: float, *, place: Path, autoencoder: Path) -> AnyRun:
     settings: dict[str, object] = {
         "data": {"reference_set": place, "workers": 0},
         "precision": precision,
@@ -126,7 +126,14 @@ def configured(kind: str, precision: str, identity: float, place: Path, autoenco
 def measure(run: AnyRun, steps: int) -> Step:
     task = make_task(run)
     state, workers = State(task, run), Workers()
-    stream = Batches(run.data, run.batch, task.image_size, run.seed, workers, task.needs_references).since(0)
+    stream = Batches(
+        run.data,
+        run.batch,
+        task.image_size,
+        seed=run.seed,
+        workers=workers,
+        with_references=task.needs_references,
+    ).since(0)
     data, whole = [], []
     for _ in range(steps + 2):
         start = time.perf_counter()

@@ -59,9 +59,9 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     lines += (Line(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
     existed, cached = out.exists(), (out / CACHE).exists()
     bench = Bench.of(out / CACHE, options, versions)
-    done, reused = examine(photos, hashed.digests, bench, options, lines)
+    done, reused = examine(photos, hashed.digests, bench, options=options, lines=lines)
     keys = keys_of(found) if options.keys == "paths" else hash_keys(hashed.digests)
-    gathered = gather(done, keys, bench, lines)
+    gathered = gather(done, keys, bench, lines=lines)
     if not gathered:
         if not cached:
             shutil.rmtree(out / CACHE, ignore_errors=True)
@@ -72,9 +72,11 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     options.overrides.check(candidate.key for candidate in gathered)
     chosen = set_apart(gathered, options, lines)
     vectors = np.stack([candidate.face.vector() for candidate in chosen])
-    people = identify(chosen, vectors, options.threshold or 0.0, options, lines, out / CACHE / "pairs")
+    people = identify(
+        chosen, vectors, options.threshold or 0.0, options=options, lines=lines, journal=out / CACHE / "pairs"
+    )
     chosen, vectors = [chosen[row] for row in people.rows], vectors[people.rows]
-    targets = choose(chosen, vectors, people, options)
+    targets = choose(chosen, vectors, people, options=options)
     info = SetInfo(
         name=options.name or out.resolve().name,
         content_hash=content_hash(targets),
@@ -88,7 +90,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     warnings = (*people.warnings, *warn(targets, options))
     report = BuildReport(out, info.counts, in_order(lines), warnings, people.found, reused)
     pictures = {candidate.key: candidate.picture for candidate in chosen}
-    report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report)
+    report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
     bench.prune(done)
     return report
 
@@ -118,7 +120,7 @@ def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchE
 
 
 def write_set(
-    made: ReferenceSet, pictures: Mapping[str, Path], vectors: Embeddings, report: BuildReport
+    made: ReferenceSet, pictures: Mapping[str, Path], vectors: Embeddings, *, report: BuildReport
 ) -> BuildReport:
     """Put a set into its folder: pictures, embeddings, report, manifest, and ``set.json`` last.
 

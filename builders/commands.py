@@ -73,7 +73,7 @@ def rebuild(
     from ..devices import pick_device
     from .rebuild import rebuild_set
 
-    made = rebuild_set(reference_set, photos, out, workers, pick_device(device))
+    made = rebuild_set(reference_set, photos, out, workers=workers, device=pick_device(device))
     _emit({"set": str(made.report.out), "differences": list(made.differences)}, as_json, made.text())
     if not made.is_same:
         raise typer.Exit(1)
@@ -136,7 +136,9 @@ def export_(
     """Write a set in another form: Parquet for datasets with card and Croissant, shards, lists, folders."""
     from .exchange.exchange import export_set
 
-    written = export_set(reference_set, out, form, recipe or (), references, audit)
+    written = export_set(
+        reference_set, out, form, recipes=recipe or (), with_references=references, audit=audit
+    )
     typer.echo(f"{out}: {len(written)} files")
 
 
@@ -189,7 +191,7 @@ def import_(
         workers=workers,
         device=pick_device(device),
     )
-    report = adopt(source, images, out, options)
+    report = adopt(source, images, out, options=options)
     typer.echo(report.text())
     for degraded in sorted((source / "test_images").glob("*/")):
         typer.echo(f"its LQ images: refbench import-lq {degraded} --set {out}")
@@ -211,7 +213,7 @@ def import_lq(
     """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
     from .exchange.exchange import import_lq as take_in
 
-    info = take_in(reference_set, source, name, split, ignore_extra, workers)
+    info = take_in(reference_set, source, name, split=split, ignore_extra=ignore_extra, workers=workers)
     typer.echo(f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}")
 
 

@@ -35,7 +35,7 @@ class Rebuild:
 
 
 def rebuild_set(
-    root: Path, photos: Path, out: Path | None = None, workers: int = 1, device: str = "cpu"
+    root: Path, photos: Path, out: Path | None = None, *, workers: int = 1, device: str = "cpu"
 ) -> Rebuild:
     """Build the set at ``root`` again from ``photos`` into ``out`` and compare.
 

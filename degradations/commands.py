@@ -51,7 +51,7 @@ def preview(
     folder = photos / "images" if (photos / "set.json").is_file() else photos
     paths = [photos] if photos.is_file() else find_photos(folder)
     images = {path.stem: path for path in paths}
-    made = make_preview(images, load_recipe(recipe), seed, samples, workers)
+    made = make_preview(images, load_recipe(recipe), seed, samples=samples, workers=workers)
     write_png(out, made.sheet)
     if table is not None:
         write_text(table, made.draws.to_csv(index=False, lineterminator="\n"))

@@ -70,7 +70,7 @@ def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding
     """The main packages one by one, imported for real; of the others only what is absent or too old."""
     others = 0
     for name in sorted(wanted, key=lambda name: (name not in MAIN_PACKAGES, name)):
-        finding = _package(name, have, wanted[name], probe.get(name, {}).get("error"))
+        finding = _package(name, have, wanted[name], error=probe.get(name, {}).get("error"))
         if name in MAIN_PACKAGES or finding.state != "ok":
             yield finding
         else:
@@ -82,7 +82,7 @@ def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding
         yield Finding("albumentationsx", "warning", detail, fix)
 
 
-def _package(name: str, have: Versions, versions: str, error: str | None) -> Finding:
+def _package(name: str, have: Versions, versions: str, *, error: str | None) -> Finding:
     from packaging.specifiers import SpecifierSet
 
     install = f"pip install '{name}{versions}'"

@@ -138,7 +138,7 @@ def outside_share(matrix: Matrix, photo_shape: tuple[int, ...], size: int) -> fl
     return min(1.0, max(0.0, 1.0 - inside * abs(float(np.linalg.det(matrix[:, :2]))) / size**2))
 
 
-def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> RGB:
+def warp(photo: RGB, matrix: Matrix, size: int, *, border: Border = "reflect") -> RGB:
     """Cut a ``size`` x ``size`` crop out of a photo by a similarity, without aliasing.
 
     Where the photo is shrunk, it is first reduced by a whole factor (box filter), then drawn on a canvas
@@ -153,7 +153,7 @@ def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> R
     shrink = 1.0 / scale_of(matrix)
     reduction = max(1, int(shrink / 2.0))
     if reduction > 1:
-        photo, matrix = _reduced(photo, matrix, size, reduction, border)
+        photo, matrix = _reduced(photo, matrix, size, factor=reduction, border=border)
     finer = max(1, math.ceil(shrink / reduction - 0.05))
     enlarged = np.array([[finer, 0.0, (finer - 1) / 2.0], [0.0, finer, (finer - 1) / 2.0]])
     whole = enlarged[:, :2] @ matrix
@@ -163,7 +163,7 @@ def warp(photo: RGB, matrix: Matrix, size: int, border: Border = "reflect") -> R
     return resize(cast(RGB, canvas), size, size)
 
 
-def _reduced(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border) -> tuple[RGB, Matrix]:
+def _reduced(photo: RGB, matrix: Matrix, size: int, *, factor: int, border: Border) -> tuple[RGB, Matrix]:
     """The part of a photo that a crop shows, border filled, reduced by a whole factor; and its matrix."""
     corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
     outline = apply(inverted(matrix), corners)
@@ -175,7 +175,11 @@ def _reduced(photo: RGB, matrix: Matrix, size: int, factor: int, border: Border)
     inner = photo[first[1] : last[1], first[0] : last[0]]
     left, top = np.maximum(first - low, 0).tolist()
     right, bottom = np.maximum(high - last, 0).tolist()
-    framed = pad(inner, top, bottom, left, right, BORDERS[border]) if left + top + right + bottom else inner
+    framed = (
+        pad(inner, top, bottom, left=left, right=right, border=BORDERS[border])
+        if left + top + right + bottom
+        else inner
+    )
     (x, y), (width, height) = np.maximum(low - first, 0).tolist(), (high - low).tolist()
     part = framed[y : y + height, x : x + width]
     small = resize(part, width // factor, height // factor)
@@ -211,7 +215,7 @@ def warp_tensor(images: Tensor, matrices: Sequence[Matrix], size: int) -> Tensor
 
 
 def align_to(
-    photo: RGB, landmarks: npt.ArrayLike, template: Points, size: int, border: Border = "reflect"
+    photo: RGB, landmarks: npt.ArrayLike, template: Points, *, size: int, border: Border = "reflect"
 ) -> AlignedFace:
     """Crop a face so that its five landmarks come to lie on a template's; see `warp`.
 
@@ -221,7 +225,7 @@ def align_to(
     check_photo(photo)
     points = check_landmarks(landmarks)
     matrix = similarity(points, template)
-    pixels = warp(photo, matrix, size, border)
+    pixels = warp(photo, matrix, size, border=border)
     outside = outside_share(matrix, photo.shape, size)
     return AlignedFace(pixels, apply(matrix, points), outside, scale_of(matrix), matrix)
 
@@ -237,7 +241,7 @@ def align_face(photo: RGB, landmarks: npt.ArrayLike, size: int = 512) -> Aligned
     Raises:
         RefbenchError: a photo or landmarks of the wrong kind.
     """
-    return align_to(photo, landmarks, template_at(FFHQ_512, size, 512), size)
+    return align_to(photo, landmarks, template_at(FFHQ_512, size, 512), size=size)
 
 
 def already_aligned(photo: RGB, size: int = 512) -> AlignedFace:

@@ -48,7 +48,7 @@ class Crop:
                 is not square.
         """
         if self.template is not None:
-            return align_to(photo, landmarks, self.template, self.size, border="black").pixels
+            return align_to(photo, landmarks, self.template, size=self.size, border="black").pixels
         check_photo(photo)
         height, width = photo.shape[:2]
         if height != width:

@@ -89,7 +89,9 @@ def kit(
     from ..records.reference_set import ReferenceSet
     from .submission.kit import write_kit
 
-    typer.echo(str(write_kit(ReferenceSet.read(reference_set), recipe, out, split, show_targets)))
+    typer.echo(
+        str(write_kit(ReferenceSet.read(reference_set), recipe, out, split=split, show_targets=show_targets))
+    )
 
 
 @submission.command("container")
@@ -228,7 +230,7 @@ def example(
         raise RefbenchError(f"{folder} is there already; made-up records go into a new folder")
     try:
         made = write_example(
-            folder, {name: PROTOCOLS[name] for name in OFFLINE}, models, identities, seed=seed
+            folder, {name: PROTOCOLS[name] for name in OFFLINE}, models, identities=identities, seed=seed
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -290,7 +292,14 @@ def codabench(
     typer.echo(
         str(
             write_bundle(
-                ReferenceSet.read(reference_set), recipe, out, plan, chosen, split, needed, show_targets
+                ReferenceSet.read(reference_set),
+                recipe,
+                out,
+                challenge=plan,
+                protocols=chosen,
+                split=split,
+                weights=needed,
+                show_targets=show_targets,
             )
         )
     )
@@ -300,6 +309,7 @@ def compare(
     store: StoreFolder,
     a: Annotated[str, typer.Argument(metavar="A", help="Model, or MODEL@VERSION.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Model, or MODEL@VERSION.")],
+    *,
     seed: Annotated[int, typer.Option(help="Of the intervals and tests.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -308,6 +318,6 @@ def compare(
     from .statistics.comparison import as_rows, as_text, compare_models
     from .store.store import Store
 
-    lines = compare_models(Store(store), a, b, PROTOCOLS, seed)
+    lines = compare_models(Store(store), a, b, protocols=PROTOCOLS, seed=seed)
     text = json.dumps(as_rows(lines), indent=2, ensure_ascii=False) if as_json else as_text(lines, a, b)
     typer.echo(text)

@@ -101,7 +101,7 @@ def stats(
     if given is not None:
         found = import_clean_fid(given, find(protocol).feature.name, given.name)
     elif images is not None:
-        found = measure_statistics(protocol, images, split, pick_device(device))
+        found = measure_statistics(protocol, images, split, device=pick_device(device))
     else:
         kept = sorted(folder().glob("*.npz"))
         rows = [

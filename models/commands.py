@@ -44,7 +44,7 @@ def convert(
     if weights not in ("ema", "raw"):
         raise RefbenchError(f"weights are 'ema' or 'raw'; got {weights!r}")
     choose: Choice = "ema" if weights == "ema" else "raw"
-    model = convert_release(checkpoint, out, choose, torch.float16 if half else torch.float32)
+    model = convert_release(checkpoint, out, choose, dtype=torch.float16 if half else torch.float32)
     count = sum(parameter.numel() for parameter in model.parameters())
     use = f"restore with --model {out}" if isinstance(model, RefLdm) else f"train with autoencoder={out}"
     typer.echo(f"{out}: {count / 1e6:.2f} M parameters; {use}")
@@ -66,6 +66,7 @@ def train(
     kind: Annotated[str, typer.Argument(help="autoencoder, ldm, refldm, composite-context or identity.")],
     reference_set: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an unfinished run goes on.")],
+    *,
     assignments: Annotated[
         list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Settings, such as optimiser.rate=1e-4.")
     ] = None,
@@ -93,6 +94,6 @@ def train(
         train_settings.parse_assignments(assignments or []),
         {"kind": kind, "data": {"reference_set": reference_set}},
     ]
-    report = run(train_settings.make_config(*layers), out, pick_device(device), stop_at)
+    report = run(train_settings.make_config(*layers), out, pick_device(device), stop_at=stop_at)
     losses = ", ".join(f"{name} {value:.4g}" for name, value in report.losses.items())
     typer.echo(f"{report.weights}: {report.steps} steps, {report.seconds_per_step:.2f} s a step  {losses}")

@@ -76,7 +76,7 @@ class Ledger(BaseModel):
         write_json(folder / LEDGER, self.model_dump(mode="json"))
 
 
-def open_ledger(jobs: Sequence[Job], card: RestorerCard, seed: int, out: Path) -> Ledger:
+def open_ledger(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -> Ledger:
     """Write down what is going to be in ``out``, after a check that it holds nothing else.
 
     Raises:

@@ -77,7 +77,7 @@ def test_a_store_is_read_and_published(old: Path, tmp_path: Path) -> None:
     (folder,) = (path.parent for path in (old / "store").glob("*/*/record.json"))
     record = Record.read(folder)
     assert record.info.benchmark.id == folder.parent.name == FACTS["benchmark_id"]
-    page = rb.publish(old / "store", tmp_path / "site", [old / "set"], [old / "submission"])
+    page = rb.publish(old / "store", tmp_path / "site", [old / "set"], submissions=[old / "submission"])
     assert "Classical" in page.read_text("utf-8")
 
 
@@ -95,7 +95,7 @@ def test_recipes_keep_their_fingerprints() -> None:
 def test_a_recipe_with_class_paths_of_0_1_runs(old: Path) -> None:
     recipe = load_recipe(OLD / "recipe.yaml")
     picture = read_rgb(old / "set" / "images" / "003_turn.png")
-    first, second = (degrade(picture, recipe, 0, "003_turn").pixels for _ in range(2))
+    first, second = (degrade(picture, recipe, 0, key="003_turn").pixels for _ in range(2))
     assert (first == second).all()
     assert (first != picture).any()
 

@@ -61,7 +61,7 @@ def fetch(
     """Bring weights to the weights folder, hash-checked, showing their licences."""
     from .fetch import fetch as bring
 
-    brought = bring(names, given, mirror, again)
+    brought = bring(names, given, mirror, again=again)
     if as_json:
         rows = [
             {"name": f.name, "path": str(f.path), "sha256": f.sha256, "source": f.source} for f in brought

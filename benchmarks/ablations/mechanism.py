@@ -50,7 +50,7 @@ class OtherMechanism(RefLdmTask):
         wide[:, : shared[first].shape[1]] = shared[first]
         self.network.load_state_dict(shared | {first: wide}, strict=False)
 
-    def eps(self, x_t: Tensor, t: Tensor, lq: Tensor, reference: Tensor) -> Tensor:
+    def eps(self, x_t: Tensor, t: Tensor, lq: Tensor, *, reference: Tensor) -> Tensor:
         """The noise, given the latent of one reference (B, C, h, w); zeros stand for none."""
         model = self.refldm
         if self.way == "concat":
@@ -60,11 +60,11 @@ class OtherMechanism(RefLdmTask):
             output = model.unet(torch.cat([x_t, lq], 1), t, context=tokens)
         return model.schedule.noise_of(output, x_t, t)
 
-    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, batch: Batch, kept: Tensor) -> Tensor:
+    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
         """See `DiffusionTask.predict`."""
         with torch.no_grad():
             reference = self.refldm.encode(batch.references[:, 0]).float()
-        return self.eps(x_t, t, lq, reference * kept.view(-1, 1, 1, 1))
+        return self.eps(x_t, t, lq, reference=reference * kept.view(-1, 1, 1, 1))
 
     @torch.inference_mode()
     def restored(self, batch: Batch) -> Tensor:
@@ -73,12 +73,12 @@ class OtherMechanism(RefLdmTask):
         lq, reference = model.encode(batch.lq), model.encode(batch.references[:, 0])
 
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            none = self.eps(x_t, t, lq, torch.zeros_like(reference))
-            return none + GUIDANCE * (self.eps(x_t, t, lq, reference) - none)
+            none = self.eps(x_t, t, lq, reference=torch.zeros_like(reference))
+            return none + GUIDANCE * (self.eps(x_t, t, lq, reference=reference) - none)
 
         noise = torch.stack([torch.randn(lq.shape[1:], generator=g.clone_state()) for g in batch.generators])
         steps = spaced_timesteps(STEPS, "uniform_trailing", len(model.schedule))
-        return model.decode(ddim(denoise, noise, model.schedule, steps)).clamp(0, 1)
+        return model.decode(ddim(denoise, noise, model.schedule, timesteps=steps)).clamp(0, 1)
 
 
 def own_way(task: OtherMechanism, batch: Batch) -> Tensor:

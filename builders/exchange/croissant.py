@@ -72,7 +72,9 @@ def _file(out: Path, path: Path) -> dict[str, Any]:
 def _records(path: Path) -> dict[str, Any]:
     name = path.stem
     columns = ((field.name, str(field.type)) for field in pq.read_schema(path))
-    fields = [_field(name, path.name, *column) for column in columns if column[0] != "references"]
+    fields = [
+        _field(name, path.name, column, kind=kind) for column, kind in columns if column != "references"
+    ]
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -83,7 +85,7 @@ def _records(path: Path) -> dict[str, Any]:
     }
 
 
-def _field(records: str, file: str, column: str, kind: str) -> dict[str, Any]:
+def _field(records: str, file: str, column: str, *, kind: str) -> dict[str, Any]:
     value: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": f"{records}/{column}",

@@ -31,7 +31,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def write_card(
-    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), audit: Path | None = None
+    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), *, audit: Path | None = None
 ) -> Path:
     """Write ``out/README.md`` for a set and its Parquet export.
 

@@ -26,6 +26,7 @@ def export_set(
     root: Path,
     out: Path,
     form: str = "parquet",
+    *,
     recipes: Sequence[str] = (),
     with_references: bool = True,
     audit: Path | None = None,
@@ -58,10 +59,10 @@ def export_set(
     if form == "ffhq-ref":
         return write_release(found, out)
     if form == "webdataset":
-        return write_shards(found, out, recipes, with_references)
-    files = write_parquet(found, out, recipes, with_references)
+        return write_shards(found, out, recipes, with_references=with_references)
+    files = write_parquet(found, out, recipes, with_references=with_references)
     default = root / "audit.json"
-    card = write_card(found, out, recipes, audit or (default if default.is_file() else None))
+    card = write_card(found, out, recipes, audit=audit or (default if default.is_file() else None))
     return [*files, write_croissant(found, out, files), card]
 
 
@@ -69,6 +70,7 @@ def import_lq(
     root: Path,
     source: Path,
     name: str = "",
+    *,
     split: str = "test",
     ignore_extra: bool = False,
     workers: int = 1,
@@ -96,7 +98,7 @@ def import_lq(
     images = {target.key: found.hq_path(target.key) for target in targets}
     sizes = {target.key: (target.width, target.height) for target in targets}
     out = found.lq_folder(chosen)
-    return take_in(images, source, out, chosen, ignore_extra=ignore_extra, sizes=sizes, workers=workers)
+    return take_in(images, source, out, name=chosen, ignore_extra=ignore_extra, sizes=sizes, workers=workers)
 
 
 def is_parquet_export(path: Path) -> bool:

@@ -71,7 +71,7 @@ class Found:
     lines: list[Line]
 
 
-def adopt(release: Path, images: Path, out: Path, options: AdoptOptions | None = None) -> BuildReport:
+def adopt(release: Path, images: Path, out: Path, *, options: AdoptOptions | None = None) -> BuildReport:
     """Make a reference set of a release and the folder of its aligned images.
 
     Every image that is missing or cannot be read gets a line in the report, as target and as reference; the
@@ -104,7 +104,7 @@ def adopt(release: Path, images: Path, out: Path, options: AdoptOptions | None =
     wanted = sorted(taken.splits() if options.everything else _linked(taken))
     located = locate(images, wanted)
     bench = Bench.of(out / CACHE, chosen, versions)
-    candidates, done = _take_in(images, located, bench, chosen)
+    candidates, done = _take_in(images, located, bench, options=chosen)
     if not candidates:
         raise RefbenchError(
             f"{images}: none of the {len(wanted)} images of {release} can be used; the first is {wanted[0]}"
@@ -112,7 +112,7 @@ def adopt(release: Path, images: Path, out: Path, options: AdoptOptions | None =
             else f"{release} names no image"
         )
     vectors = np.stack([candidate.face.vector() for candidate in candidates.values()])
-    targets = list(_targets(taken, candidates, vectors, options, located.lines))
+    targets = list(_targets(taken, candidates, vectors, options=options, lines=located.lines))
     info = SetInfo(
         name=options.name or out.resolve().name,
         content_hash=content_hash(targets),
@@ -125,7 +125,7 @@ def adopt(release: Path, images: Path, out: Path, options: AdoptOptions | None =
     )
     report = BuildReport(out, info.counts, in_order(located.lines), tuple(warnings))
     pictures = {candidate.key: candidate.picture for candidate in candidates.values()}
-    report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report)
+    report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
     bench.prune(done)
     return report
 
@@ -160,12 +160,12 @@ def _linked(release: Release) -> Iterable[str]:
 
 
 def _take_in(
-    images: Path, located: Found, bench: Bench, options: BuildOptions
+    images: Path, located: Found, bench: Bench, *, options: BuildOptions
 ) -> tuple[dict[str, Candidate], list[PhotoDone]]:
     """Candidates by name of the release, in order of key, and what was done; faults become lines."""
     hashed = hash_photos(images, sorted(set(located.sources.values())))
     located.lines.extend(hashed.lines)
-    done, _ = examine(images, hashed.digests, bench, options, located.lines)
+    done, _ = examine(images, hashed.digests, bench, options=options, lines=located.lines)
     by_source = {outcome.source: outcome for outcome in done}
     keys = keys_of(located.sources)
     found = {}
@@ -181,6 +181,7 @@ def _targets(
     release: Release,
     candidates: Mapping[str, Candidate],
     vectors: np.ndarray,
+    *,
     options: AdoptOptions,
     lines: list[Line],
 ) -> Iterable[Target]:

@@ -26,7 +26,7 @@ PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def write_parquet(
-    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), with_references: bool = True
+    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), *, with_references: bool = True
 ) -> list[Path]:
     """Write ``out/data/SPLIT-00000-of-0000N.parquet`` and ``refbench.json``.
 
@@ -55,7 +55,7 @@ def write_parquet(
         parts = [inside[start : start + ROWS_PER_FILE] for start in range(0, len(inside), ROWS_PER_FILE)]
         for number, part in enumerate(parts):
             path = out / "data" / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-            rows = (_row(found, target, recipes, with_references) for target in part)
+            rows = (_row(found, target, recipes, with_references=with_references) for target in part)
             _write(path, schema, track(path.name, rows, len(part)))
             written.append(path)
     info = found.info.model_copy(update={"files": {}})
@@ -125,7 +125,7 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
 
 
 def _row(
-    found: ReferenceSet, target: Target, recipes: Sequence[str], with_references: bool
+    found: ReferenceSet, target: Target, recipes: Sequence[str], *, with_references: bool
 ) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(target, name) for name in (*TEXT, "width", "height")}
     row["hq"] = _picture(found, target)

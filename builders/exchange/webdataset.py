@@ -20,6 +20,7 @@ def write_shards(
     found: ReferenceSet,
     out: Path,
     recipes: Sequence[str] = (),
+    *,
     with_references: bool = True,
     per_shard: int = PER_SHARD,
 ) -> list[Path]:
@@ -45,14 +46,14 @@ def write_shards(
             part = targets[start : start + per_shard]
             with replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for target in track(path.name, part, len(part)):
-                    for name, data in _members(found, target, recipes, with_references):
+                    for name, data in _members(found, target, recipes, with_references=with_references):
                         tar.addfile(_header(name, len(data)), io.BytesIO(data))
             written.append(path)
     return written
 
 
 def _members(
-    found: ReferenceSet, target: Target, recipes: Sequence[str], with_references: bool
+    found: ReferenceSet, target: Target, recipes: Sequence[str], *, with_references: bool
 ) -> Iterator[tuple[str, bytes]]:
     yield f"{target.key}.hq.png", _read(found.hq_path(target.key))
     for recipe in recipes:

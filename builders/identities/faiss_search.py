@@ -32,7 +32,7 @@ class Approximate:
 
 
 def find_pairs_by_faiss(
-    vectors: Embeddings, threshold: float, probes: int = 32, sample: int = 2000, seed: int = 0
+    vectors: Embeddings, threshold: float, probes: int = 32, *, sample: int = 2000, seed: int = 0
 ) -> Approximate:
     """Most pairs of rows whose cosine distance is less than ``threshold``.
 
@@ -68,7 +68,7 @@ def find_pairs_by_faiss(
         first = np.repeat(np.arange(start, start + len(part)), np.diff(ends.astype(np.int64)))
         parts.append(_ordered(first, near.astype(np.int64), count))
     joined = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-    pairs = _decided(vectors, joined // count, joined % count, threshold)
+    pairs = _decided(vectors, joined // count, joined % count, threshold=threshold)
     rows = np.sort(random.permutation(count)[:sample])
     wanted = _exact_rows(vectors, rows, threshold)
     found = np.isin(wanted, pairs.first * count + pairs.second)
@@ -83,7 +83,7 @@ def _ordered(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     return numbers
 
 
-def _decided(vectors: Embeddings, first: np.ndarray, second: np.ndarray, threshold: float) -> Pairs:
+def _decided(vectors: Embeddings, first: np.ndarray, second: np.ndarray, *, threshold: float) -> Pairs:
     distance = exact_distances(vectors, first, second)
     kept = distance < threshold
     return Pairs(first[kept], second[kept], distance[kept])
@@ -95,7 +95,7 @@ def _exact_rows(vectors: Embeddings, rows: np.ndarray, threshold: float) -> np.n
     for start in range(0, len(vectors), BATCH):
         products = vectors[rows] @ vectors[start : start + BATCH].T
         first, second = np.nonzero(products > 1.0 - threshold - SLACK)
-        pairs = _decided(vectors, rows[first], second + start, threshold)
+        pairs = _decided(vectors, rows[first], second + start, threshold=threshold)
         found.append(_ordered(pairs.first, pairs.second, len(vectors)))
     return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
 

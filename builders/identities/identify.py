@@ -44,6 +44,7 @@ def identify(
     chosen: Sequence[Candidate],
     vectors: Embeddings,
     threshold: float,
+    *,
     options: BuildOptions,
     lines: list[Line],
     journal: Path | None = None,
@@ -58,7 +59,7 @@ def identify(
         lines: of its report.
         journal: folder where a long search for pairs keeps what is done, see `find_pairs`.
     """
-    pairs, warnings = search(vectors, threshold, options, journal)
+    pairs, warnings = search(vectors, threshold, options, journal=journal)
     joined = components(len(chosen), pairs)
     parted = guarded(vectors, joined, threshold)
     found = {"components": _count(joined), "guarded": _count(parted)}
@@ -69,7 +70,7 @@ def identify(
         labels = parted if options.identities == "guarded" else joined
     decided = options.overrides.apply({c.key: int(label) for c, label in zip(chosen, labels, strict=True)})
     labels = relabel([decided[candidate.key] for candidate in chosen])
-    rows = without_duplicates(chosen, pairs, labels, options.duplicate_distance, lines)
+    rows = without_duplicates(chosen, pairs, labels, nearest=options.duplicate_distance, lines=lines)
     labels, pairs = relabel(labels[rows]), restrict(pairs, rows, len(chosen))
     parted_by_hand = {key for group in options.overrides.split for key in group}
     vouched = np.array([chosen[row].key in parted_by_hand for row in rows], dtype=bool)
@@ -79,7 +80,7 @@ def identify(
 
 
 def search(
-    vectors: Embeddings, threshold: float, options: BuildOptions, journal: Path | None = None
+    vectors: Embeddings, threshold: float, options: BuildOptions, *, journal: Path | None = None
 ) -> tuple[Pairs, tuple[str, ...]]:
     """Pairs under the threshold, and what to beware of."""
     if options.pair_search == "exact":
@@ -121,7 +122,7 @@ def by_folder(chosen: Sequence[Candidate]) -> Labels:
 
 
 def without_duplicates(
-    chosen: Sequence[Candidate], pairs: Pairs, labels: Labels, nearest: float, lines: list[Line]
+    chosen: Sequence[Candidate], pairs: Pairs, labels: Labels, *, nearest: float, lines: list[Line]
 ) -> npt.NDArray[np.int64]:
     """Rows that stay when, of two images of one person nearer than ``nearest``, the later one leaves."""
     stays = np.ones(len(chosen), dtype=bool)

@@ -63,7 +63,7 @@ class Pairs:
 
 
 def find_pairs(
-    vectors: Embeddings, threshold: float, journal: Path | None = None, most: int = MOST_PAIRS
+    vectors: Embeddings, threshold: float, journal: Path | None = None, *, most: int = MOST_PAIRS
 ) -> Pairs:
     """Every pair of rows whose cosine distance is less than ``threshold``.
 
@@ -90,7 +90,7 @@ def find_pairs(
         nonlocal found
         part = _kept_stripe(kept, start)
         if part is None:
-            part = _stripe(vectors, coarse, start, threshold, most - found)
+            part = _stripe(vectors, coarse, start, threshold=threshold, most=most - found)
             _keep_stripe(kept, start, part)
         found += len(part)
         parts.append(part)
@@ -139,14 +139,14 @@ def fingerprint(vectors: Embeddings) -> str:
     return digest.hexdigest()
 
 
-def _stripe(vectors: Embeddings, coarse: Coarse, start: int, threshold: float, most: int) -> Pairs:
+def _stripe(vectors: Embeddings, coarse: Coarse, start: int, *, threshold: float, most: int) -> Pairs:
     """The pairs whose first row is one of a stripe, a block of rows to each of torch's threads."""
     stop = min(start + STRIPE, len(vectors))
     parts: list[Pairs] = []
     found = 0
 
     def block(row: int) -> Pairs:
-        return _block(vectors, coarse, slice(row, min(row + ROWS, stop)), threshold, most)
+        return _block(vectors, coarse, slice(row, min(row + ROWS, stop)), threshold=threshold, most=most)
 
     with _threads() as pool:
         for part in pool.map(block, range(start, stop, ROWS)):
@@ -168,7 +168,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(count)
 
 
-def _block(vectors: Embeddings, coarse: Coarse, rows: slice, threshold: float, most: int) -> Pairs:
+def _block(vectors: Embeddings, coarse: Coarse, rows: slice, *, threshold: float, most: int) -> Pairs:
     """The pairs whose first row is one of a block."""
     parts: list[Pairs] = []
     likely: list[tuple[Indices, Indices]] = []
@@ -177,7 +177,7 @@ def _block(vectors: Embeddings, coarse: Coarse, rows: slice, threshold: float, m
     found = waiting = 0
     for column in range(rows.start, len(vectors), COLUMNS):
         columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
-        first, second = _near(coarse, rows, columns, threshold, products)
+        first, second = _near(coarse, rows, columns, threshold=threshold, memory=products)
         upper = (first < second) & (second < len(vectors))
         likely.append((first[upper], second[upper]))
         waiting += len(likely[-1][0])
@@ -206,7 +206,7 @@ def _sure(vectors: Embeddings, likely: list[tuple[Indices, Indices]], threshold:
 
 
 def _near(
-    coarse: Coarse, rows: slice, columns: slice, threshold: float, memory: Tensor
+    coarse: Coarse, rows: slice, columns: slice, *, threshold: float, memory: Tensor
 ) -> tuple[Indices, Indices]:
     """Rows and columns of a tile whose pairs the 8-bit products cannot rule out."""
     left, right = coarse.numbers[rows], coarse.numbers[columns]

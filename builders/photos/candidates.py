@@ -68,12 +68,14 @@ def hash_photos(photos: Path, sources: Sequence[str]) -> Hashed:
 
 
 def examine(
-    photos: Path, digests: Mapping[str, str], bench: Bench, options: BuildOptions, lines: list[Line]
+    photos: Path, digests: Mapping[str, str], bench: Bench, *, options: BuildOptions, lines: list[Line]
 ) -> tuple[list[PhotoDone], int]:
     """What came of every photo, in order of path, and how many an earlier run had done; adds to ``lines``."""
     reused = 0
     done = []
-    for outcome, recalled in track("faces", work_through(photos, digests, bench, options), len(digests)):
+    for outcome, recalled in track(
+        "faces", work_through(photos, digests, bench, options=options), len(digests)
+    ):
         reused += recalled
         done.append(outcome)
     if reused:
@@ -87,7 +89,7 @@ def examine(
 
 
 def gather(
-    done: Iterable[PhotoDone], keys: Mapping[str, str], bench: Bench, lines: list[Line]
+    done: Iterable[PhotoDone], keys: Mapping[str, str], bench: Bench, *, lines: list[Line]
 ) -> list[Candidate]:
     """Every face that passed the gates, in order of key; adds a line for every face that did not."""
     gathered = []

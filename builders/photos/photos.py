@@ -40,7 +40,7 @@ class Embedder(Protocol):
 
 
 def work_through(
-    photos: Path, digests: Mapping[str, str], bench: Bench, options: BuildOptions
+    photos: Path, digests: Mapping[str, str], bench: Bench, *, options: BuildOptions
 ) -> Iterator[tuple[PhotoDone, bool]]:
     """What came of every photo (``digests`` by source), and whether an earlier run had done it already."""
     todo = []
@@ -52,11 +52,11 @@ def work_through(
             yield recalled, True
     if options.workers == 1 or len(todo) < 2:
         for source in todo:
-            yield work_on(photos, source, bench, options), False
+            yield work_on(photos, source, bench, options=options), False
         return
     workers = min(options.workers, len(todo))
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
-        tasks = [pool.submit(work_on, photos, source, bench, options) for source in todo]
+        tasks = [pool.submit(work_on, photos, source, bench, options=options) for source in todo]
         try:
             for task in tasks:
                 yield task.result(), False
@@ -69,7 +69,7 @@ def work_through(
             pool.shutdown(cancel_futures=True)
 
 
-def work_on(photos: Path, source: str, bench: Bench, options: BuildOptions) -> PhotoDone:
+def work_on(photos: Path, source: str, bench: Bench, *, options: BuildOptions) -> PhotoDone:
     """Do one photo and keep what came of it.
 
     Everything runs on one thread and one face at a time, so that neither the number of workers nor the
@@ -85,14 +85,14 @@ def work_on(photos: Path, source: str, bench: Bench, options: BuildOptions) -> P
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        done = _examine(data, source, bench, options)
+        done = _examine(data, source, bench, options=options)
     finally:
         torch.set_num_threads(threads)
     bench.keep(done)
     return done
 
 
-def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> PhotoDone:
+def _examine(data: bytes, source: str, bench: Bench, *, options: BuildOptions) -> PhotoDone:
     digest = sha256_bytes(data)
     if not data:
         return PhotoDone(source, digest, "the file is empty")
@@ -117,13 +117,13 @@ def _examine(data: bytes, source: str, bench: Bench, options: BuildOptions) -> P
     if options.largest_alone:
         found = found[:1]
     judged = (
-        _judge(face, aligned, bench.face(digest, number), options)
+        _judge(face, aligned, bench.face(digest, number), options=options)
         for number, (face, aligned) in enumerate(found, start=1)
     )
     return PhotoDone(source, digest, "", photo.notes, tuple(judged))
 
 
-def _judge(face: Face | None, aligned: AlignedFace, kept: Path, options: BuildOptions) -> FaceFound:
+def _judge(face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions) -> FaceFound:
     quality = {name: round(value, 4) for name, value in sorted(measure(aligned, face).as_dict().items())}
     box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
     refused = why_refused(quality, options.gates)
@@ -158,5 +158,5 @@ def _detector(name: str, device: str) -> Detector:
 
 
 @cache
-def _recogniser(name: str, crop: str | None, device: str, flip: bool) -> Embedder:
+def _recogniser(name: str, crop: str | None, device: str, *, flip: bool) -> Embedder:
     return load_recogniser(recogniser_of(BuildOptions(recogniser=name, crop=crop)), device, flip)

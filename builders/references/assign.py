@@ -21,22 +21,29 @@ ENLARGED = 1.5
 
 
 def choose(
-    chosen: Sequence[Candidate], vectors: Embeddings, people: People, options: BuildOptions
+    chosen: Sequence[Candidate], vectors: Embeddings, people: People, *, options: BuildOptions
 ) -> list[Target]:
     """Reference lists and splits: a target for every candidate, in order of key."""
     pairs = everyone(people, vectors) if options.identities == "folders" else people.pairs
     found = candidates(len(chosen), pairs, people.labels)
     least = options.min_distance or 0.0
     usable = [sum(reference.distance >= least for reference in references) for references in found]
-    splits = split_units(chosen, people, usable, options)
+    splits = split_units(chosen, people, usable, options=options)
     keys = [candidate.key for candidate in chosen]
     targets = []
     for row, (candidate, identity) in enumerate(zip(chosen, names(people.labels), strict=True)):
         minimum = 0.0 if splits[row] == "train" else least
         references = ordered(
-            found[row], vectors, minimum, options.order, options.start, options.max_references
+            found[row],
+            vectors,
+            minimum,
+            order=options.order,
+            start=options.start,
+            most=options.max_references,
         )
-        targets.append(_target(candidate, identity, splits[row], references, keys, options))
+        targets.append(
+            _target(candidate, identity, splits[row], references=references, keys=keys, options=options)
+        )
     return targets
 
 
@@ -51,7 +58,7 @@ def everyone(people: People, vectors: Embeddings) -> Pairs:
 
 
 def split_units(
-    chosen: Sequence[Candidate], people: People, usable: Sequence[int], options: BuildOptions
+    chosen: Sequence[Candidate], people: People, usable: Sequence[int], *, options: BuildOptions
 ) -> list[str]:
     """The split of every candidate. A unit may be in val or test if all its images have references enough."""
     first_key: dict[int, str] = {}
@@ -68,7 +75,7 @@ def split_units(
         if min(many, options.max_references) < min(options.min_references, options.max_references)
     }
     eligible = {first_key[unit]: weight for unit, weight in weights.items() if unit not in short}
-    drawn = draw_splits(eligible, options.val, options.test, options.seed)
+    drawn = draw_splits(eligible, options.val, options.test, seed=options.seed)
     return [drawn.get(first_key[int(unit)], "train") for unit in people.units]
 
 
@@ -76,6 +83,7 @@ def _target(
     candidate: Candidate,
     identity: str,
     split: str,
+    *,
     references: Sequence[Reference],
     keys: Sequence[str],
     options: BuildOptions,

@@ -44,6 +44,7 @@ def ordered(
     found: list[Reference],
     vectors: Embeddings,
     min_distance: float,
+    *,
     order: Literal["farthest-point", "nearest"],
     start: Start,
     most: int,
@@ -56,10 +57,10 @@ def ordered(
     products: Matrix = rows @ rows.T
     between: Matrix = np.around(1.0 - products, DECIMALS)
     to_target = np.array([reference.distance for reference in kept], dtype=np.float64)
-    return [kept[index] for index in farthest_point_order(between, to_target, start, most)]
+    return [kept[index] for index in farthest_point_order(between, to_target, start, most=most)]
 
 
-def farthest_point_order(between: Matrix, to_target: Matrix, start: Start, most: int) -> list[int]:
+def farthest_point_order(between: Matrix, to_target: Matrix, start: Start, *, most: int) -> list[int]:
     """Indices so that each next one is as far as possible from all before it (Gonzalez 1985).
 
     Args:

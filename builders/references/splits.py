@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from ...files import sha256_bytes
 
 
-def draw_splits(weights: Mapping[str, int], val: int | float, test: int | float, seed: int) -> dict[str, str]:
+def draw_splits(
+    weights: Mapping[str, int], val: int | float, test: int | float, *, seed: int
+) -> dict[str, str]:
     """The split of every unit that may be in val or test.
 
     Args:

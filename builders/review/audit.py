@@ -89,7 +89,7 @@ class Audit:
 
 
 def audit_set(
-    root: Path, others: Sequence[Path] = (), threshold: float | None = None, near_bits: int = NEAR_BITS
+    root: Path, others: Sequence[Path] = (), threshold: float | None = None, *, near_bits: int = NEAR_BITS
 ) -> Audit:
     """Look for leaks across the splits of a set, in its reference lists, and between it and ``others``.
 
@@ -112,11 +112,11 @@ def audit_set(
     checked: list[str] = []
     nearest: dict[str, tuple[int, ...]] = {}
     for first, second in _across_splits(own):
-        leaks += compare(first, second, threshold, near_bits, checked)
+        leaks += compare(first, second, threshold, near_bits=near_bits, checked=checked)
         nearest |= nearest_histogram(first, second)
     for other in others:
         far = read_side(other)
-        leaks += compare(own, far, threshold, near_bits, checked)
+        leaks += compare(own, far, threshold, near_bits=near_bits, checked=checked)
         nearest |= nearest_histogram(own, far)
     leaks += _references_that_are_targets(found, near_bits)
     order = {kind: number for number, kind in enumerate(KINDS)}
@@ -125,7 +125,7 @@ def audit_set(
 
 
 def compare(
-    first: Side, second: Side, threshold: float, near_bits: int, checked: list[str]
+    first: Side, second: Side, threshold: float, *, near_bits: int, checked: list[str]
 ) -> Iterator[Leak]:
     """Every leak between two sides; ``checked`` gets a line for every comparison that could be made."""
     if first.hashes and second.hashes:
@@ -135,12 +135,14 @@ def compare(
             places.setdefault(digest, []).append(row)
         for row, digest in enumerate(first.hashes):
             for other in places.get(digest, []):
-                yield _leak("same_file", first, row, second, other, 0.0)
+                yield _leak("same_file", first, row, second=second, other=other, amount=0.0)
     if first.phashes and second.phashes:
         checked.append(f"perceptual hashes within {near_bits} of 256 bits")
         near = cross_pairs(hash_vectors(first.phashes), hash_vectors(second.phashes), (near_bits + 0.5) / 128)
         for row, other, distance in _rows(near):
-            yield _leak("near_picture", first, row, second, other, float(round(distance * 128)))
+            yield _leak(
+                "near_picture", first, row, second=second, other=other, amount=float(round(distance * 128))
+            )
     if first.vectors is not None and second.vectors is not None:
         if first.recogniser and second.recogniser and first.recogniser != second.recogniser:
             checked.append(f"no embeddings against {second.name}: it has another recogniser's")
@@ -152,7 +154,7 @@ def compare(
             )
         checked.append(f"embeddings under {threshold:g}")
         for row, other, distance in _rows(cross_pairs(first.vectors, second.vectors, threshold)):
-            yield _leak("same_person", first, row, second, other, round(distance, 6))
+            yield _leak("same_person", first, row, second=second, other=other, amount=round(distance, 6))
 
 
 def cross_pairs(first: Embeddings, second: Embeddings, threshold: float) -> Pairs:
@@ -204,7 +206,7 @@ def _bits(first: str, second: str) -> int:
     return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
-def _leak(kind: str, first: Side, row: int, second: Side, other: int, amount: float) -> Leak:
+def _leak(kind: str, first: Side, row: int, *, second: Side, other: int, amount: float) -> Leak:
     apart = first.name != second.name
     here, there = (
         "/".join(part for part in (side.name if apart else "", group) if part)

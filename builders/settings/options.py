@@ -123,13 +123,13 @@ def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
         return BuildOptions.model_validate(values | dict(given))
     except ValidationError as error:
         faults = dict.fromkeys(
-            _told(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()
+            _told(fault["loc"], fault["type"], fault["msg"], given=fault["input"]) for fault in error.errors()
         )
         listed = "\n  - ".join(["build options:", *faults])
         raise RefbenchError(f"{listed}\nthe options are: {', '.join(BuildOptions.model_fields)}") from None
 
 
-def _told(place: tuple[int | str, ...], kind: str, words: str, given: Any) -> str:
+def _told(place: tuple[int | str, ...], kind: str, words: str, *, given: Any) -> str:
     """A fault of pydantic's in our words; the branches of a union are no places."""
     name = ".".join(str(part) for part in place if not str(part).startswith("constrained")) or "options"
     if kind != "extra_forbidden":

@@ -33,7 +33,7 @@ Generators: TypeAlias = Sequence[np.random.Generator]
 
 
 def degrade_batch(
-    hq: Tensor, recipe: Recipe, seed: int, keys: Sequence[str], precision: torch.dtype = torch.float32
+    hq: Tensor, recipe: Recipe, seed: int, *, keys: Sequence[str], precision: torch.dtype = torch.float32
 ) -> Tensor:
     """LQ of a batch of HQ pictures.
 
@@ -66,7 +66,7 @@ def degrade_batch(
             drawn = [steps[number][label] for number in members]
             generators = [plans[number].draw.generator(label) for number in members]
             batch = Ragged.of([pictures[number] for number in members])
-            changed = _carry_out(batch, drawn, generators, size).pictures()
+            changed = _carry_out(batch, drawn, generators, hq=size).pictures()
             for number, picture in zip(members, changed, strict=True):
                 pictures[number] = picture
     ended = {(picture.shape[1], picture.shape[2]) for picture in pictures} - {size}
@@ -76,7 +76,7 @@ def degrade_batch(
     return levels.round().clamp(0, 255).float().div(255.0).flip(1)
 
 
-def _carry_out(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, hq: Size) -> Ragged:
+def _carry_out(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, *, hq: Size) -> Ragged:
     operation = drawn[0].operation
     values = [step.values for step in drawn]
     if operation.kernel is not None:
@@ -86,7 +86,7 @@ def _carry_out(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, hq
         return _resized(batch, sizes, [own["method"] for own in values])
     if operation.name in BATCHED:
         return BATCHED[operation.name](batch, values, generators)
-    return _on_cpu(batch, drawn, generators, hq)
+    return _on_cpu(batch, drawn, generators, hq=hq)
 
 
 def _correlated(batch: Ragged, kernels: Sequence[Kernel]) -> Ragged:
@@ -178,7 +178,7 @@ BATCHED: dict[str, Callable[[Ragged, Sequence[dict[str, Any]], Generators], Ragg
 }
 
 
-def _on_cpu(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, hq: Size) -> Ragged:
+def _on_cpu(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, *, hq: Size) -> Ragged:
     pictures = []
     for picture, step, generator in zip(batch.pictures(), drawn, generators, strict=True):
         pixels = np.ascontiguousarray(picture.permute(1, 2, 0).double().cpu().numpy())

@@ -28,7 +28,7 @@ class Degraded:
     record: dict[str, Scalar]
 
 
-def degrade(hq: RGB, recipe: Recipe, seed: int, key: str) -> Degraded:
+def degrade(hq: RGB, recipe: Recipe, seed: int, *, key: str) -> Degraded:
     """Make the LQ image of one HQ image.
 
     Args:
@@ -54,7 +54,7 @@ def carry_out(hq: RGB, plan: Plan) -> RGB:
     shrunk = downscaled(size, shrink.values, size)
     normal = standard_normal(shrunk, noise.values["grey"], plan.draw.generator(noise.label))
     levels = _flip(hq)
-    small = blur_shrink_round(levels, _kernel(blur), shrunk, normal, noise.values["sigma"])
+    small = blur_shrink_round(levels, _kernel(blur), shrunk, normal=normal, sigma=noise.values["sigma"])
     decoded = recode(small, coding.operation.name, coding.values["quality"])
     return _to_rgb(enlarge_round(decoded, size), size)
 
@@ -64,11 +64,11 @@ def carry_out_plainly(hq: RGB, plan: Plan) -> RGB:
     size = _checked_size(hq)
     pixels = as_pixels(hq[..., ::-1])
     for step in plan.steps:
-        pixels = _apply(step, pixels, plan, size)
+        pixels = _apply(step, pixels, plan, size=size)
     return _to_rgb(round_levels(pixels), size)
 
 
-def _apply(step: Drawn, pixels: Pixels, plan: Plan, size: Size) -> Pixels:
+def _apply(step: Drawn, pixels: Pixels, plan: Plan, *, size: Size) -> Pixels:
     setting = Setting(plan.draw.generator(step.label), size)
     return step.operation.apply(pixels, step.values, setting)
 

@@ -34,7 +34,7 @@ MANY_ROWS = 320
 AT_ONCE = 32
 
 
-def rough_samples(levels: Levels, kernel: Kernel, rows: Taps, columns: Taps) -> Single:
+def rough_samples(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
     """All samples in float32, off by less than `DOUBT` levels.
 
     Args:
@@ -46,13 +46,13 @@ def rough_samples(levels: Levels, kernel: Kernel, rows: Taps, columns: Taps) -> 
     separates = np.abs(np.outer(down, across) - kernel).max() < NEGLIGIBLE * kernel.max()
     samples = len(rows.weights) * len(columns.weights)
     if separates and len(rows.weights) < MANY_ROWS:
-        return _by_axes(levels, down, across, rows, columns)
+        return _by_axes(levels, down, across, rows=rows, columns=columns)
     if samples < FEW_SAMPLES:
-        return _by_sums(levels, kernel, rows, columns)
-    return _by_transform(levels, kernel, rows, columns)
+        return _by_sums(levels, kernel, rows, columns=columns)
+    return _by_transform(levels, kernel, rows, columns=columns)
 
 
-def _by_axes(levels: Levels, down: Double, across: Double, rows: Taps, columns: Taps) -> Single:
+def _by_axes(levels: Levels, down: Double, across: Double, *, rows: Taps, columns: Taps) -> Single:
     height, width, channels = levels.shape
     picture = scratch.single("picture", height, width * channels)
     np.subtract(levels.reshape(height, -1), MIDDLE, out=picture)
@@ -76,7 +76,7 @@ def _blur_matrix(profile: Double, bilinear: Taps, length: int) -> csr_array:
     return csr_array((single, positions.ravel(), ends), shape=(len(weights), length))
 
 
-def _by_sums(levels: Levels, kernel: Kernel, rows: Taps, columns: Taps) -> Single:
+def _by_sums(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
     size = len(kernel)
     half = size // 2
     wide = cv2.copyMakeBorder(levels, half, half + 1, half, half + 1, cv2.BORDER_REFLECT_101)
@@ -94,7 +94,7 @@ def _by_sums(levels: Levels, kernel: Kernel, rows: Taps, columns: Taps) -> Singl
     return np.add(samples, MIDDLE, out=samples)
 
 
-def _by_transform(levels: Levels, kernel: Kernel, rows: Taps, columns: Taps) -> Single:
+def _by_transform(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
     size = len(kernel)
     height, width, channels = levels.shape
     tall, broad = (cv2.getOptimalDFTSize(length + size - 1) for length in (height, width))
@@ -130,7 +130,7 @@ def _between(plane: Single, bilinear: Taps, axis: int) -> Single:
 
 
 def exact_samples(
-    levels: Levels, kernel: Kernel, rows: Taps, columns: Taps, places: tuple[Whole, ...]
+    levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps, places: tuple[Whole, ...]
 ) -> Double:
     """Samples at some ``places`` (rows, columns, channels) of the result, in float64."""
     size = len(kernel)

@@ -29,8 +29,8 @@ def import_lq(
     images: Mapping[str, Path],
     source: Path,
     out: Path,
-    name: str,
     *,
+    name: str,
     ignore_extra: bool = False,
     sizes: Sizes | None = None,
     workers: int = 1,
@@ -95,7 +95,7 @@ def import_lq(
     return info
 
 
-def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], sizes: Sizes) -> _Pair | Fault:
+def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], *, sizes: Sizes) -> _Pair | Fault:
     try:
         hq, hq_sha256 = read_hq(key, images[key], sizes)
         lq = read_opaque(files[key])[0].pixels

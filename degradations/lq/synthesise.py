@@ -24,6 +24,7 @@ def synthesise(
     images: Mapping[str, Path],
     recipe: Recipe,
     out: Path,
+    *,
     seed: int,
     workers: int = 1,
     sizes: Sizes | None = None,
@@ -89,7 +90,7 @@ def synthesise(
 
 
 def _make(
-    item: tuple[str, Path], recipe: Recipe, seed: int, out: Path, known: Mapping[str, LqRow], sizes: Sizes
+    item: tuple[str, Path], recipe: Recipe, seed: int, *, out: Path, known: Mapping[str, LqRow], sizes: Sizes
 ) -> LqRow | Fault:
     key, path = item
     lq_path = out / f"{key}.png"
@@ -98,7 +99,7 @@ def _make(
         row = known.get(key)
         if row and row.hq_sha256 == hq_sha256 and lq_path.is_file() and sha256_file(lq_path) == row.lq_sha256:
             return row
-        degraded = degrade(hq, recipe, seed, key)
+        degraded = degrade(hq, recipe, seed, key=key)
     except InvalidInputError as error:
         return Fault(key, str(error))
     data = encode_png(degraded.pixels)

@@ -43,7 +43,7 @@ class Verification:
 
 
 def verify(
-    images: Mapping[str, Path], folder: Path, sizes: Sizes | None = None, workers: int = 1
+    images: Mapping[str, Path], folder: Path, sizes: Sizes | None = None, *, workers: int = 1
 ) -> Verification:
     """Check an LQ folder against its HQ images, its draws and its recipe.
 
@@ -61,7 +61,7 @@ def verify(
     info = LqInfo.read(folder)
     rows = {row.key: row for row in read_rows(folder)}
     recipe = Recipe.from_dict(info.steps) if info.steps is not None else None
-    faults = [*_folder_faults(info, rows, recipe, folder), *unpaired(images, rows)]
+    faults = [*_folder_faults(info, rows, recipe, folder=folder), *unpaired(images, rows)]
     check = partial(
         _check, images=images, rows=rows, recipe=recipe, seed=info.seed, folder=folder, sizes=sizes or {}
     )
@@ -82,7 +82,7 @@ def verify(
 
 
 def _folder_faults(
-    info: LqInfo, rows: Mapping[str, LqRow], recipe: Recipe | None, folder: Path
+    info: LqInfo, rows: Mapping[str, LqRow], recipe: Recipe | None, *, folder: Path
 ) -> Iterator[Fault]:
     if info.images != len(rows) or info.lq_hash != lq_hash(rows.values()):
         yield Fault("draws.parquet", "does not belong to lq.json: counts or hashes differ")
@@ -99,6 +99,7 @@ def _check(
     key: str,
     images: Mapping[str, Path],
     rows: Mapping[str, LqRow],
+    *,
     recipe: Recipe | None,
     seed: int | None,
     folder: Path,
@@ -118,7 +119,7 @@ def _check(
             return Fault(key, "its LQ image changed since it was made")
         if recipe is None or seed is None:
             return {key: True}
-        again = degrade(hq, recipe, seed, key)
+        again = degrade(hq, recipe, seed, key=key)
     except InvalidInputError as error:
         return Fault(key, str(error))
     if again.record != row.record:

@@ -50,9 +50,9 @@ def blur_kernel(values: Values) -> Kernel:
     sigma_y = sigma_x if name in ROUND else values["sigma_y"]
     rotation = 0.0 if name in ROUND else math.radians(values["rotation"])
     if name not in SHAPED:
-        return kernels.gaussian(size, sigma_x, sigma_y, rotation)
+        return kernels.gaussian(size, sigma_x, sigma_y, rotation=rotation)
     shaped = kernels.generalised_gaussian if name.startswith("generalised") else kernels.plateau
-    return shaped(size, sigma_x, sigma_y, rotation, values["shape"])
+    return shaped(size, sigma_x, sigma_y, rotation=rotation, shape=values["shape"])
 
 
 def _unused_by_blur(values: Values) -> frozenset[str]:
@@ -78,6 +78,7 @@ def _correlation(
     name: str,
     meaning: str,
     kernel: Callable[[Values], Kernel],
+    *,
     parameters: Mapping[str, Parameter],
     unused: Callable[[Values], frozenset[str]] | None = None,
 ) -> Operation:
@@ -92,7 +93,7 @@ BLUR = _correlation(
     "blur",
     "Gaussian blur, or its generalised or plateau-shaped kin.",
     blur_kernel,
-    {
+    parameters={
         "kernel": Parameter("which kernel", options=KERNELS, default="isotropic"),
         "size": SIZE,
         "sigma_x": Parameter("standard deviation in pixels", 0, 100),
@@ -100,23 +101,23 @@ BLUR = _correlation(
         "rotation": Parameter("of an anisotropic kernel, degrees", -360, 360, default=0.0),
         "shape": Parameter("exponent of a generalised or plateau kernel", 0.1, 10, default=1.0),
     },
-    _unused_by_blur,
+    unused=_unused_by_blur,
 )
 SINC = _correlation(
     "sinc",
     "Ideal low-pass filter, which rings.",
     _sinc_kernel,
-    {"size": SIZE, "cutoff": Parameter("radians per pixel", 0.01, math.pi)},
+    parameters={"size": SIZE, "cutoff": Parameter("radians per pixel", 0.01, math.pi)},
 )
 MOTION_BLUR = _correlation(
     "motion_blur",
     "Blur along a straight line.",
     _motion_kernel,
-    {"length": Parameter("pixels", 1, 100), "angle": Parameter("degrees", -360, 360, default=0.0)},
+    parameters={"length": Parameter("pixels", 1, 100), "angle": Parameter("degrees", -360, 360, default=0.0)},
 )
 DEFOCUS = _correlation(
     "defocus",
     "Blur by a disc, as of a lens out of focus.",
     _defocus_kernel,
-    {"radius": Parameter("pixels", 0, 50)},
+    parameters={"radius": Parameter("pixels", 0, 50)},
 )

@@ -18,22 +18,24 @@ NEGLIGIBLE = 2.0**-60
 SMALLEST_SIGMA = 0.01  # pixels; below about 0.1 a Gaussian is the identity to double precision
 
 
-def gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float = 0.0) -> Kernel:
+def gaussian(size: int, sigma_x: float, sigma_y: float, *, rotation: float = 0.0) -> Kernel:
     """Anisotropic Gaussian of ``size`` x ``size``; sigmas in pixels, rotation in radians.
 
     A sigma near 0 gives a line, and two such sigmas give the identity.
     """
-    return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation)))
+    return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation=rotation)))
 
 
-def generalised_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, shape: float) -> Kernel:
+def generalised_gaussian(
+    size: int, sigma_x: float, sigma_y: float, *, rotation: float, shape: float
+) -> Kernel:
     """exp(-d^(2 shape) / 2), with d the Mahalanobis distance; peaked for shape < 1, flat-topped above."""
-    return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation) ** shape))
+    return _normalised(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, rotation=rotation) ** shape))
 
 
-def plateau(size: int, sigma_x: float, sigma_y: float, rotation: float, shape: float) -> Kernel:
+def plateau(size: int, sigma_x: float, sigma_y: float, *, rotation: float, shape: float) -> Kernel:
     """1 / (1 + d^(2 shape)), with d the Mahalanobis distance."""
-    return _normalised(1.0 / (1.0 + _squared_distance(size, sigma_x, sigma_y, rotation) ** shape))
+    return _normalised(1.0 / (1.0 + _squared_distance(size, sigma_x, sigma_y, rotation=rotation) ** shape))
 
 
 def sinc(size: int, cutoff: float) -> Kernel:
@@ -88,7 +90,9 @@ def _rotated_grid(size: int, rotation: float) -> tuple[npt.NDArray[np.float64], 
     return cos * x + sin * y, cos * y - sin * x
 
 
-def _squared_distance(size: int, sigma_x: float, sigma_y: float, rotation: float) -> npt.NDArray[np.float64]:
+def _squared_distance(
+    size: int, sigma_x: float, sigma_y: float, *, rotation: float
+) -> npt.NDArray[np.float64]:
     along, across = _rotated_grid(size, rotation)
     squared: npt.NDArray[np.float64] = (along / max(sigma_x, SMALLEST_SIGMA)) ** 2
     return squared + (across / max(sigma_y, SMALLEST_SIGMA)) ** 2

@@ -69,6 +69,7 @@ def _resizing(
     name: str,
     meaning: str,
     target: Callable[[Size, Values, Size], Size],
+    *,
     parameters: Mapping[str, Parameter],
 ) -> Operation:
     def apply(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
@@ -82,19 +83,19 @@ DOWNSCALE = _resizing(
     "downscale",
     "Divide the size by a number, rounding down.",
     downscaled,
-    {"by": Parameter("a divisor; below 1 enlarges", 0.125, 64)},
+    parameters={"by": Parameter("a divisor; below 1 enlarges", 0.125, 64)},
 )
 RESCALE = _resizing(
     "rescale",
     "Multiply the size by a number, rounding down.",
     rescaled,
-    {"by": Parameter("a factor; above 1 enlarges", 1 / 64, 8)},
+    parameters={"by": Parameter("a factor; above 1 enlarges", 1 / 64, 8)},
 )
 FULL_SIZE = _resizing(
     "full_size",
     "Return to the size of HQ, or to a part of it, whatever was done before.",
     returned,
-    {
+    parameters={
         "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1),
         "by": Parameter("a factor on top of that", 0.125, 8, default=1.0),
     },

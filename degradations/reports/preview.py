@@ -47,7 +47,7 @@ class Preview:
 
 
 def preview(
-    images: Mapping[str, Path], recipe: Recipe, seed: int = 0, samples: int = 100, workers: int = 1
+    images: Mapping[str, Path], recipe: Recipe, seed: int = 0, *, samples: int = 100, workers: int = 1
 ) -> Preview:
     """Degrade ``samples`` times and show the quantiles of severity.
 
@@ -78,7 +78,9 @@ def preview(
     draws = pd.DataFrame(rows, columns=["key", "image", "psnr", "ssim", *recipe.drawn])
     draws = draws.sort_values(["psnr", "key"], ascending=[False, True], ignore_index=True)
     places = {round(quantile * (samples - 1)): quantile for quantile in QUANTILES}
-    columns = [_column(draws.iloc[place], share, images, recipe, seed) for place, share in places.items()]
+    columns = [
+        _column(draws.iloc[place], share, images, recipe=recipe, seed=seed) for place, share in places.items()
+    ]
     title = f"{recipe.id}: {recipe.title}" if recipe.title else recipe.id
     sheet = np.concatenate([_heading(title, TILE * len(columns)), np.concatenate(columns, axis=1)])
     return Preview(sheet, draws.drop(columns="image"), summarise(draws.drop(columns=["key", "image"])))
@@ -108,19 +110,21 @@ def _draws(images: Mapping[str, Path], samples: int) -> Iterable[tuple[str, str]
 
 
 def _measure(
-    item: tuple[str, str], images: Mapping[str, Path], recipe: Recipe, seed: int
+    item: tuple[str, str], images: Mapping[str, Path], recipe: Recipe, *, seed: int
 ) -> dict[str, object]:
     image, key = item
     hq, _ = read_hq(image, images[image], {})
-    degraded = degrade(hq, recipe, seed, key)
+    degraded = degrade(hq, recipe, seed, key=key)
     distance = {"psnr": psnr(degraded.pixels, hq), "ssim": ssim(degraded.pixels, hq)}
     return {"key": key, "image": image, **distance, **degraded.record}
 
 
-def _column(row: pd.Series[Any], share: float, images: Mapping[str, Path], recipe: Recipe, seed: int) -> RGB:
+def _column(
+    row: pd.Series[Any], share: float, images: Mapping[str, Path], *, recipe: Recipe, seed: int
+) -> RGB:
     image, key = str(row["image"]), str(row["key"])
     hq, _ = read_hq(image, images[image], {})
-    lq = degrade(hq, recipe, seed, key).pixels
+    lq = degrade(hq, recipe, seed, key=key).pixels
     told = [f"quantile {share:.2f}: {row['psnr']:.1f} dB, SSIM {row['ssim']:.2f}"]
     told += [f"{name} {_brief(row[name])}" for name in recipe.drawn if not pd.isna(row[name])]
     return np.concatenate([_tile(hq), _tile(lq), _caption(told, _lines(recipe))])
@@ -148,14 +152,14 @@ def _tile(pixels: RGB) -> RGB:
 
 
 def _caption(told: list[str], lines: int) -> RGB:
-    return _text(told[:lines], TILE, lines * LINE + LINE // 2, 11)
+    return _text(told[:lines], TILE, lines * LINE + LINE // 2, size=11)
 
 
 def _heading(title: str, width: int) -> RGB:
-    return _text([title], width, 2 * LINE, 15)
+    return _text([title], width, 2 * LINE, size=15)
 
 
-def _text(lines: list[str], width: int, height: int, size: int) -> RGB:
+def _text(lines: list[str], width: int, height: int, *, size: int) -> RGB:
     picture = Image.new("RGB", (width, height), PAPER)
     font = ImageFont.load_default(size)
     for number, line in enumerate(lines):

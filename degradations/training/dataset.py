@@ -90,7 +90,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         epoch_key = f"{key}#{self.epoch}"
         draw = Draw(STREAM, self.seed, epoch_key)
         hq = self._picture(self.hq[key], lambda path: read_opaque(path)[0])
-        lq = read_rgb(self.lq[key]) if self.lq else degrade(hq, self.recipe, self.seed, epoch_key).pixels
+        lq = read_rgb(self.lq[key]) if self.lq else degrade(hq, self.recipe, self.seed, key=epoch_key).pixels
         chosen = self._chosen(key, draw)
         references = [self._augmented(path, number, draw) for number, path in enumerate(chosen)]
         if draw.unit("mirror") < self.mirror_probability:

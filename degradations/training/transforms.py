@@ -62,8 +62,8 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
     def apply(self, img: Picture, set_seed: int, key: str, **params: Any) -> Picture:
         """The LQ picture, for albumentations."""
         if img.dtype == np.uint8:
-            return degrade(img, self.loaded, set_seed, key).pixels
-        return degrade(to_uint8(img), self.loaded, set_seed, key).pixels.astype(np.float32) / np.float32(
+            return degrade(img, self.loaded, set_seed, key=key).pixels
+        return degrade(to_uint8(img), self.loaded, set_seed, key=key).pixels.astype(np.float32) / np.float32(
             255.0
         )
 
@@ -72,7 +72,7 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
         return ("recipe", "draw_seed")
 
 
-def recipe_of_pipeline(pipeline: Any, name: str, version: int = 1, title: str = "") -> Recipe:
+def recipe_of_pipeline(pipeline: Any, name: str, version: int = 1, *, title: str = "") -> Recipe:
     """An albumentations transform or `Compose` as a recipe: drawn by key, written to YAML, verified.
 
     The pipeline gets RGB uint8 and must keep the size. ``ImageCompression`` compresses true colours here

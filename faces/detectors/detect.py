@@ -61,7 +61,7 @@ class DetectorKind:
 
 def _mtcnn(files: tuple[Path, ...], device: str) -> Detector:
     proposal, refinement, output = files
-    return Mtcnn(proposal, refinement, output, device)
+    return Mtcnn(proposal, refinement, output, device=device)
 
 
 def _retinaface(files: tuple[Path, ...], device: str) -> Detector:
@@ -191,7 +191,7 @@ def _looks(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
 
 def _with_margin(detector: Detector, photo: RGB) -> list[Face]:
     margin = round(MARGIN * max(photo.shape[:2]))
-    framed = pad(photo, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    framed = pad(photo, margin, margin, left=margin, right=margin, border=cv2.BORDER_CONSTANT)
     return [
         Face(_box(face, lambda x, y: (x - margin, y - margin)), face.score, face.landmarks - margin)
         for face in detector.detect(framed)

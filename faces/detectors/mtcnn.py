@@ -48,6 +48,7 @@ class Mtcnn:
         proposal: Path,
         refinement: Path,
         output: Path,
+        *,
         device: str = "cpu",
         min_size: float = 20.0,
         min_share: float = 0.025,
@@ -171,7 +172,9 @@ def square(boxes: Floats) -> Floats:
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
 
 
-def suppress(boxes: Floats, scores: Floats, limit: float, of_smaller: bool = False) -> npt.NDArray[np.int64]:
+def suppress(
+    boxes: Floats, scores: Floats, limit: float, *, of_smaller: bool = False
+) -> npt.NDArray[np.int64]:
     """Indices of the boxes that stay, best first, when any that overlaps a better one beyond ``limit`` goes.
 
     Overlap is the shared area divided by the joint area, or by the smaller box's area for ``of_smaller``.
@@ -195,14 +198,15 @@ def suppress(boxes: Floats, scores: Floats, limit: float, of_smaller: bool = Fal
 
 def crops(photo: RGB, squares: Floats, size: int) -> RGB:
     """Cut squares of whole pixels out of a photo, black outside it, and resize them: (N, size, size, 3)."""
-    return np.stack([resize(_cut(photo, *(int(v) for v in box)), size, size) for box in squares])
+    return np.stack([resize(_cut(photo, box.astype(int)), size, size) for box in squares])
 
 
-def _cut(photo: RGB, left: int, top: int, right: int, bottom: int) -> RGB:
+def _cut(photo: RGB, box: npt.NDArray[np.int_]) -> RGB:
+    left, top, right, bottom = box.tolist()
     height, width = photo.shape[:2]
     inner = photo[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
         return inner
     if 0 in inner.shape:
         return np.zeros((bottom - top, right - left, 3), np.uint8)
-    return pad(inner, max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+    return pad(inner, max(-top, 0), max(bottom - height, 0), left=max(-left, 0), right=max(right - width, 0))

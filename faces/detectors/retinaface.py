@@ -30,7 +30,7 @@ class RetinaFaceDetector:
     """
 
     def __init__(
-        self, path: Path, device: str = "cpu", threshold: float = 0.8, longest: int | None = 1600
+        self, path: Path, device: str = "cpu", threshold: float = 0.8, *, longest: int | None = 1600
     ) -> None:
         import warnings
 

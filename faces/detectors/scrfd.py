@@ -31,7 +31,7 @@ class ScrfdDetector:
         RefbenchError: no such file, or not a detector with landmarks.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threshold: float = 0.5, size: int = 640) -> None:
+    def __init__(self, path: Path, device: str = "cpu", threshold: float = 0.5, *, size: int = 640) -> None:
         from insightface.model_zoo import get_model
 
         if not path.is_file():

@@ -28,7 +28,7 @@ STAGES = {
 class ScaledConv(nn.Module):
     """A convolution followed by a scale and a shift per channel, folded into one convolution."""
 
-    def __init__(self, inside: int, outside: int, kernel: int, stride: int, padding: int) -> None:
+    def __init__(self, inside: int, outside: int, kernel: int, *, stride: int, padding: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, kernel, stride, padding)
 
@@ -43,18 +43,20 @@ class Block(nn.Module):
     def __init__(self, inside: int, outside: int, down: bool) -> None:
         super().__init__()
         self.down = down
-        self.conv1 = ScaledConv(inside, outside, 3, 2 if down else 1, 0 if down else 1)
-        self.conv2 = ScaledConv(outside, outside, 3, 1, 1)
+        self.conv1 = ScaledConv(inside, outside, 3, stride=2 if down else 1, padding=0 if down else 1)
+        self.conv2 = ScaledConv(outside, outside, 3, stride=1, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inside, H, W) → (B, outside, h, w); zeros fill the smaller of the two ways."""
         out = self.conv2(F.relu(self.conv1(x)))
         short = F.avg_pool2d(x, 2, 2) if self.down else x
         channels, height, width = (max(out.shape[i], short.shape[i]) for i in (1, 2, 3))
-        return F.relu(_grown(out, channels, height, width) + _grown(short, channels, height, width))
+        return F.relu(
+            _grown(out, channels, height, width=width) + _grown(short, channels, height, width=width)
+        )
 
 
-def _grown(x: Tensor, channels: int, height: int, width: int) -> Tensor:
+def _grown(x: Tensor, channels: int, height: int, *, width: int) -> Tensor:
     return F.pad(x, [0, width - x.shape[3], 0, height - x.shape[2], 0, channels - x.shape[1]])
 
 
@@ -63,7 +65,7 @@ class DlibNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.start = ScaledConv(3, 32, 7, 2, 0)
+        self.start = ScaledConv(3, 32, 7, stride=2, padding=0)
         blocks, inside = {}, 32
         for stage, names in STAGES.items():
             for name in names:

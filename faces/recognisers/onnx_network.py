@@ -106,7 +106,7 @@ class OnnxNetwork(nn.Module):
         self._constants = {name: f"constant_{number}" for number, name in enumerate(constants)}
         for name, value in constants.items():
             self.register_buffer(self._constants[name], torch.from_numpy(np.array(value)))
-        self._steps = _steps(path, nodes, self._output, constants)
+        self._steps = _steps(path, nodes, self._output, constants=constants)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the graph on a batch."""
@@ -149,7 +149,7 @@ def _constant(path: Path, attributes: Attributes, numpy_helper: Any) -> Any:
 
 
 def _steps(
-    path: Path, nodes: list[tuple[Any, Attributes]], output: str, constants: dict[str, Any]
+    path: Path, nodes: list[tuple[Any, Attributes]], output: str, *, constants: dict[str, Any]
 ) -> list[Step]:
     last_use = {name: number for number, (node, _) in enumerate(nodes) for name in node.input}
     steps = []

@@ -24,7 +24,12 @@ def _text(attributes: Attributes, name: str, default: str) -> str:
 
 
 def _padding(
-    attributes: Attributes, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+    attributes: Attributes,
+    x: Tensor,
+    kernel: Sequence[int],
+    *,
+    strides: Sequence[int],
+    dilations: Sequence[int],
 ) -> list[int]:
     """Pixels to add left, right, above, below, as ``F.pad`` wants them."""
     mode = _text(attributes, "auto_pad", "NOTSET")
@@ -43,10 +48,10 @@ def _padding(
     return added
 
 
-def _conv(attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _conv(attributes: Attributes, x: Tensor, weight: Tensor, *, bias: Tensor | None = None) -> Tensor:
     strides = attributes.get("strides", [1, 1])
     dilations = attributes.get("dilations", [1, 1])
-    left, right, top, bottom = _padding(attributes, x, weight.shape[2:], strides, dilations)
+    left, right, top, bottom = _padding(attributes, x, weight.shape[2:], strides=strides, dilations=dilations)
     if left != right or top != bottom:
         x, left, top = F.pad(x, [left, right, top, bottom]), 0, 0
     return F.conv2d(x, weight, bias, strides, (top, left), dilations, attributes.get("group", 1))
@@ -56,7 +61,7 @@ def _max_pool(attributes: Attributes, x: Tensor) -> Tensor:
     kernel = attributes["kernel_shape"]
     strides = attributes.get("strides", [1, 1])
     dilations = attributes.get("dilations", [1, 1])
-    padding = _padding(attributes, x, kernel, strides, dilations)
+    padding = _padding(attributes, x, kernel, strides=strides, dilations=dilations)
     if any(padding):
         x = F.pad(x, padding, value=-torch.inf)
     return F.max_pool2d(x, kernel, strides, 0, dilations, ceil_mode=bool(attributes.get("ceil_mode", 0)))
@@ -64,7 +69,7 @@ def _max_pool(attributes: Attributes, x: Tensor) -> Tensor:
 
 def _average_pool(attributes: Attributes, x: Tensor) -> Tensor:
     kernel, strides = attributes["kernel_shape"], attributes.get("strides", [1, 1])
-    left, right, top, bottom = _padding(attributes, x, kernel, strides, [1, 1])
+    left, right, top, bottom = _padding(attributes, x, kernel, strides=strides, dilations=[1, 1])
     counted = bool(attributes.get("count_include_pad", 0))
     ceil = bool(attributes.get("ceil_mode", 0))
     if left == right and top == bottom:
@@ -84,14 +89,14 @@ def _prelu(attributes: Attributes, x: Tensor, slope: Tensor) -> Tensor:
 
 
 def _batch_norm(
-    attributes: Attributes, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+    attributes: Attributes, x: Tensor, scale: Tensor, *, bias: Tensor, mean: Tensor, variance: Tensor
 ) -> Tensor:
     if attributes.get("training_mode", 0):
         raise RefbenchError("BatchNormalization in training mode; export the network in evaluation mode")
     return F.batch_norm(x, mean, variance, scale, bias, False, 0.0, attributes.get("epsilon", 1e-5))
 
 
-def _gemm(attributes: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+def _gemm(attributes: Attributes, a: Tensor, b: Tensor, *, c: Tensor | None = None) -> Tensor:
     a = a.t() if attributes.get("transA", 0) else a
     b = b.t() if attributes.get("transB", 0) else b
     product: Tensor = attributes.get("alpha", 1.0) * (a @ b)
@@ -152,7 +157,9 @@ def _reduce_l2(attributes: Attributes, x: Tensor, axes: Tensor | None = None) ->
     return norm
 
 
-def _clip(attributes: Attributes, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
+def _clip(
+    attributes: Attributes, x: Tensor, low: Tensor | None = None, *, high: Tensor | None = None
+) -> Tensor:
     least = attributes.get("min") if low is None else float(low)
     most = attributes.get("max") if high is None else float(high)
     return x.clamp(least, most)

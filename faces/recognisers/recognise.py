@@ -52,7 +52,7 @@ class Recogniser:
     """
 
     def __init__(
-        self, kind: RecogniserKind, module: nn.Module, device: str = "cpu", flip: bool = False
+        self, kind: RecogniserKind, module: nn.Module, device: str = "cpu", *, flip: bool = False
     ) -> None:
         self.kind, self.flip = kind, flip
         self.device = torch.device(device)
@@ -152,4 +152,4 @@ def load_recogniser(
     kind = which if isinstance(which, RecogniserKind) else RECOGNISERS.get(which)
     if kind is None:
         kind = own_recogniser(Path(str(which)))
-    return Recogniser(kind, FaceNetwork(kind.crop, kind.make(kind.files())), device, flip)
+    return Recogniser(kind, FaceNetwork(kind.crop, kind.make(kind.files())), device, flip=flip)

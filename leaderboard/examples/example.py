@@ -33,24 +33,31 @@ def draw_face(identity: int, pose: int, size: int = 128) -> RGB:
     turn, width, tall = mood.uniform(-0.05, 0.05), looks.uniform(0.23, 0.28), looks.uniform(0.32, 0.37)
 
     def blob(
-        x: float, y: float, rx: float, ry: float, colour: Sequence[float] | Floats, bend: float = 360.0
+        x: float, y: float, rx: float, *, ry: float, colour: Sequence[float] | Floats, bend: float = 360.0
     ) -> None:
         centre, axes = (round(x * big), round(y * big)), (round(rx * big), round(ry * big))
         thick = -1 if bend == 360 else round(0.012 * big)
         cv2.ellipse(canvas, centre, axes, 0, 0, bend, [float(c) for c in colour], thick, cv2.LINE_AA)
 
-    blob(0.5, 0.98, 0.34, 0.2, looks.uniform(30, 230, 3))
-    blob(0.5, 0.8, 0.1, 0.14, skin * 0.86)
-    blob(0.5, 0.46, width + looks.uniform(0.03, 0.07), tall + 0.04, hair)
-    blob(0.5 + turn / 2, 0.54, width, tall, skin)
+    blob(0.5, 0.98, 0.34, ry=0.2, colour=looks.uniform(30, 230, 3))
+    blob(0.5, 0.8, 0.1, ry=0.14, colour=skin * 0.86)
+    blob(0.5, 0.46, width + looks.uniform(0.03, 0.07), ry=tall + 0.04, colour=hair)
+    blob(0.5 + turn / 2, 0.54, width, ry=tall, colour=skin)
     spread, eye = looks.uniform(0.1, 0.125), looks.uniform(0.02, 0.028)
     iris = looks.choice(np.array([[70, 110, 150], [80, 60, 40], [60, 110, 70]]))
     for side in (-1, 1):
-        blob(0.5 + turn + side * spread, 0.5, 0.042, eye, (245, 245, 242))
-        blob(0.5 + turn * 1.2 + side * spread, 0.5, 0.017, 0.017, iris)
-        blob(0.5 + turn + side * spread, 0.455, 0.05, 0.008, hair * 0.8)
-    blob(0.5 + turn * 1.4, 0.585, looks.uniform(0.018, 0.03), 0.05, skin * 0.88)
-    blob(0.5 + turn, 0.69, looks.uniform(0.05, 0.075), 0.014 + 0.02 * mood.random(), (178, 90, 92), 180.0)
+        blob(0.5 + turn + side * spread, 0.5, 0.042, ry=eye, colour=(245, 245, 242))
+        blob(0.5 + turn * 1.2 + side * spread, 0.5, 0.017, ry=0.017, colour=iris)
+        blob(0.5 + turn + side * spread, 0.455, 0.05, ry=0.008, colour=hair * 0.8)
+    blob(0.5 + turn * 1.4, 0.585, looks.uniform(0.018, 0.03), ry=0.05, colour=skin * 0.88)
+    blob(
+        0.5 + turn,
+        0.69,
+        looks.uniform(0.05, 0.075),
+        ry=0.014 + 0.02 * mood.random(),
+        colour=(178, 90, 92),
+        bend=180.0,
+    )
     face = np.clip(canvas * light + mood.normal(0, 2.0, canvas.shape), 0, 255).astype(np.uint8)
     drawn = np.asarray(cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     drawn.setflags(write=False)
@@ -67,6 +74,7 @@ def write_example(
     root: Path,
     protocols: Mapping[str, Protocol],
     models: int = 5,
+    *,
     identities: int = 12,
     size: int = 128,
     seed: int = 0,

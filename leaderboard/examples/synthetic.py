@@ -37,6 +37,7 @@ def make_records(
     protocols: Mapping[str, Protocol],
     models: int = 5,
     people: People | None = None,
+    *,
     recipes: Sequence[str] = RECIPES,
     seed: int = 0,
 ) -> list[Record]:

@@ -82,7 +82,7 @@ def _pair_figure(table: Table, across: Column, up: Column) -> Figure | None:
         return None
     title = f"{up.title} against {across.title}"
     caption = f"{title}, with 95 % intervals. The line is the Pareto front: no model beats these on both."
-    return {"svg": safe(scatter(points, _axis(across), _axis(up), title)), "caption": caption}
+    return {"svg": safe(scatter(points, _axis(across), _axis(up), title=title)), "caption": caption}
 
 
 def _time_figure(table: Table, up: Column) -> Figure | None:
@@ -98,7 +98,7 @@ def _time_figure(table: Table, up: Column) -> Figure | None:
     title = f"{up.title} against time"
     caption = f"{title} per image, as each team states it, on its own hardware. The line is the Pareto front."
     return {
-        "svg": safe(scatter(points, Axis("Seconds per image", False, True), _axis(up), title)),
+        "svg": safe(scatter(points, Axis("Seconds per image", False, True), _axis(up), title=title)),
         "caption": caption,
     }
 
@@ -127,7 +127,7 @@ def _curve_figure(table: Table, sliced: Sliced) -> Figure | None:
     left = sum(sliced.images) - sum(sliced.images[i] for i in kept)
     rest = f" {plural(left, 'image')} in smaller groups left out." if left else ""
     caption = f"{title}: means over images with 95 % intervals. Images per point: {counts}.{rest}"
-    svg = lines(curves, Axis(slicing.heading, None), _axis(column), title, labels)
+    svg = lines(curves, Axis(slicing.heading, None), _axis(column), title=title, tick_labels=labels)
     return {"svg": safe(svg), "caption": caption}
 
 
@@ -156,7 +156,7 @@ def _reference_figure(table: Table) -> Figure | None:
         return None
     title = f"{column.title} by references used"
     caption = f"{title}: one submission for each number of references, with 95 % intervals."
-    svg = lines(curves, Axis("References used", None), _axis(column), title)
+    svg = lines(curves, Axis("References used", None), _axis(column), title=title)
     return {"svg": safe(svg), "caption": caption}
 
 
@@ -200,7 +200,7 @@ def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
         f"{title}: the same models restored with those of another person (wrong), with the first ones alone "
         "(a number), and with all of them, with 95 % intervals."
     )
-    svg = lines(drawn, Axis("References given", None), _axis(column), title, labels)
+    svg = lines(drawn, Axis("References given", None), _axis(column), title=title, tick_labels=labels)
     return {"svg": safe(svg), "caption": caption}
 
 
@@ -240,4 +240,7 @@ def _sweep_figure(board: Board, levels: Sequence[tuple[float, Table]]) -> Figure
         return None
     title = f"{column.title} along the severity sweep"
     caption = f"{title}: {', '.join(table_title(t, board.settings, board.tables) for _, t in levels)}."
-    return {"svg": safe(lines(curves, Axis("Severity", None), _axis(column), title)), "caption": caption}
+    return {
+        "svg": safe(lines(curves, Axis("Severity", None), _axis(column), title=title)),
+        "caption": caption,
+    }

@@ -85,12 +85,12 @@ def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
     return sorted((p for p in points if not beaten(p)), key=lambda p: (p.x, p.y))
 
 
-def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
+def scatter(points: Sequence[Point], x: Axis, y: Axis, *, title: str) -> str:
     """Models by two numbers with their intervals and the Pareto front; the better corner is marked."""
-    to_x = _scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, x.log)
+    to_x = _scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, log=x.log)
     to_y = _upwards([*(v for p in points for v in (p.y, *p.y_bounds))], y)
     front = pareto_front(points, x, y)
-    parts = [*_frame(to_x, to_y, x, y)]
+    parts = [*_frame(to_x, to_y, x, y=y)]
     if len(front) > 1:
         path = " ".join(f"{to_x(p.x):.1f},{to_y(p.y):.1f}" for p in front)
         parts.append(f'<polyline class="front" points="{path}"/>')
@@ -112,22 +112,22 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str) -> str:
             parts.append(f'<path d="M{cx:.1f} {top:.1f}V{bottom:.1f}"/>')
         parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{4.5 if on_front else 3.5}"/>')
         if on_front or len(points) <= 8:
-            parts.append(_label(point.label, cx, cy, boxes))
+            parts.append(_label(point.label, cx, cy, boxes=boxes))
         parts.append("</g></a>" if linked else "</g>")
     return _svg(parts, title)
 
 
 def lines(
-    curves: Sequence[Line], x: Axis, y: Axis, title: str, tick_labels: dict[float, str] | None = None
+    curves: Sequence[Line], x: Axis, y: Axis, *, title: str, tick_labels: dict[float, str] | None = None
 ) -> str:
     """Models along an axis, with intervals; at most eight are named, the rest stay grey."""
     every_x = sorted({v for curve in curves for v in curve.xs})
     every_y = [v for c in curves for v in (*c.ys, *c.lows, *c.highs) if math.isfinite(v)]
     room = 118
-    to_x = _scale(every_x, LEFT, WIDTH - RIGHT - room, x.log, margin=0.03)
+    to_x = _scale(every_x, LEFT, WIDTH - RIGHT - room, log=x.log, margin=0.03)
     to_y = _upwards(every_y, y)
     ticks = tick_labels or {v: f"{v:g}" for v in every_x}
-    parts = [*_frame(to_x, to_y, x, y, ticks, room)]
+    parts = [*_frame(to_x, to_y, x, y=y, x_ticks=ticks, room=room)]
     taken: list[float] = []
     for number, curve in enumerate(curves):
         named = number < 8
@@ -154,11 +154,11 @@ def lines(
 def _upwards(values: Sequence[float], axis: Axis) -> _Scale:
     """A vertical scale on which better is higher up."""
     ends = (TOP, HEIGHT - BOTTOM) if axis.higher_is_better is False else (HEIGHT - BOTTOM, TOP)
-    return _scale(values, *ends, axis.log)
+    return _scale(values, *ends, log=axis.log)
 
 
 def _frame(
-    to_x: _Scale, to_y: _Scale, x: Axis, y: Axis, x_ticks: dict[float, str] | None = None, room: int = 0
+    to_x: _Scale, to_y: _Scale, x: Axis, *, y: Axis, x_ticks: dict[float, str] | None = None, room: int = 0
 ) -> list[str]:
     right, bottom = WIDTH - RIGHT - room, HEIGHT - BOTTOM
     parts = []
@@ -190,7 +190,7 @@ def _axis_name(axis: Axis) -> str:
     return escape(f"{axis.title}{better}")
 
 
-def _label(text: str, x: float, y: float, boxes: list[tuple[float, float, float, float]]) -> str:
+def _label(text: str, x: float, y: float, *, boxes: list[tuple[float, float, float, float]]) -> str:
     """A label beside its point where it covers least of what is there already."""
     text = _short(text)
     wide = len(text) * LABEL * 0.53
@@ -228,7 +228,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 26 else f"{text[:24]}…"
 
 
-def _scale(values: Sequence[float], start: float, end: float, log: bool, margin: float = 0.06) -> _Scale:
+def _scale(values: Sequence[float], start: float, end: float, *, log: bool, margin: float = 0.06) -> _Scale:
     known = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     if log:

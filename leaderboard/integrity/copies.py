@@ -56,6 +56,7 @@ def find_copies(
     reference_set: ReferenceSet,
     recipe: str,
     submissions: Mapping[str, Mapping[str, Path]],
+    *,
     least: float = MANY,
 ) -> dict[str, tuple[Flag, ...]]:
     """Compare all submissions of one benchmark with HQ, LQ, references and each other, image by image.
@@ -84,7 +85,10 @@ def find_copies(
 
     def look(key: str) -> dict[str, set[str]]:
         return _look(
-            reference_set, recipe, known[key], {name: images.get(key) for name, images in submissions.items()}
+            reference_set,
+            recipe,
+            known[key],
+            outputs={name: images.get(key) for name, images in submissions.items()},
         )
 
     with progress("looking for copies", len(keys)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -104,7 +108,7 @@ def _flags(counts: Counter[str], of: int, least: float) -> tuple[Flag, ...]:
 
 
 def _look(
-    reference_set: ReferenceSet, recipe: str, target: Target, outputs: Mapping[str, Path | None]
+    reference_set: ReferenceSet, recipe: str, target: Target, *, outputs: Mapping[str, Path | None]
 ) -> dict[str, set[str]]:
     hq = _open(reference_set.hq_path(target.key))
     lq = _open(reference_set.lq_path(recipe, target.key))
@@ -113,7 +117,9 @@ def _look(
     pictures = {name: picture for name, picture in opened.items() if picture is not None}
     found: dict[str, set[str]] = {}
     for name, picture in pictures.items():
-        kind = _kind(picture, hq, lq, [reference for reference in references if reference is not None])
+        kind = _kind(
+            picture, hq, lq, references=[reference for reference in references if reference is not None]
+        )
         found[name] = {kind} if kind else set()
     plain = [name for name in pictures if not found[name]]
     for place, name in enumerate(plain):
@@ -124,7 +130,9 @@ def _look(
     return found
 
 
-def _kind(picture: _Picture, hq: _Picture | None, lq: _Picture | None, references: Sequence[_Picture]) -> str:
+def _kind(
+    picture: _Picture, hq: _Picture | None, lq: _Picture | None, *, references: Sequence[_Picture]
+) -> str:
     if lq is not None and _is_lq(picture, lq, hq):
         return COPY_OF_LQ
     if hq is not None and _is_hq(picture, hq, lq):

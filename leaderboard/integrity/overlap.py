@@ -24,7 +24,7 @@ Embed = Callable[[str, Sequence[RGB], npt.NDArray[np.float64]], tuple[npt.NDArra
 
 
 def find_overlap(
-    submission: Submission, reference_set: ReferenceSet, split: str, embed: Embed | None = None
+    submission: Submission, reference_set: ReferenceSet, split: str, *, embed: Embed | None = None
 ) -> tuple[Flag, ...]:
     """Training data that holds test images or test people, from what the team put beside its images.
 
@@ -45,7 +45,7 @@ def find_overlap(
             flags.append(Flag(kind="trained on test images", text=text, images=len(seen), of=len(targets)))
     trained = _read_embeddings(submission.root / "training_embeddings.npz")
     if trained is not None:
-        flags += _embedding_flags(*trained, targets, reference_set, embed or _embed)
+        flags += _embedding_flags(*trained, targets, reference_set=reference_set, embed=embed or _embed)
     return tuple(flags)
 
 
@@ -53,6 +53,7 @@ def _embedding_flags(
     embeddings: npt.NDArray[np.float32],
     recogniser: str,
     targets: Sequence[Target],
+    *,
     reference_set: ReferenceSet,
     embed: Embed,
 ) -> list[Flag]:

@@ -58,7 +58,7 @@ def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> 
             left.label,
             right.label,
             tuple(album.reference_files[r] for r in album.references[key][:4]),
-            _address(table, key, left, right),
+            _address(table, key, left, right=right),
             options.size,
             options.size,
         )
@@ -79,7 +79,7 @@ def _default_sides(album: Album) -> tuple[Source, Source]:
     return first, models[0] if models else album.sources[-1]
 
 
-def _address(table: Table, key: str, left: Source, right: Source, up: str = "") -> str:
+def _address(table: Table, key: str, left: Source, *, right: Source, up: str = "") -> str:
     wanted = urlencode({"image": key, "left": left.name, "right": right.name})
     return f"{up}compare/{quote(table.slug)}.html#{wanted}"
 
@@ -91,7 +91,7 @@ def disputed_strip(table: Table, album: Album | None) -> dict[str, Any] | None:
     left, right = _default_sides(album)
     keys = (album.galleries.disputed or album.keys)[:12]
     pictures = [
-        {"key": key, "src": album.thumbnails[key], "href": _address(table, key, left, right)}
+        {"key": key, "src": album.thumbnails[key], "href": _address(table, key, left, right=right)}
         for key in keys
         if key in album.thumbnails
     ]
@@ -102,7 +102,9 @@ def disputed_strip(table: Table, album: Album | None) -> dict[str, Any] | None:
     }
 
 
-def album_pages(board: Board, albums: Mapping[str, Album], options: PictureOptions, site: Site) -> list[Page]:
+def album_pages(
+    board: Board, albums: Mapping[str, Album], options: PictureOptions, *, site: Site
+) -> list[Page]:
     """The comparison page and the galleries of every table with pictures; their data go to ``site``."""
     pages = []
     for table in board.tables:
@@ -128,7 +130,7 @@ def album_pages(board: Board, albums: Mapping[str, Album], options: PictureOptio
                 "width": options.size,
                 "height": options.size,
             },
-            "others": _others(board, albums, table, "compare"),
+            "others": _others(board, albums, table, kind="compare"),
             "orders": _orders(table, album),
         }
         pages.append(Page(f"compare/{table.slug}.html", "compare.html", told))
@@ -136,13 +138,13 @@ def album_pages(board: Board, albums: Mapping[str, Album], options: PictureOptio
             "slug": table.slug,
             "title": title,
             "groups": _gallery(table, album),
-            "others": _others(board, albums, table, "gallery"),
+            "others": _others(board, albums, table, kind="gallery"),
         }
         pages.append(Page(f"gallery/{table.slug}.html", "gallery.html", gallery))
     return pages
 
 
-def _others(board: Board, albums: Mapping[str, Album], table: Table, kind: str) -> list[dict[str, Any]]:
+def _others(board: Board, albums: Mapping[str, Album], table: Table, *, kind: str) -> list[dict[str, Any]]:
     if len(albums) < 2:
         return []
     return [
@@ -172,14 +174,14 @@ def _gallery(table: Table, album: Album) -> list[dict[str, Any]]:
     groups = []
     for kind, (label, definition) in GROUPS.items():
         keys = [key for key in getattr(album.galleries, kind) if key in album.thumbnails][:SHOWN_ROWS]
-        rows = [{"key": key, "pictures": _gallery_row(table, album, key, column)} for key in keys]
+        rows = [{"key": key, "pictures": _gallery_row(table, album, key, column=column)} for key in keys]
         if rows:
             note = f" The number is {column.title}." if column else ""
             groups.append({"value": kind, "label": label, "definition": definition + note, "rows": rows})
     return groups
 
 
-def _gallery_row(table: Table, album: Album, key: str, column: Any) -> list[dict[str, str]]:
+def _gallery_row(table: Table, album: Album, key: str, *, column: Any) -> list[dict[str, str]]:
     hq = album.sources[-1]
     place = table.keys.index(key)
     pictures = []
@@ -195,7 +197,7 @@ def _gallery_row(table: Table, album: Album, key: str, column: Any) -> list[dict
                 "src": "../" + album.files[source.name, key],
                 "label": source.label,
                 "score": score,
-                "href": _address(table, key, source, hq, "../"),
+                "href": _address(table, key, source, right=hq, up="../"),
             }
         )
     return pictures

@@ -33,6 +33,7 @@ def board_page(
     board: Board,
     albums: Mapping[str, Album],
     hero: Hero | None,
+    *,
     sliced: Mapping[str, Sequence[Sliced]],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult] = (),
@@ -49,7 +50,14 @@ def board_page(
         "facts": [{"label": name, "value": f"{value:,}"} for name, value in facts],
         "hero": hero,
         "tables": [
-            _table(board, table, albums.get(table.slug), sliced.get(table.slug, ()), reported, studies)
+            _table(
+                board,
+                table,
+                albums.get(table.slug),
+                sliced=sliced.get(table.slug, ()),
+                reported=reported,
+                studies=studies,
+            )
             for table in board.tables
         ],
         "sweeps": [*mode_figures(board), *sweep_figures(board)],
@@ -71,6 +79,7 @@ def _table(
     board: Board,
     table: Table,
     album: Album | None,
+    *,
     sliced: Sequence[Sliced],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult],

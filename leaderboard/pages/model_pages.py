@@ -20,7 +20,7 @@ def model_pages(board: Board, sliced: Mapping[str, Sequence[Sliced]]) -> list[Pa
     pages = []
     for name, card in sorted(board.cards.items()):
         places = [
-            _place(board, table, row, sliced.get(table.slug, ()))
+            _place(board, table, row, sliced=sliced.get(table.slug, ()))
             for table in board.tables
             for row in (*table.rows, *table.superseded)
             if row.name == name
@@ -53,7 +53,7 @@ def _card_lines(card: Mapping[str, Any]) -> Lines:
     return lines
 
 
-def _place(board: Board, table: Table, row: Row, sliced: Sequence[Sliced]) -> dict[str, Any]:
+def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[Sliced]) -> dict[str, Any]:
     ranked = sum(bool(other.rank) for other in table.rows)
     standing = (
         f"rank {row.rank} of {ranked} by {COMPOSITE_TITLE} points ({row.points:.1f})"
@@ -119,12 +119,12 @@ def _against(table: Table, row: Row) -> dict[str, Any] | None:
     lines = []
     for other, name in enumerate(table.compared):
         if other != me:
-            cells = [_versus(table, column, me, other) for column in columns]
+            cells = [_versus(table, column, me, other=other) for column in columns]
             lines.append({"name": name, "label": labels[name], "cells": cells})
     return {"heads": [f"{column.title} {column.arrow}" for column in columns], "lines": lines}
 
 
-def _versus(table: Table, column: Column, me: int, other: int) -> dict[str, str]:
+def _versus(table: Table, column: Column, me: int, *, other: int) -> dict[str, str]:
     found = table.comparisons[column.id]
     gap, p = float(found.difference[me, other]), float(found.corrected[me, other])
     assert column.protocol is not None

@@ -74,6 +74,7 @@ def plan_album(
     table: Table,
     galleries: Galleries,
     reference_set: ReferenceSet | None,
+    *,
     submissions: Mapping[str, Submission],
     options: PictureOptions,
 ) -> Album | None:
@@ -91,7 +92,7 @@ def plan_album(
     thumbnails: dict[str, str] = {}
     reference_files: dict[str, str] = {}
 
-    def picture(folder: str, key: str, path: Path, size: int) -> str:
+    def picture(folder: str, key: str, path: Path, *, size: int) -> str:
         address = f"{place}/{folder}/{safe_name(key)}.webp"
         making[address] = (path, size)
         return address
@@ -103,18 +104,18 @@ def plan_album(
     sources += [Source(row.name, row.label, "model") for row in models]
     sources.append(Source("hq", "HQ", "hq"))
     for key in keys:
-        files["hq", key] = picture("hq", key, reference_set.hq_path(key), options.size)
-        thumbnails[key] = picture("thumb", key, reference_set.hq_path(key), options.thumbnail)
+        files["hq", key] = picture("hq", key, reference_set.hq_path(key), size=options.size)
+        thumbnails[key] = picture("thumb", key, reference_set.hq_path(key), size=options.thumbnail)
         if sources[0].kind == "lq":
-            files["lq", key] = picture(lq_name, key, lq_folder / f"{key}.png", options.size)
+            files["lq", key] = picture(lq_name, key, lq_folder / f"{key}.png", size=options.size)
         for row in models:
             path = submissions[row.name].images.get(key)
             if path is not None:
-                files[row.name, key] = picture(f"{table.slug}/{row.name}", key, path, options.size)
+                files[row.name, key] = picture(f"{table.slug}/{row.name}", key, path, size=options.size)
         for reference in known[key].references:
             if reference in known:
                 path = reference_set.hq_path(reference)
-                reference_files[reference] = picture("hq", reference, path, options.size)
+                reference_files[reference] = picture("hq", reference, path, size=options.size)
     references = {key: tuple(r for r in known[key].references if r in reference_files) for key in keys}
     return Album(keys, tuple(sources), files, thumbnails, references, reference_files, galleries, making)
 

@@ -53,6 +53,7 @@ def write_bundle(
     reference_set: ReferenceSet,
     recipe: str,
     out: Path,
+    *,
     challenge: Challenge,
     protocols: Sequence[Protocol],
     split: str = "test",
@@ -70,7 +71,7 @@ def write_bundle(
         RefbenchError: the set has no LQ images of the recipe, or no images in the split.
     """
     _check(challenge, protocols)
-    targets = kit_targets(reference_set, recipe, split, show_targets)
+    targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
     settings = {"recipe": recipe, "split": split, "protocols": [protocol.id for protocol in protocols]}
     files = {
         "competition.yaml": _yaml(_competition(challenge, protocols)),
@@ -79,7 +80,7 @@ def write_bundle(
         "terms.md": _terms(reference_set),
         "logo.png": _logo(),
         "scoring_program.zip": pack(_program(settings)),
-        "reference_data.zip": pack(_private(reference_set, recipe, targets, weights or {})),
+        "reference_data.zip": pack(_private(reference_set, recipe, targets, weights=weights or {})),
         "public_data.zip": pack(kit_files(reference_set, recipe, targets)),
     }
     path = out if out.suffix == ".zip" else out / "competition.zip"
@@ -225,7 +226,7 @@ def _program(settings: Mapping[str, Any]) -> list[tuple[str, bytes]]:
 
 
 def _private(
-    reference_set: ReferenceSet, recipe: str, targets: Sequence[Target], weights: Mapping[str, Path]
+    reference_set: ReferenceSet, recipe: str, targets: Sequence[Target], *, weights: Mapping[str, Path]
 ) -> Iterable[tuple[str, bytes]]:
     for name in ("set.json", "manifest.parquet"):
         yield f"set/{name}", (reference_set.root / name).read_bytes()

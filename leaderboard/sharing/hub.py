@@ -23,7 +23,7 @@ HTTP_LIBRARIES = frozenset({"httpcore", "httpx", "httpx2", "requests", "urllib3"
 
 
 def push_site(
-    site: Path, repo: str, token: str | None = None, private: bool = False, endpoint: str | None = None
+    site: Path, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
 ) -> str:
     """Make the static Space ``repo`` (``owner/name``) the same as a published site; returns its address.
 
@@ -45,11 +45,19 @@ def push_site(
     files["README.md"] = _front(front, f"# {title}\n\nA leaderboard published with refbench.\n").encode(
         "utf-8"
     )
-    return _push("space", repo, files, "Publish the leaderboard", token, private, endpoint)
+    return _push(
+        "space",
+        repo,
+        files,
+        message="Publish the leaderboard",
+        token=token,
+        private=private,
+        endpoint=endpoint,
+    )
 
 
 def push_records(
-    store: Store, repo: str, token: str | None = None, private: bool = False, endpoint: str | None = None
+    store: Store, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
 ) -> str:
     """Make the data set ``repo`` hold the records of a store; returns its address.
 
@@ -79,7 +87,9 @@ def push_records(
         "has one row per image and protocol. A missing value is never zero; its row says why.\n"
     )
     files["README.md"] = _front(front, text).encode("utf-8")
-    return _push("dataset", repo, files, "Add records", token, private, endpoint)
+    return _push(
+        "dataset", repo, files, message="Add records", token=token, private=private, endpoint=endpoint
+    )
 
 
 def _front(front: Mapping[str, Any], body: str) -> str:
@@ -95,6 +105,7 @@ def _push(
     kind: str,
     repo: str,
     files: Mapping[str, bytes],
+    *,
     message: str,
     token: str | None,
     private: bool,

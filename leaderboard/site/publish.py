@@ -38,8 +38,8 @@ def publish_site(
     store: Store | Path,
     out: Path,
     reference_sets: Sequence[ReferenceSet | Path] = (),
-    submissions: Sequence[Submission | Path] = (),
     *,
+    submissions: Sequence[Submission | Path] = (),
     protocols: Mapping[str, Protocol] | None = None,
     pictures: PictureOptions | None = None,
     seed: int = 0,
@@ -74,9 +74,9 @@ def publish_site(
     for found in lost:
         say(f"{found.root}: fits no record in the store, so its pictures are left out")
     flags = _flags(stored, matched, sets)
-    board = make_board(stored, declared(protocols), read_settings(store.root), flags, seed)
+    board = make_board(stored, declared(protocols), read_settings(store.root), flags=flags, seed=seed)
     by_slug = match_sets(board.tables, sets)
-    albums = _plan(board, stored, matched, by_slug, options)
+    albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
     sliced = {
         table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_slug[table.slug])]
@@ -85,11 +85,18 @@ def publish_site(
     }
     reported = read_reported(store.root)
     pages: list[Page] = [
-        board_page(board, albums, hero(board, albums, options), sliced, reported, read_results(store.root)),
+        board_page(
+            board,
+            albums,
+            hero(board, albums, options),
+            sliced=sliced,
+            reported=reported,
+            studies=read_results(store.root),
+        ),
         how_page(board),
         reported_page(board, reported),
         *model_pages(board, sliced),
-        *album_pages(board, albums, options, site),
+        *album_pages(board, albums, options, site=site),
     ]
     navigation = _navigation(board, albums)
     for page in pages:
@@ -144,6 +151,7 @@ def _plan(
     board: Board,
     stored: Sequence[Stored],
     matched: Mapping[Path, Submission],
+    *,
     by_slug: Mapping[str, ReferenceSet],
     options: PictureOptions,
 ) -> dict[str, Album]:
@@ -155,7 +163,9 @@ def _plan(
             for e in stored
             if e.folder.parent.name == table.slug and e.folder in matched
         }
-        album = plan_album(table, choose_galleries(table), by_slug.get(table.slug), mine, options)
+        album = plan_album(
+            table, choose_galleries(table), by_slug.get(table.slug), submissions=mine, options=options
+        )
         if album is not None:
             albums[table.slug] = album
     return albums

@@ -83,7 +83,7 @@ def count_wins(ballots: Ballots, models: int, weights: Floats | None = None) -> 
     return wins
 
 
-def fit_preferences(ballots: Ballots, models: int, seed: int = 0, draws: int = DRAWS) -> Preferences:
+def fit_preferences(ballots: Ballots, models: int, seed: int = 0, *, draws: int = DRAWS) -> Preferences:
     """Scores with intervals from drawing both participants and images with replacement.
 
     A vote drawn a times by its participant and b times by its image counts a * b times (the pigeonhole
@@ -119,7 +119,7 @@ def _pigeonhole(ballots: Ballots, generator: np.random.Generator) -> Floats:
 
 
 def agreement_with(
-    ballots: Ballots, prefers: Floats, seed: int = 0, draws: int = DRAWS
+    ballots: Ballots, prefers: Floats, seed: int = 0, *, draws: int = DRAWS
 ) -> tuple[float, float, float]:
     """How often a metric would have voted as people did, with its 95 % interval over people and images.
 

@@ -34,7 +34,7 @@ class Compared:
 
 
 def compare_models(
-    store: Store, a: str, b: str, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
+    store: Store, a: str, b: str, *, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
 ) -> list[Compared]:
     """Compare two models by name on the images that both have, on every benchmark that both have.
 
@@ -49,10 +49,10 @@ def compare_models(
         raise RefbenchError(
             f"{a!r} and {b!r} have no benchmark in common; see: refbench records list {store.root}"
         )
-    lines = [line for name in shared for line in _compare(left[name], right[name], protocols, seed)]
+    lines = [line for name in shared for line in _compare(left[name], right[name], protocols, seed=seed)]
     corrected = holm(np.array([line.difference.p for line in lines], dtype=np.float64))
     return [
-        _judged(line, float(p), left, right, protocols, alpha)
+        _judged(line, float(p), left, right=right, protocols=protocols, alpha=alpha)
         for line, p in zip(lines, corrected, strict=True)
     ]
 
@@ -62,7 +62,7 @@ def _current(stored: Sequence[Stored]) -> list[Stored]:
     return sorted(stored, key=lambda s: not s.record.info.superseded_by)
 
 
-def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], seed: int) -> list[Compared]:
+def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], *, seed: int) -> list[Compared]:
     one, two = (s.record.scores.set_index(["protocol", "key"]) for s in (left, right))
     found = []
     for name in left.record.info.benchmark.protocols:
@@ -73,7 +73,7 @@ def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], see
         known = np.isfinite(a) & np.isfinite(b)
         if not known.any():
             continue
-        gap = paired_difference(a, b, both["identity"].to_numpy(), seed)
+        gap = paired_difference(a, b, both["identity"].to_numpy(), seed=seed)
         declared = protocols.get(name)
         found.append(
             Compared(
@@ -95,6 +95,7 @@ def _judged(
     line: Compared,
     corrected: float,
     left: Mapping[str, Stored],
+    *,
     right: Mapping[str, Stored],
     protocols: Mapping[str, Protocol],
     alpha: float,

@@ -35,6 +35,7 @@ def make_board(
     stored: Sequence[Stored],
     protocols: Mapping[str, Protocol],
     settings: BoardSettings,
+    *,
     flags: Mapping[Path, tuple[Flag, ...]] | None = None,
     seed: int = 0,
 ) -> Board:
@@ -42,7 +43,10 @@ def make_board(
     grouped: dict[str, list[Stored]] = defaultdict(list)
     for entry in stored:
         grouped[entry.record.info.benchmark.id].append(entry)
-    tables = (make_table(grouped[name], protocols, settings, flags or {}, seed) for name in sorted(grouped))
+    tables = (
+        make_table(grouped[name], protocols, settings, flags=flags or {}, seed=seed)
+        for name in sorted(grouped)
+    )
     return Board(settings, tuple(tables))
 
 
@@ -50,6 +54,7 @@ def make_table(
     stored: Sequence[Stored],
     protocols: Mapping[str, Protocol],
     settings: BoardSettings,
+    *,
     flags: Mapping[Path, tuple[Flag, ...]],
     seed: int = 0,
 ) -> Table:
@@ -69,17 +74,19 @@ def make_table(
     whole = [i for i in current if not holes[i] and not standing[i]]
     for column in columns:
         if column.id in values:
-            found, compared = _image_cells(column, values[column.id], identities, standing, whole, seed)
+            found, compared = _image_cells(
+                column, values[column.id], identities, standing=standing, whole=whole, seed=seed
+            )
             if compared is not None:
                 comparisons[column.id] = compared
         else:
             scores = [entry.record.info.set_scores.get(column.id) for entry in stored]
-            found = _set_cells(column, scores, standing, benchmark.images)
+            found = _set_cells(column, scores, standing, images=benchmark.images)
         for row, cell in zip(cells, found, strict=True):
             row.append(cell)
 
     composite = _composite_protocols(columns, settings, values)
-    points = _borda(columns, cells, whole, composite)
+    points = _borda(columns, cells, whole, composite=composite)
     places = ranks(np.array([points.get(i, np.nan) for i in range(len(stored))]), higher_is_better=True)
     rows = [
         Row(
@@ -122,6 +129,7 @@ def _image_cells(
     column: Column,
     matrix: Floats,
     identities: Labels,
+    *,
     standing: Sequence[str],
     whole: Sequence[int],
     seed: int,
@@ -135,14 +143,14 @@ def _image_cells(
             _number(found.low[i], least=bounds[0]),
             _number(found.high[i], most=bounds[1]),
             int(images[i]),
-            reason=_unranked(column, int(images[i]), standing[i], i in whole),
+            reason=_unranked(column, int(images[i]), standing[i], is_whole=i in whole),
         )
         for i in range(matrix.shape[1])
     ]
     if column.protocol is None or not whole:
         return cells, None
     means = found.mean[whole]
-    comparisons = _compare_all(matrix[:, whole], means, identities, seed)
+    comparisons = _compare_all(matrix[:, whole], means, identities, seed=seed)
     places = ranks(means, column.protocol.higher_is_better)
     order = sorted(range(len(whole)), key=lambda k: (places[k], k))
     groups = rank_groups(comparisons.corrected, order)
@@ -155,7 +163,7 @@ def _image_cells(
     return cells, comparisons
 
 
-def _compare_all(matrix: Floats, means: Floats, identities: Labels, seed: int) -> Comparisons:
+def _compare_all(matrix: Floats, means: Floats, identities: Labels, *, seed: int) -> Comparisons:
     totals = sum_by_identity(matrix, identities).totals
     pairs = len(means) * (len(means) - 1) // 2
     p = swap_test(totals, seed, draws_for(pairs))
@@ -163,7 +171,7 @@ def _compare_all(matrix: Floats, means: Floats, identities: Labels, seed: int) -
 
 
 def _set_cells(
-    column: Column, scores: Sequence[SetScore | None], standing: Sequence[str], images: int
+    column: Column, scores: Sequence[SetScore | None], standing: Sequence[str], *, images: int
 ) -> list[Cell]:
     ranked = [
         i
@@ -184,7 +192,7 @@ def _set_cells(
             continue
         place = int(place_of.get(i, 0))
         reason = score.warning or (
-            "" if place else _unranked(column, score.images, standing[i], score.images == images)
+            "" if place else _unranked(column, score.images, standing[i], is_whole=score.images == images)
         )
         cells.append(Cell(score.value, None, None, score.images, place, place, place, "", reason))
     return cells
@@ -197,7 +205,7 @@ def _standing(record: Record) -> str:
     return CONTROL if record.info.card.control else ""
 
 
-def _unranked(column: Column, images: int, standing: str, is_whole: bool) -> str:
+def _unranked(column: Column, images: int, standing: str, *, is_whole: bool) -> str:
     if not images:
         return "not scored"
     if column.protocol is None:
@@ -226,7 +234,11 @@ def _composite_protocols(
 
 
 def _borda(
-    columns: Sequence[Column], cells: Sequence[Sequence[Cell]], whole: Sequence[int], composite: Sequence[str]
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[Cell]],
+    whole: Sequence[int],
+    *,
+    composite: Sequence[str],
 ) -> dict[int, float]:
     """Points of 100 per record: the share of the other models it beats (a tie counts half), averaged over the
     composite's protocols (Borda, 1784)."""

@@ -74,10 +74,12 @@ def slicings(table: Table, reference_set: ReferenceSet) -> list[Slicing]:
         return []
     whole = [target for target in targets if target is not None]
     found = [
-        _by_count("references", "number of references", "References", [len(t.references) for t in whole])
+        _by_count(
+            "references", "number of references", "References", counts=[len(t.references) for t in whole]
+        )
     ]
     found.append(_by_distance(whole))
-    found += [_by_value(name, *QUALITIES[name], _quality(whole, name)) for name in QUALITIES]
+    found += [_by_value(name, *QUALITIES[name], values=_quality(whole, name)) for name in QUALITIES]
     found += _by_draws(table, reference_set)
     found.append(_by_group(table, reference_set))
     return [slicing for slicing in found if slicing is not None]
@@ -93,7 +95,7 @@ def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> Sliced:
         for name in ids
         for k in range(slices)
     ]
-    found = means_with_intervals(np.concatenate(columns, axis=1), identities, seed, SLICE_DRAWS)
+    found = means_with_intervals(np.concatenate(columns, axis=1), identities, seed, draws=SLICE_DRAWS)
     shape = (len(ids), slices, rows)
     mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
     images = tuple(int(count) for count in slicing.members.sum(axis=1))
@@ -106,7 +108,7 @@ def sliced_columns(table: Table) -> list[Column]:
     return [column for column in table.columns if column.id in table.values]
 
 
-def _by_count(name: str, title: str, heading: str, counts: Sequence[int]) -> Slicing | None:
+def _by_count(name: str, title: str, heading: str, *, counts: Sequence[int]) -> Slicing | None:
     """A slice for each count; the rarest high counts are drawn together."""
     distinct = sorted(set(counts))
     if len(distinct) < 2:
@@ -126,10 +128,10 @@ def _by_count(name: str, title: str, heading: str, counts: Sequence[int]) -> Sli
 def _by_distance(targets: Sequence[Target]) -> Slicing | None:
     nearest = [min(t.reference_distances) if t.reference_distances else np.nan for t in targets]
     title = "distance to the nearest reference"
-    return _by_value("distance", title, "Cosine distance", np.array(nearest, dtype=np.float64))
+    return _by_value("distance", title, "Cosine distance", values=np.array(nearest, dtype=np.float64))
 
 
-def _by_value(name: str, title: str, heading: str, values: Floats) -> Slicing | None:
+def _by_value(name: str, title: str, heading: str, *, values: Floats) -> Slicing | None:
     """Thirds by value; None where values are absent, too few or all alike."""
     if not np.isfinite(values).all() or len(values) < LEAST or len(np.unique(values)) < LEAST:
         return None
@@ -157,7 +159,7 @@ def _by_draws(table: Table, reference_set: ReferenceSet) -> Iterator[Slicing | N
     for column, (title, heading) in DRAWS.items():
         if column in draws:
             values = pd.to_numeric(draws[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-            yield _by_value(column.replace(".", "-"), title, heading, values)
+            yield _by_value(column.replace(".", "-"), title, heading, values=values)
 
 
 def _by_group(table: Table, reference_set: ReferenceSet) -> Slicing | None:

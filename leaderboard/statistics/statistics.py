@@ -64,7 +64,7 @@ def sum_by_identity(values: Floats, identities: Labels) -> Sums:
 
 
 def means_with_intervals(
-    values: Floats, identities: Labels, seed: int = 0, draws: int = DRAWS, level: float = 0.95
+    values: Floats, identities: Labels, seed: int = 0, *, draws: int = DRAWS, level: float = 0.95
 ) -> Means:
     """Mean of each column with a symmetric studentised bootstrap interval over identities.
 
@@ -78,11 +78,11 @@ def means_with_intervals(
     images = sums.counts.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums.totals.sum(axis=0) / images
-        half = _half_widths(sums, mean, images, seed, draws, level)
+        half = _half_widths(sums, mean, images, seed=seed, draws=draws, level=level)
     return Means(mean, mean - half, mean + half)
 
 
-def _half_widths(sums: Sums, mean: Floats, images: Floats, seed: int, draws: int, level: float) -> Floats:
+def _half_widths(sums: Sums, mean: Floats, images: Floats, *, seed: int, draws: int, level: float) -> Floats:
     groups = len(sums.totals)
     if groups < 2:
         return np.full_like(mean, np.nan)
@@ -127,7 +127,7 @@ def _bootstrap_weights(groups: int, draws: int, seed: int) -> Iterator[tuple[int
 
 
 def paired_difference(
-    a: Floats, b: Floats, identities: Labels, seed: int = 0, draws: int = DRAWS, level: float = 0.95
+    a: Floats, b: Floats, identities: Labels, *, seed: int = 0, draws: int = DRAWS, level: float = 0.95
 ) -> Difference:
     """Compare two models on the images that both have: ``a`` and ``b`` are (images,)."""
     both = np.isfinite(a) & np.isfinite(b)
@@ -135,7 +135,7 @@ def paired_difference(
     if not both.any():
         return Difference(np.nan, np.nan, np.nan, np.nan, 0, 0)
     gap = (a - b)[both][:, None]
-    found = means_with_intervals(gap, labels, seed, draws, level)
+    found = means_with_intervals(gap, labels, seed, draws=draws, level=level)
     totals = sum_by_identity(gap, labels).totals
     p = swap_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), seed, draws)[0, 1]
     return Difference(
@@ -237,7 +237,7 @@ def _letter(number: int) -> str:
 
 
 def rank_ranges(
-    corrected: Floats, means: Floats, higher_is_better: bool, alpha: float = 0.05
+    corrected: Floats, means: Floats, higher_is_better: bool, *, alpha: float = 0.05
 ) -> list[tuple[int, int]]:
     """Best and worst rank that each model may hold, given which differences are beyond doubt."""
     gain = means[:, None] - means[None, :] if higher_is_better else means[None, :] - means[:, None]

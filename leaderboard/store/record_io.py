@@ -98,7 +98,7 @@ def problems(folder: Path, record: Record, protocols: Mapping[str, Protocol]) ->
     for name, rows in scores.groupby("protocol"):
         if len(rows) != benchmark.images:
             yield Problem(where, f"{name}: {len(rows)} rows for {benchmark.images} images")
-        yield from _value_problems(where, str(name), rows, protocols.get(str(name)))
+        yield from _value_problems(where, str(name), rows, protocol=protocols.get(str(name)))
     absent = [
         p for p in benchmark.protocols if p not in set(scores["protocol"]) and p not in record.info.set_scores
     ]
@@ -109,7 +109,7 @@ def problems(folder: Path, record: Record, protocols: Mapping[str, Protocol]) ->
 
 
 def _value_problems(
-    where: str, name: str, rows: pd.DataFrame, protocol: Protocol | None
+    where: str, name: str, rows: pd.DataFrame, *, protocol: Protocol | None
 ) -> Iterable[Problem]:
     values = rows["value"].to_numpy(dtype=np.float64)
     missing = np.isnan(values)

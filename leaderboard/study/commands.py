@@ -35,7 +35,9 @@ def new_study(
 
     chosen = ReferenceSet.read(reference_set)
     given = [read_submission(path) for path in submissions]
-    page, key = make(Store(store), chosen, given, recipe, items, out, seed, question)
+    page, key = make(
+        Store(store), chosen, given, recipe=recipe, items=items, out=out, seed=seed, question=question
+    )
     typer.echo(f"{page}\nSend participants this folder; keep {key} to yourself.")
     typer.echo(f"Then: refbench study analyse {key} votes-*.json --store {store}")
 
@@ -60,7 +62,7 @@ def analyse_study(
 
     known = StudyKey.read(key)
     kept = Store(store) if store else None
-    result = analyse(known, read_votes(votes, known), kept, PROTOCOLS, seed)
+    result = analyse(known, read_votes(votes, known), kept, protocols=PROTOCOLS, seed=seed)
     if kept is not None:
         keep_result(kept, result)
     titles = {name: protocol.title for name, protocol in PROTOCOLS.items()}

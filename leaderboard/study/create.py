@@ -17,6 +17,7 @@ def new_study(
     store: Store,
     reference_set: ReferenceSet,
     submissions: Sequence[Submission],
+    *,
     recipe: str,
     items: int,
     out: Path,
@@ -49,6 +50,8 @@ def new_study(
     shared = [set(found.images) for found in by_name.values()]
     keys = sorted(set.intersection(*shared)) if shared else []
     benchmark = taken[0].record.info.benchmark.id if taken else ""
-    key = plan_study(list(by_name), keys, items, benchmark, seed, question or QUESTION)
-    page = write_study(key, out, reference_set, recipe, by_name)
+    key = plan_study(
+        list(by_name), keys, items, benchmark=benchmark, seed=seed, question=question or QUESTION
+    )
+    page = write_study(key, out, reference_set, recipe=recipe, submissions=by_name)
     return page, key_path(out)

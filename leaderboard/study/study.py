@@ -74,6 +74,7 @@ def plan_study(
     models: Sequence[str],
     keys: Sequence[str],
     items: int,
+    *,
     benchmark: str,
     seed: int,
     question: str = QUESTION,
@@ -141,6 +142,7 @@ def write_study(
     key: StudyKey,
     out: Path,
     reference_set: ReferenceSet,
+    *,
     recipe: str,
     submissions: Mapping[str, Submission],
     options: PictureOptions | None = None,
@@ -158,7 +160,8 @@ def write_study(
     trials: list[dict[str, Any]] = []
     for trial in key.trials:
         sides = [
-            _path(trial.key, side, reference_set, recipe, submissions) for side in (trial.first, trial.second)
+            _path(trial.key, side, reference_set, recipe=recipe, submissions=submissions)
+            for side in (trial.first, trial.second)
         ]
         names = [f"pictures/{trial.id}-{letter}.webp" for letter in "ab"]
         making |= dict(zip(names, sides, strict=True))
@@ -196,7 +199,7 @@ def key_path(out: Path) -> Path:
 
 
 def _path(
-    key: str, side: str, reference_set: ReferenceSet, recipe: str, submissions: Mapping[str, Submission]
+    key: str, side: str, reference_set: ReferenceSet, *, recipe: str, submissions: Mapping[str, Submission]
 ) -> Path:
     if side == "hq":
         return reference_set.hq_path(key)

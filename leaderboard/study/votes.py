@@ -99,6 +99,7 @@ def analyse(
     key: StudyKey,
     files: Sequence[VoteFile],
     store: Store | None = None,
+    *,
     protocols: Mapping[str, Protocol] | None = None,
     seed: int = 0,
 ) -> StudyResult:
@@ -137,7 +138,14 @@ def analyse(
         by_trial[trial.id].append(vote.choice)
     alpha = krippendorff_alpha(list(by_trial.values()))
     metrics = (
-        _metrics(key, [trial for _, trial, _ in entries], ballots, store, protocols or {}, seed)
+        _metrics(
+            key,
+            [trial for _, trial, _ in entries],
+            ballots,
+            store=store,
+            protocols=protocols or {},
+            seed=seed,
+        )
         if store
         else ()
     )
@@ -172,6 +180,7 @@ def _metrics(
     key: StudyKey,
     trials: Sequence[Trial],
     ballots: Ballots,
+    *,
     store: Store,
     protocols: Mapping[str, Protocol],
     seed: int,

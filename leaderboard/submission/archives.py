@@ -19,7 +19,7 @@ def is_archive(path: Path) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", *COMPRESSED)) or head[257:262] == b"ustar"
 
 
-def unpack(path: Path, root: Path, book: FaultBook, limits: Limits) -> None:
+def unpack(path: Path, root: Path, book: FaultBook, *, limits: Limits) -> None:
     """Unpack the zip or tar ``path`` into the empty folder ``root``; what is wrong goes into ``book``.
 
     Only plain files are written, only below ``root``, and never more than ``limits`` allow.

@@ -17,7 +17,7 @@ CONTAINER = ("Dockerfile", "requirements.txt", "restore_all.py", "run.sh")
 
 
 def kit_targets(
-    reference_set: ReferenceSet, recipe: str, split: str, show_targets: bool = False
+    reference_set: ReferenceSet, recipe: str, split: str, *, show_targets: bool = False
 ) -> tuple[Target, ...]:
     """The targets of a split that participants restore.
 
@@ -65,7 +65,7 @@ def kit_files(
 
 
 def write_kit(
-    reference_set: ReferenceSet, recipe: str, out: Path, split: str = "test", show_targets: bool = False
+    reference_set: ReferenceSet, recipe: str, out: Path, *, split: str = "test", show_targets: bool = False
 ) -> Path:
     """Write the kit of a set into the new or empty folder ``out``: for participants, or for a container.
 
@@ -75,7 +75,7 @@ def write_kit(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInputError(f"{out} holds files; a kit goes into a new or empty folder")
-    targets = kit_targets(reference_set, recipe, split, show_targets)
+    targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
         write_bytes(out / address, content)
     return out

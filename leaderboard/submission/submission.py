@@ -83,6 +83,7 @@ def check_submission(
     path: Path,
     reference_set: ReferenceSet | None = None,
     split: str = "test",
+    *,
     limits: Limits | None = None,
     look_inside: bool = True,
     allow_missing: bool = False,
@@ -106,12 +107,12 @@ def check_submission(
             raise RefbenchError(f"{path} is neither a folder, a zip nor a tar")
         private = tempfile.TemporaryDirectory(prefix="refbench-submission-")
         root = Path(private.name)
-        unpack(path, root, book, limits or Limits())
+        unpack(path, root, book, limits=limits or Limits())
     root = _inner_root(root)
     images = _find_images(root, book, notes)
     card = _card(root, book)
     if reference_set is not None:
-        _match_keys(images, reference_set, split, book, notes if allow_missing else book)
+        _match_keys(images, reference_set, split, book=book, absent=notes if allow_missing else book)
     if look_inside:
         _look_inside(images, reference_set, book)
     submission = Submission(root, card, images, private) if card is not None and images else None
@@ -175,7 +176,7 @@ def _card(root: Path, book: FaultBook) -> Card | None:
 
 
 def _match_keys(
-    images: Mapping[str, Path], reference_set: ReferenceSet, split: str, book: FaultBook, absent: FaultBook
+    images: Mapping[str, Path], reference_set: ReferenceSet, split: str, *, book: FaultBook, absent: FaultBook
 ) -> None:
     wanted = {target.key for target in reference_set.select(split)}
     for key in sorted(wanted - images.keys()):

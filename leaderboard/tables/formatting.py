@@ -78,10 +78,10 @@ def cell_views(table: Table) -> list[list[CellView]]:
 def _column_views(column: Column, cells: Sequence[Cell]) -> list[CellView]:
     ends = [end for cell in cells for end in (cell.low, cell.high, cell.value) if end is not None]
     least, most = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    return [_view(column, cell, least, most) for cell in cells]
+    return [_view(column, cell, least, most=most) for cell in cells]
 
 
-def _view(column: Column, cell: Cell, least: float, most: float) -> CellView:
+def _view(column: Column, cell: Cell, least: float, *, most: float) -> CellView:
     if cell.value is None:
         return CellView("", classes="none", reason=cell.reason or "not scored")
     bar = spread = ""

@@ -34,6 +34,7 @@ class Batch:
         photos: Sequence[RGB],
         landmarks: Landmarks,
         device: torch.device,
+        *,
         true: Batch | None = None,
         masks: Sequence[Path] = (),
     ) -> None:
@@ -46,7 +47,7 @@ class Batch:
         """A batch of (N, 3, H, W) RGB images in [0, 1]; networks that take bytes see them rounded."""
         photos = list(to_uint8(pixels.detach().permute(0, 2, 3, 1).float().cpu().numpy()))
         unknown = np.full((len(photos), 5, 2), np.nan)
-        batch = cls(photos, unknown if landmarks is None else landmarks, pixels.device, true)
+        batch = cls(photos, unknown if landmarks is None else landmarks, pixels.device, true=true)
         batch.__dict__["pixels"] = pixels.float()
         return batch
 
@@ -63,7 +64,9 @@ class Batch:
         """The batch of some of the images, with their HQ images."""
         masks = [self.masks[row] for row in rows] if self.masks else ()
         true = self.true.rows(rows) if self.true is not self else None
-        return Batch([self.photos[row] for row in rows], self.landmarks[rows], self.device, true, masks)
+        return Batch(
+            [self.photos[row] for row in rows], self.landmarks[rows], self.device, true=true, masks=masks
+        )
 
 
 Extractor = Callable[[Batch], Bundle]

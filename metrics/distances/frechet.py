@@ -171,7 +171,7 @@ def frechet_between(dimensions: int) -> Callable[[Vectors, Vectors], float]:
 
 
 def frechet_metric(
-    name: str, title: str, feature: Feature, dimensions: int, words: str, licence: str
+    name: str, title: str, feature: Feature, *, dimensions: int, words: str, licence: str
 ) -> SetMetric:
     """A Fréchet distance between all restored and all HQ images on a named feature; never called FID."""
     protocol = Protocol(

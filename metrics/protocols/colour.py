@@ -77,7 +77,7 @@ def colour_drift(restored: Tensor, hq: Tensor, references: Sequence[Tensor]) -> 
     return along.clamp_min(0.0)
 
 
-def _protocol(name: str, title: str, references: bool, definition: str) -> Protocol:
+def _protocol(name: str, title: str, references: bool, *, definition: str) -> Protocol:
     return Protocol(
         id=name,
         title=title,
@@ -96,7 +96,9 @@ def _protocol(name: str, title: str, references: bool, definition: str) -> Proto
 
 METRICS = (
     ImageMetric(
-        _protocol("colour-shift/face-lab-v1", "Colour shift", False, "Distance of restored and HQ."),
+        _protocol(
+            "colour-shift/face-lab-v1", "Colour shift", False, definition="Distance of restored and HQ."
+        ),
         FACE_COLOUR,
         lambda restored, hq: colour_shift(restored[0], hq[0]),
         NO_FACE_POINTS,
@@ -106,7 +108,7 @@ METRICS = (
             "colour-drift/face-lab-v1",
             "Colour drift to references",
             True,
-            "The part of the shift from HQ that points at the references' mean colour; 0 if away.",
+            definition="The part of the shift from HQ that points at the references' mean colour; 0 if away.",
         ),
         FACE_COLOUR,
         colour_drift,

@@ -35,7 +35,7 @@ def _load(device: torch.device) -> Extractor:
     def chip(batch: Batch, row: int) -> Tensor:
         if not np.isfinite(batch.landmarks[row]).all():
             return torch.full((CHIP * CHIP,), torch.nan)
-        pixels = align_to(batch.photos[row], batch.landmarks[row], template, CHIP).pixels
+        pixels = align_to(batch.photos[row], batch.landmarks[row], template, size=CHIP).pixels
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
         return luma(image).flatten()
 
@@ -120,7 +120,7 @@ def _best_matches(patches: Tensor, references: Tensor) -> Tensor:
     return best
 
 
-def _protocol(name: str, title: str, unit: str, bounds: tuple[float, float], definition: str) -> Protocol:
+def _protocol(name: str, title: str, unit: str, *, bounds: tuple[float, float], definition: str) -> Protocol:
     return Protocol(
         id=name,
         title=title,
@@ -142,9 +142,9 @@ METRICS = (
             "copy/face-correlation-v1",
             "Copy check (face)",
             "correlation",
-            (-2.0, 2.0),
-            "Correlation of restored and a reference, less that of HQ and the same reference; the greatest. "
-            "0 for HQ itself; above 0 the output is closer to a reference than the truth is.",
+            bounds=(-2.0, 2.0),
+            definition="Correlation of restored and a reference, less that of HQ and the same reference; the "
+            "greatest. 0 for HQ itself; above 0 the output is closer to a reference than the truth is.",
         ),
         FACE_CHIP,
         copy_excess,
@@ -154,9 +154,9 @@ METRICS = (
             "copy/patches-v1",
             "Copied patches",
             "share",
-            (0.0, 1.0),
-            "Share of 16-pixel patches whose best correlation with a reference within 6 pixels is at least "
-            "0.9 and 0.1 above that of HQ's patch, among those where HQ's is textured and at most 0.9.",
+            bounds=(0.0, 1.0),
+            definition="Share of 16-pixel patches whose best correlation with a reference within 6 pixels "
+            "is at least 0.9 and 0.1 above that of HQ's patch, among those where HQ's is textured and at most 0.9.",
         ),
         FACE_CHIP,
         copied_share,

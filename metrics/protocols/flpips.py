@@ -92,7 +92,7 @@ PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed
 GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, halves=True)
 
 
-def _flpips(feature: Feature, name: str, title: str, words: str, licence: str) -> ImageMetric:
+def _flpips(feature: Feature, name: str, title: str, *, words: str, licence: str) -> ImageMetric:
     protocol = Protocol(
         id=f"flpips/{name}",
         title=title,
@@ -114,8 +114,10 @@ METRICS = (
         PARSED,
         "vgg-v0.1-parsenet",
         "fLPIPS",
-        "the HQ image's face mask by ParseNet (skin, ears, nose, mouth, lips, brows, eyes, glasses)",
-        "BSD (lpips, torchvision); ParseNet trained on CelebAMask-HQ, non-commercial research",
+        words="the HQ image's face mask by ParseNet (skin, ears, nose, mouth, lips, brows, eyes, glasses)",
+        licence="BSD (lpips, torchvision); ParseNet trained on CelebAMask-HQ, non-commercial research",
     ),
-    _flpips(GIVEN, "vgg-v0.1-set-masks", "fLPIPS (set's masks)", "the mask SET/masks/KEY.png", "BSD"),
+    _flpips(
+        GIVEN, "vgg-v0.1-set-masks", "fLPIPS (set's masks)", words="the mask SET/masks/KEY.png", licence="BSD"
+    ),
 )

@@ -95,7 +95,7 @@ class _Named:
         return f"{crop.size}-pixel crop by the five landmarks of the HQ image ({crop.channels.upper()})"
 
 
-def _protocol(named: _Named, family: str, title: str, compared_with: str, definition: str) -> Protocol:
+def _protocol(named: _Named, family: str, title: str, *, compared_with: str, definition: str) -> Protocol:
     return Protocol(
         id=f"{family}/{named.id}-v1",
         title=f"{title} ({named.title})",
@@ -112,15 +112,15 @@ def _protocol(named: _Named, family: str, title: str, compared_with: str, defini
 
 
 def _to_hq(named: _Named, feature: Feature) -> ImageMetric:
-    protocol = _protocol(named, "ids", "IDS", "hq", "Cosine of restored and HQ,")
+    protocol = _protocol(named, "ids", "IDS", compared_with="hq", definition="Cosine of restored and HQ,")
     return ImageMetric(protocol, feature, lambda a, b: cosine(a[0], b[0]), NO_FACE_POINTS)
 
 
 def _to_references(
-    named: _Named, feature: Feature, how: str, compare: Callable[[Tensor, Groups], Tensor], words: str
+    named: _Named, feature: Feature, how: str, *, compare: Callable[[Tensor, Groups], Tensor], words: str
 ) -> ReferenceMetric:
     title = f"IDS to references, {how}"
-    protocol = _protocol(named, f"ids-refs-{how}", title, "references", words)
+    protocol = _protocol(named, f"ids-refs-{how}", title, compared_with="references", definition=words)
     return ReferenceMetric(protocol, feature, lambda restored, _, groups: compare(restored, groups))
 
 
@@ -129,9 +129,9 @@ def _frechet(named: _Named, feature: Feature) -> SetMetric:
         f"fd/{named.id}-v1",
         f"FD ({named.title})",
         feature,
-        named.kind.dimensions,
-        f"{named.words} embeddings",
-        named.kind.licence,
+        dimensions=named.kind.dimensions,
+        words=f"{named.words} embeddings",
+        licence=named.kind.licence,
     )
 
 
@@ -139,9 +139,15 @@ def _family(named: _Named) -> list[Metric]:
     feature = recogniser_feature(named.kind)
     return [
         _to_hq(named, feature),
-        _to_references(named, feature, "mean", mean_cosine, "Mean cosine of restored and each reference,"),
-        _to_references(named, feature, "max", max_cosine, "Greatest cosine of restored and a reference,"),
-        _to_references(named, feature, "first", first_cosine, "Cosine of restored and the first reference,"),
+        _to_references(
+            named, feature, "mean", compare=mean_cosine, words="Mean cosine of restored and each reference,"
+        ),
+        _to_references(
+            named, feature, "max", compare=max_cosine, words="Greatest cosine of restored and a reference,"
+        ),
+        _to_references(
+            named, feature, "first", compare=first_cosine, words="Cosine of restored and the first reference,"
+        ),
         _frechet(named, feature),
     ]
 

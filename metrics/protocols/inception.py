@@ -135,6 +135,7 @@ def _set_metric(
     name: str,
     title: str,
     feature: Feature,
+    *,
     compare: Callable[[Vectors, Vectors], float],
     definition: str,
     citation: str,
@@ -159,45 +160,50 @@ def _set_metric(
     return SetMetric(protocol, feature, compare, min_images, statistics)
 
 
-def _fid(how: str, feature: Feature, title: str, words: str) -> SetMetric:
+def _fid(how: str, feature: Feature, title: str, *, words: str) -> SetMetric:
     return _set_metric(
         f"fid/inception-{how}-hq",
         f"FID ({title})",
         feature,
-        frechet_between(DIMENSIONS),
-        f"FID to all HQ images of the split; {words}; symmetric eigenvalue route in float64.",
-        "Heusel et al., NeurIPS 2017",
+        compare=frechet_between(DIMENSIONS),
+        definition=f"FID to all HQ images of the split; {words}; symmetric eigenvalue route in float64.",
+        citation="Heusel et al., NeurIPS 2017",
     )
 
 
 HEUSEL = "Heusel et al., NeurIPS 2017; Parmar, Zhang, Zhu: On Aliased Resizing, CVPR 2022"
 CLEAN_WORDS = "resize to 299 as clean-fid (bicubic, antialiased, float, clipped)"
 METRICS: tuple[Metric, ...] = (
-    _fid("clean", CLEAN, "clean, HQ", CLEAN_WORDS),
-    _fid("tf", TENSORFLOW, "torch-fidelity, HQ", "resize to 299 as torch-fidelity (TensorFlow 1 bilinear)"),
+    _fid("clean", CLEAN, "clean, HQ", words=CLEAN_WORDS),
+    _fid(
+        "tf",
+        TENSORFLOW,
+        "torch-fidelity, HQ",
+        words="resize to 299 as torch-fidelity (TensorFlow 1 bilinear)",
+    ),
     _fid(
         "antialias",
         ANTIALIASED,
         "torchmetrics, HQ",
-        "resize to 299 as torchmetrics (bilinear, antialiased)",
+        words="resize to 299 as torchmetrics (bilinear, antialiased)",
     ),
     _set_metric(
         "fid/inception-clean-ffhq70k-512",
         "FID (clean, FFHQ)",
         CLEAN,
-        frechet_to_statistics(FFHQ, DIMENSIONS),
-        f"FID to the statistics of FFHQ (trainval70k at 512 pixels); {CLEAN_WORDS}.",
-        HEUSEL,
+        compare=frechet_to_statistics(FFHQ, DIMENSIONS),
+        definition=f"FID to the statistics of FFHQ (trainval70k at 512 pixels); {CLEAN_WORDS}.",
+        citation=HEUSEL,
         statistics=FFHQ,
     ),
     _set_metric(
         "kid/inception-tf-hq",
         "KID",
         TENSORFLOW,
-        kernel_distance,
-        "Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 images, or "
-        "all images at once where there are fewer; resize to 299 as torch-fidelity.",
-        "Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
+        compare=kernel_distance,
+        definition="Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 "
+        "images, or all images at once where there are fewer; resize to 299 as torch-fidelity.",
+        citation="Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
         min_images=100,
     ),
     *(
@@ -205,9 +211,9 @@ METRICS: tuple[Metric, ...] = (
             f"{name}/inception-tf-hq",
             name.capitalize(),
             TENSORFLOW,
-            compare,
-            f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
-            citation,
+            compare=compare,
+            definition=f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
+            citation=citation,
             higher_is_better=True,
             min_images=1000,
         )

@@ -166,9 +166,19 @@ METRICS = (
     _lpips(VGG, "vgg", "VGG16"),
     _lpips(SQUEEZE, "squeeze", "SqueezeNet"),
     frechet_metric(
-        "fd/alexnet-relu5-v1", "FD (AlexNet)", ALEX, 256, "mean relu5 features of AlexNet", TRUNK_LICENCE
+        "fd/alexnet-relu5-v1",
+        "FD (AlexNet)",
+        ALEX,
+        dimensions=256,
+        words="mean relu5 features of AlexNet",
+        licence=TRUNK_LICENCE,
     ),
     frechet_metric(
-        "fd/vgg16-relu5-v1", "FD (VGG16)", VGG, 512, "mean relu5_3 features of VGG16", TRUNK_LICENCE
+        "fd/vgg16-relu5-v1",
+        "FD (VGG16)",
+        VGG,
+        dimensions=512,
+        words="mean relu5_3 features of VGG16",
+        licence=TRUNK_LICENCE,
     ),
 )

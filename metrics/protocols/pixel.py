@@ -130,7 +130,7 @@ def _window() -> npt.NDArray[np.float64]:
     return weights
 
 
-def _psnr(name: str, title: str, planes: Planes, colour: str) -> ImageMetric:
+def _psnr(name: str, title: str, planes: Planes, *, colour: str) -> ImageMetric:
     protocol = Protocol(
         id=name,
         title=title,
@@ -147,7 +147,7 @@ def _psnr(name: str, title: str, planes: Planes, colour: str) -> ImageMetric:
     return ImageMetric(protocol, PIXELS, lambda restored, hq: psnr(planes(restored[0]), planes(hq[0])))
 
 
-def _ssim(name: str, title: str, planes: Planes, colour: str, nonnegative: bool = False) -> ImageMetric:
+def _ssim(name: str, title: str, planes: Planes, *, colour: str, nonnegative: bool = False) -> ImageMetric:
     clipped = "; the contrast-structure term is clipped at 0, as in pyiqa" if nonnegative else ""
     protocol = Protocol(
         id=name,
@@ -187,11 +187,21 @@ MS_SSIM = ImageMetric(
 )
 
 METRICS = (
-    _psnr("psnr/rgb", "PSNR (RGB)", lambda images: images, "RGB"),
-    _psnr("psnr/y-full", "PSNR (Y)", luma, "full-range BT.601 luma, not rounded"),
-    _psnr("psnr/y-limited", "PSNR (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
-    _ssim("ssim/rgb", "SSIM (RGB)", lambda images: images, "RGB, mean over channels"),
-    _ssim("ssim/y-full", "SSIM (Y)", luma_rounded, "full-range BT.601 luma rounded to 256 levels", True),
-    _ssim("ssim/y-limited", "SSIM (Y, limited)", luma_limited, "limited-range BT.601 luma (16 to 235)"),
+    _psnr("psnr/rgb", "PSNR (RGB)", lambda images: images, colour="RGB"),
+    _psnr("psnr/y-full", "PSNR (Y)", luma, colour="full-range BT.601 luma, not rounded"),
+    _psnr(
+        "psnr/y-limited", "PSNR (Y, limited)", luma_limited, colour="limited-range BT.601 luma (16 to 235)"
+    ),
+    _ssim("ssim/rgb", "SSIM (RGB)", lambda images: images, colour="RGB, mean over channels"),
+    _ssim(
+        "ssim/y-full",
+        "SSIM (Y)",
+        luma_rounded,
+        colour="full-range BT.601 luma rounded to 256 levels",
+        nonnegative=True,
+    ),
+    _ssim(
+        "ssim/y-limited", "SSIM (Y, limited)", luma_limited, colour="limited-range BT.601 luma (16 to 235)"
+    ),
     MS_SSIM,
 )

@@ -142,7 +142,7 @@ class Draft:
         self._reasons: dict[str, list[str]] = {}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
 
-    def score(self, name: str, rows: Sequence[int], values: Tensor | None, reason: str) -> None:
+    def score(self, name: str, rows: Sequence[int], values: Tensor | None, *, reason: str) -> None:
         """Write values into rows; what is None or not finite is unscored for that reason."""
         column = self._values.setdefault(name, np.full(len(self.targets), np.nan))
         texts = self._reasons.setdefault(name, [""] * len(self.targets))

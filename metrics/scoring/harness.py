@@ -40,6 +40,7 @@ def open_chunk(
     reference_set: ReferenceSet,
     chunk: Chunk,
     submissions: Sequence[Mapping[str, Paired]],
+    *,
     engine: Engine,
 ) -> Opened:
     """Begin to decode a chunk: its HQ images, and those of every submission."""
@@ -58,7 +59,7 @@ def score_chunk(reference_set: ReferenceSet, opened: Opened, engine: Engine) -> 
     restored = [{key: job.result() for key, job in by_key.items()} for by_key in opened.restored]
     work = _Work(reference_set, hq, restored, engine)
     waiting = {
-        feature.name: begin_vectors(reference_set, chunk, hq, feature, engine)
+        feature.name: begin_vectors(reference_set, chunk, hq, feature=feature, engine=engine)
         for feature in engine.features
         if feature.compact and engine.needs_hq(feature)
     }
@@ -108,7 +109,9 @@ class _Work:
                 self._explain(feature, draft, photos)
                 if batch is not None:
                     matching = hq if len(rows) == len(targets) else tuple(tensor[rows] for tensor in hq)
-                    self._compare(feature, draft, rows, self.engine.extract(feature, batch), matching)
+                    self._compare(
+                        feature, draft, rows, restored=self.engine.extract(feature, batch), hq=matching
+                    )
         return [draft.part() for draft in drafts]
 
     def score_vectors(self, targets: Sequence[Target], feature: Feature, known: Vectors) -> list[Part]:
@@ -124,9 +127,11 @@ class _Work:
             if batch is not None:
                 bundle = self.engine.extract(feature, batch)
                 matching = (vectors[rows],) if vectors is not None else ()
-                self._compare(feature, draft, rows, bundle, matching)
+                self._compare(feature, draft, rows, restored=bundle, hq=matching)
                 if vectors is not None:
-                    self._compare_with_references(feature, draft, rows, bundle[0], vectors[rows], known)
+                    self._compare_with_references(
+                        feature, draft, rows, restored=bundle[0], hq=vectors[rows], known=known
+                    )
         return [draft.part() for draft in drafts]
 
     def _true(self, targets: Sequence[Target]) -> Batch:
@@ -151,27 +156,28 @@ class _Work:
         for row, target in enumerate(draft.targets):
             if isinstance(reason := photos[target.key], str):
                 for metric in self.engine.per_image(feature):
-                    draft.score(metric.protocol.id, [row], None, reason)
+                    draft.score(metric.protocol.id, [row], None, reason=reason)
 
     def _keep(self, feature: Feature, draft: Draft, bundle: Bundle) -> None:
         if self.engine.is_kept(feature):
             draft.keep(feature.name, bundle[0])
 
     def _compare(
-        self, feature: Feature, draft: Draft, rows: Sequence[int], restored: Bundle, hq: Bundle
+        self, feature: Feature, draft: Draft, rows: Sequence[int], *, restored: Bundle, hq: Bundle
     ) -> None:
         self._keep(feature, draft, restored)
         for metric in self.engine.per_image(feature):
             if isinstance(metric, ImageMetric):
-                self._score(metric, draft, rows, partial(metric.compare, restored, hq))
+                self._score(metric, draft, rows, compute=partial(metric.compare, restored, hq))
             elif isinstance(metric, NoReferenceMetric):
-                self._score(metric, draft, rows, partial(metric.compare, restored))
+                self._score(metric, draft, rows, compute=partial(metric.compare, restored))
 
     def _compare_with_references(
         self,
         feature: Feature,
         draft: Draft,
         rows: Sequence[int],
+        *,
         restored: Tensor,
         hq: Tensor,
         known: Vectors,
@@ -180,7 +186,7 @@ class _Work:
         alone = [row for row in rows if not draft.targets[row].references]
         for metric in self.engine.per_image(feature):
             if isinstance(metric, ReferenceMetric):
-                draft.score(metric.protocol.id, alone, None, NO_REFERENCES)
+                draft.score(metric.protocol.id, alone, None, reason=NO_REFERENCES)
                 if led:
                     keys = [draft.targets[rows[place]].references for place in led]
                     groups = [torch.stack([known[key] for key in group]) for group in keys]
@@ -188,11 +194,11 @@ class _Work:
                         metric,
                         draft,
                         [rows[place] for place in led],
-                        partial(metric.compare, restored[led], hq[led], groups),
+                        compute=partial(metric.compare, restored[led], hq[led], groups),
                     )
 
     @staticmethod
-    def _score(metric: PerImage, draft: Draft, rows: Sequence[int], compute: Callable[[], Tensor]) -> None:
+    def _score(metric: PerImage, draft: Draft, rows: Sequence[int], *, compute: Callable[[], Tensor]) -> None:
         with torch.inference_mode():
             values = compute().cpu()
-        draft.score(metric.protocol.id, rows, values, metric.if_nan)
+        draft.score(metric.protocol.id, rows, values, reason=metric.if_nan)

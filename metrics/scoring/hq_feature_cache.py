@@ -22,7 +22,7 @@ Vectors = Mapping[str, Tensor]
 
 
 def begin_vectors(
-    reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], feature: Feature, engine: Engine
+    reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], *, feature: Feature, engine: Engine
 ) -> Callable[[], Vectors]:
     """Begin to compute a compact feature of a chunk's targets, and of its references where they are wanted.
 

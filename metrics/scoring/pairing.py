@@ -26,7 +26,7 @@ class Paired:
 
 
 def pair(
-    targets: Sequence[Target], images: Mapping[str, Path], name: str, allow_missing: bool = False
+    targets: Sequence[Target], images: Mapping[str, Path], name: str, *, allow_missing: bool = False
 ) -> dict[str, Paired]:
     """Find the image of every target by key and check size and completeness.
 

@@ -49,7 +49,7 @@ def digests_of(metrics: Sequence[Metric]) -> dict[str, str]:
 
 
 def provenance(
-    digests: Mapping[str, str], device: str, precision: str, batch_size: int | None
+    digests: Mapping[str, str], device: str, precision: str, *, batch_size: int | None
 ) -> dict[str, str]:
     """What a record says of how it was made."""
     packages = {f"package {name}": number for name, number in versions().items()}

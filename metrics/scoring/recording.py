@@ -48,6 +48,7 @@ def make_record(
     reference_set: ReferenceSet,
     split: str,
     references: str,
+    *,
     scored: Scored,
     metrics: Sequence[Metric],
     provenance: Mapping[str, str],
@@ -77,7 +78,7 @@ def make_record(
         },
         provenance=dict(provenance) | unsure,
     )
-    return Record(info, _table(reference_set, scored, metrics, names))
+    return Record(info, _table(reference_set, scored, metrics, names=names))
 
 
 def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
@@ -108,7 +109,7 @@ def _read(path: Path) -> Part:
 
 
 def _table(
-    reference_set: ReferenceSet, scored: Scored, metrics: Sequence[Metric], names: Mapping[str, str]
+    reference_set: ReferenceSet, scored: Scored, metrics: Sequence[Metric], *, names: Mapping[str, str]
 ) -> pd.DataFrame:
     rows = []
     for index, path in enumerate(scored.parts):

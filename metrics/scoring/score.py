@@ -45,10 +45,10 @@ def score_images(
     reference_set: ReferenceSet,
     split: str,
     recipe: str,
+    *,
     submission: Mapping[str, Path],
     card: Card,
     protocols: Sequence[str] = OFFLINE,
-    *,
     references: str = ALL,
     device: str = "cpu",
     precision: Precision = "float32",
@@ -64,7 +64,7 @@ def score_images(
         reference_set,
         split,
         [Entry(recipe, card, submission)],
-        protocols,
+        protocols=protocols,
         references=references,
         device=device,
         precision=precision,
@@ -81,8 +81,8 @@ def score_many(
     reference_set: ReferenceSet,
     split: str,
     entries: Sequence[Entry],
-    protocols: Sequence[str] = OFFLINE,
     *,
+    protocols: Sequence[str] = OFFLINE,
     references: str = ALL,
     device: str = "cpu",
     precision: Precision = "float32",
@@ -128,11 +128,11 @@ def score_many(
             "several processes score together through a folder they all see; name one as work"
         )
     recipes = {recipe: read_recipe(seen, recipe) for recipe in {entry.recipe for entry in entries}}
-    pairs = [pair(targets, entry.images, entry.card.model, allow_missing) for entry in entries]
+    pairs = [pair(targets, entry.images, entry.card.model, allow_missing=allow_missing) for entry in entries]
     for entry, found in zip(entries, pairs, strict=True):
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
-    untouched = _untouched(seen, targets, metrics, sorted(recipes))
+    untouched = _untouched(seen, targets, metrics, recipes=sorted(recipes))
     digests = digests_of(metrics)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -145,26 +145,32 @@ def score_many(
         key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
         device_lock = nullcontext() if place.type == "cpu" else Lock()
         engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, device_lock)
-        parts = _score_parts(seen, targets, [*pairs, *untouched.values()], engine, folder, shard)
-        facts = provenance(digests, str(place), precision, batch_size)
+        parts = _score_parts(
+            seen, targets, [*pairs, *untouched.values()], engine=engine, folder=folder, shard=shard
+        )
+        facts = provenance(digests, str(place), precision, batch_size=batch_size)
         lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))
         return [
             make_record(
                 seen,
                 split,
                 references,
-                Scored(
+                scored=Scored(
                     entry.card, recipes[entry.recipe], found, paths, parts[0], lq_parts.get(entry.recipe, [])
                 ),
-                metrics,
-                facts,
+                metrics=metrics,
+                provenance=facts,
             )
             for entry, found, paths in zip(entries, pairs, parts[1 : len(pairs) + 1], strict=True)
         ]
 
 
 def _untouched(
-    reference_set: ReferenceSet, targets: Sequence[Target], metrics: Sequence[Metric], recipes: Sequence[str]
+    reference_set: ReferenceSet,
+    targets: Sequence[Target],
+    metrics: Sequence[Metric],
+    *,
+    recipes: Sequence[str],
 ) -> dict[str, dict[str, Paired]]:
     """The LQ images of each recipe as if they were a submission, where a gain over them is asked for."""
     if not any(isinstance(metric, GainMetric) for metric in metrics):
@@ -187,6 +193,7 @@ def _score_parts(
     reference_set: ReferenceSet,
     targets: Sequence[Target],
     pairs: Sequence[Mapping[str, Paired]],
+    *,
     engine: Engine,
     folder: Path,
     shard: Shard,
@@ -208,7 +215,7 @@ def _score_parts(
             advance(len(opened.chunk.targets) * len(opened.restored))
 
         for number, chunk in enumerate(cut):
-            names = [_part_path(folder, chunk, found, engine) for found in [{}, *pairs]]
+            names = [_part_path(folder, chunk, found, engine=engine) for found in [{}, *pairs]]
             for listed, name in zip(paths, names, strict=True):
                 listed.append(name)
             if not shard.takes(number):
@@ -216,7 +223,7 @@ def _score_parts(
             todo = [place for place, name in enumerate(names) if place and Part.read(name) is None]
             advance(len(chunk.targets) * (len(pairs) - len(todo)))
             if todo or Part.read(names[0]) is None:
-                opened = open_chunk(reference_set, chunk, [pairs[place - 1] for place in todo], engine)
+                opened = open_chunk(reference_set, chunk, [pairs[place - 1] for place in todo], engine=engine)
                 if waiting:
                     finish(*waiting)
                 waiting = opened, [names[0], *(names[place] for place in todo)]
@@ -226,7 +233,7 @@ def _score_parts(
     return paths
 
 
-def _part_path(folder: Path, chunk: Chunk, pairs: Mapping[str, Paired], engine: Engine) -> Path:
+def _part_path(folder: Path, chunk: Chunk, pairs: Mapping[str, Paired], *, engine: Engine) -> Path:
     images = [[t.key, pairs[t.key].sha256, pairs[t.key].reason] for t in chunk.targets if t.key in pairs]
     ids = [metric.protocol.id for metric in engine.metrics]
     return folder / f"{sha256_json([chunk.content, images, ids, engine.key])}.npz"

@@ -25,7 +25,7 @@ AHEAD = 64
 
 
 def measure_statistics(
-    protocol: str, images: Path, split: str = "all", device: str = "cpu", workers: int | None = None
+    protocol: str, images: Path, split: str = "all", *, device: str = "cpu", workers: int | None = None
 ) -> Statistics:
     """Statistics of the feature that a metric of the set looks at, over the images of a folder.
 

@@ -102,13 +102,14 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
-    return refldm_of(path, *read_tensors(path), config, choose)
+    return refldm_of(path, *read_tensors(path), config=config, choose=choose)
 
 
 def refldm_of(
     path: Path,
     tensors: Tensors,
     description: Mapping[str, Any],
+    *,
     config: RefLdmConfig | None = None,
     choose: Choice = "ema",
 ) -> RefLdm:
@@ -120,7 +121,7 @@ def refldm_of(
     other = _released_name("raw" if choose == "ema" else "ema")
     unused = {other(name) for name in model.state_dict() if name.startswith("unet.")}
     needed = {name: value for name, value in tensors.items() if name not in unused}
-    return fill_strictly(model, path, needed, _released_name(choose))
+    return fill_strictly(model, path, needed, rename=_released_name(choose))
 
 
 def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Autoencoder:
@@ -130,11 +131,11 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
-    return autoencoder_of(path, *read_tensors(path), config)
+    return autoencoder_of(path, *read_tensors(path), config=config)
 
 
 def autoencoder_of(
-    path: Path, tensors: Tensors, description: Mapping[str, Any], config: AutoencoderConfig | None = None
+    path: Path, tensors: Tensors, description: Mapping[str, Any], *, config: AutoencoderConfig | None = None
 ) -> Autoencoder:
     """The autoencoder of what `read_tensors` read from ``path``; see `load_autoencoder`."""
     config = read_config(path, description, AutoencoderConfig) or config or AutoencoderConfig()
@@ -166,6 +167,7 @@ def fill_strictly(
     model: Network,
     path: Path,
     tensors: Tensors,
+    *,
     rename: Callable[[str], str] = lambda name: name,
     others: str = NOT_WEIGHTS,
 ) -> Network:
@@ -201,6 +203,7 @@ def save_weights(
     model: nn.Module,
     config: BaseModel,
     path: Path,
+    *,
     dtype: torch.dtype = torch.float32,
     facts: Mapping[str, str] | None = None,
 ) -> None:
@@ -275,5 +278,5 @@ def load_farl(path: Path, config: VisionTowerConfig | None = None) -> VisionTowe
     with torch.device("meta"):
         tower = VisionTower(config or VisionTowerConfig())
     return fill_strictly(
-        tower, path, tensors, lambda name: f"visual.{name}", others=r"visual\.proj|(?!visual\.).*"
+        tower, path, tensors, rename=lambda name: f"visual.{name}", others=r"visual\.proj|(?!visual\.).*"
     )

@@ -51,9 +51,9 @@ def load_brought(
     tensors, description = read_tensors(path)
     description = description or read_beside(path)
     if description:
-        return restorer_of(path, tensors, description, preset, device)
+        return restorer_of(path, tensors, description, preset=preset, device=device)
     if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
-        return _released(path, tensors, preset, device)
+        return _released(path, tensors, preset, device=device)
     if holds_autoencoder(tensors):
         raise UnusableWeightsError(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
     beside = path.with_suffix(".yaml").name
@@ -65,13 +65,14 @@ def load_brought(
 
 def load_released_refldm(path: Path, preset: str | None = None, device: str = "cpu") -> RefLdmRestorer:
     """Load the released ReF-LDM checkpoint; raises as `load_brought` does."""
-    return _released(path, read_tensors(path)[0], preset, device)
+    return _released(path, read_tensors(path)[0], preset, device=device)
 
 
 def convert_release(
     source: Path,
     out: Path,
     choose: Choice = "ema",
+    *,
     dtype: torch.dtype = torch.float32,
     config: RefLdmConfig | None = None,
 ) -> RefLdm | Autoencoder:
@@ -85,10 +86,10 @@ def convert_release(
     tensors, description = read_tensors(source)
     model: RefLdm | Autoencoder
     if holds_autoencoder(tensors):
-        model = autoencoder_of(source, tensors, description, config.autoencoder)
+        model = autoencoder_of(source, tensors, description, config=config.autoencoder)
     else:
-        model = refldm_of(source, tensors, description, config, choose)
-    save_weights(model, model.config, out, dtype, facts_of_release())
+        model = refldm_of(source, tensors, description, config=config, choose=choose)
+    save_weights(model, model.config, out, dtype=dtype, facts=facts_of_release())
     return model
 
 
@@ -107,7 +108,7 @@ def holds_autoencoder(tensors: Tensors) -> bool:
     return any(name.startswith("encoder.") for name in tensors)
 
 
-def _released(path: Path, tensors: Tensors, preset: str | None, device: str) -> RefLdmRestorer:
+def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) -> RefLdmRestorer:
     sampling = choose_sampling(PRESETS, preset, "refldm")
     model = refldm_of(path, tensors, {})
     digest, facts = sha256_file(path), facts_of_release()
@@ -121,7 +122,7 @@ def _released(path: Path, tensors: Tensors, preset: str | None, device: str) -> 
         paper=facts["paper"],
         notes=sampling.describe(),
     )
-    return RefLdmRestorer(model, sampling, card, device)
+    return RefLdmRestorer(model, sampling, card, device=device)
 
 
 def load_composite_context(preset: str | None = None, device: str = "cpu") -> CompositeContextRestorer:

@@ -96,7 +96,7 @@ class AutoencoderRestorer:
 Restores = RefLdmRestorer | CompositeContextRestorer | AutoencoderRestorer
 
 
-def load_mini(name: str, preset: str | None = None, device: str = "cpu", folder: Path = FOLDER) -> AtSize:
+def load_mini(name: str, preset: str | None = None, device: str = "cpu", *, folder: Path = FOLDER) -> AtSize:
     """Load a mini by the name of its file: ``autoencoder``, ``ldm``, ``refldm`` or ``composite-context``.
 
     Raises:
@@ -109,7 +109,15 @@ def load_mini(name: str, preset: str | None = None, device: str = "cpu", folder:
     shared, _ = read_tensors(folder / f"{SHARED}.safetensors")
     own, description = read_tensors(path)
     tensors = {**{f"{SHARED}.{key}": value for key, value in shared.items()}, **own}
-    restorer = restorer_of(path, tensors, description, preset, device, REFLDM_PRESETS, COMPOSITE_PRESETS)
+    restorer = restorer_of(
+        path,
+        tensors,
+        description,
+        preset=preset,
+        device=device,
+        refldm_presets=REFLDM_PRESETS,
+        composite_presets=COMPOSITE_PRESETS,
+    )
     return AtSize(restorer)
 
 

@@ -44,13 +44,14 @@ def load_trained(
         RefbenchError: an unknown preset; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
-    return restorer_of(path, tensors, description, preset, device)
+    return restorer_of(path, tensors, description, preset=preset, device=device)
 
 
 def restorer_of(
     path: Path,
     tensors: Tensors,
     description: Mapping[str, Any],
+    *,
     preset: str | None,
     device: str,
     refldm_presets: Mapping[str, RefLdmSampling] = REFLDM_PRESETS,
@@ -71,8 +72,10 @@ def restorer_of(
         model = fill_strictly(on_meta(lambda: RefLdm(refldm_config)), path, tensors)
         if model.config.reference_mechanism == "none":
             refldm_sampling = refldm_sampling.model_copy(update={"references": 0})
-        card = _card(path, description, model, refldm_sampling.references, refldm_sampling.describe())
-        return RefLdmRestorer(model, refldm_sampling, card, device)
+        card = _card(
+            path, description, model, references=refldm_sampling.references, notes=refldm_sampling.describe()
+        )
+        return RefLdmRestorer(model, refldm_sampling, card, device=device)
     if kind == "CompositeContext":
         sampling = choose_sampling(composite_presets, preset, path.name)
         config = read_config(path, description, CompositeContextConfig)
@@ -80,8 +83,8 @@ def restorer_of(
         network = on_meta(lambda: CompositeContext(config, Towers()))
         network = fill_strictly(network, path, tensors)
         network.towers = load_towers(config.context, device)
-        card = _card(path, description, network, sampling.references, sampling.describe())
-        return CompositeContextRestorer(network, sampling, card, device)
+        card = _card(path, description, network, references=sampling.references, notes=sampling.describe())
+        return CompositeContextRestorer(network, sampling, card, device=device)
     raise UnusableWeightsError(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
 
 
@@ -101,6 +104,7 @@ def _card(
     path: Path,
     description: Mapping[str, str],
     model: nn.Module,
+    *,
     references: int,
     notes: str,
 ) -> RestorerCard:

@@ -107,13 +107,13 @@ class CompositeContext(nn.Module):
         parameter = next(self.unet.parameters())
         return parameter.new_zeros(batch, self.config.context.tokens, self.config.context.channels)
 
-    def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, context: Tensor) -> Tensor:
+    def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, *, context: Tensor) -> Tensor:
         """The noise in latents ``x_t`` at ``timesteps`` (B,), given LQ latents and contexts."""
         output = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, context=context)
         return self.schedule.noise_of(output, x_t, timesteps)
 
     def guided_eps(
-        self, lq_latents: Tensor, contexts: Tensor, image_scale: float, context_scale: float
+        self, lq_latents: Tensor, contexts: Tensor, image_scale: float, *, context_scale: float
     ) -> Denoise:
         """The noise as a function of (x_t, timesteps), guided by N references per image.
 
@@ -137,7 +137,7 @@ class CompositeContext(nn.Module):
 
         def eps(x_t: Tensor, timesteps: Tensor) -> Tensor:
             times = len(terms)
-            all_eps = self.eps(x_t.repeat(times, 1, 1, 1), timesteps.repeat(times), lq, seen)
+            all_eps = self.eps(x_t.repeat(times, 1, 1, 1), timesteps.repeat(times), lq, context=seen)
             return (weights * all_eps.view(times, batch, *all_eps.shape[1:])).sum(0)
 
         return eps

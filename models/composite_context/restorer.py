@@ -40,12 +40,13 @@ class CompositeContextRestorer(LatentRestorer[CompositeContext]):
         model: CompositeContext,
         sampling: CompositeSampling,
         card: RestorerCard,
+        *,
         device: str = "cpu",
         keep_bytes: int = 2**28,
     ) -> None:
         placed = model.to(device).to(memory_format=torch.channels_last).eval()
-        super().__init__(placed, sampling, card, device)
-        self.scales = sampling.image_scale, sampling.context_scale
+        super().__init__(placed, sampling, card, device=device)
+        self.image_scale, self.context_scale = sampling.image_scale, sampling.context_scale
         self.contexts = KeptByContent[Tensor](keep_bytes, lambda context: context.nbytes)
 
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
@@ -53,7 +54,7 @@ class CompositeContextRestorer(LatentRestorer[CompositeContext]):
             contexts = self.model.no_context(len(references))[:, None][:, :0]
         else:
             contexts = torch.stack([torch.cat([self._context(one) for one in own]) for own in references])
-        return self.model.guided_eps(lq_latents, contexts, *self.scales)
+        return self.model.guided_eps(lq_latents, contexts, self.image_scale, context_scale=self.context_scale)
 
     def _context(self, reference: Tensor) -> Tensor:
         return self.contexts.get(

@@ -33,7 +33,7 @@ def spaced_timesteps(steps: int, spacing: Spacing, total: int = 1000) -> list[in
     return [start + shift for start in starts]
 
 
-def ddim(denoise: Denoise, noise: Tensor, schedule: Schedule, timesteps: list[int]) -> Tensor:
+def ddim(denoise: Denoise, noise: Tensor, schedule: Schedule, *, timesteps: list[int]) -> Tensor:
     """Walk from ``noise`` (B, ...) down the ascending ``timesteps`` to a latent.
 
     ``denoise(x_t, t)`` predicts the noise in latents (B, ...) at times (B,). The step after the lowest

@@ -11,7 +11,7 @@ from .ddim import Denoise
 from .schedule import Schedule
 
 
-def dpm_solver(denoise: Denoise, noise: Tensor, schedule: Schedule, timesteps: list[int]) -> Tensor:
+def dpm_solver(denoise: Denoise, noise: Tensor, schedule: Schedule, *, timesteps: list[int]) -> Tensor:
     """Walk from ``noise`` (B, ...) down the ascending ``timesteps`` to a latent, as `ddim.ddim` does.
 
     The estimate of x_0 is carried on along the line through the last two estimates, over

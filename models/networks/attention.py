@@ -23,7 +23,7 @@ KeyValue = tuple[Tensor, Tensor]
 class Memory(Protocol):
     """What the self-attention layers of one pass look at."""
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
         """Attend in the self-attention layer of that number, counted from 0 as the pass goes.
 
         All tensors are (B, heads, tokens, channels); the answer may be several times the batch.
@@ -34,7 +34,7 @@ class Memory(Protocol):
 class OwnTokens:
     """Ordinary self-attention."""
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
         """Attend to the image's own tokens."""
         return attend(q, k, v)
 
@@ -45,7 +45,7 @@ class Recorder:
 
     layers: dict[int, KeyValue] = field(default_factory=dict)
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
         """Attend to the image's own tokens and keep them."""
         self.layers[layer] = (k, v)
         return attend(q, k, v)
@@ -68,14 +68,14 @@ class CacheKV:
     layers: tuple[KeyValue, ...]
     copies: int = 1
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
         """Attend to [own, references]: one softmax over all."""
         keys, values = self.layers[layer]
         bias = None
         if self.copies != 1:
             bias = q.new_zeros(1, 1, 1, k.shape[2] + keys.shape[2])
             bias[..., k.shape[2] :] = math.log(self.copies)
-        return attend(q, _beside(k, keys), _beside(v, values), bias)
+        return attend(q, _beside(k, keys), _beside(v, values), bias=bias)
 
     def gather(self, batch: int) -> CacheKV:
         """The cache of ``batch`` images from that of their references, given image by image."""
@@ -128,14 +128,14 @@ class Branches:
 
     memories: tuple[Memory, ...]
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
         """Let each branch attend to its own memory."""
         count = len(self.memories)
         branches = [(q, k, v)] * count
         if layer > 0:
             branches = list(zip(q.chunk(count), k.chunk(count), v.chunk(count), strict=True))
         answers = zip(self.memories, branches, strict=True)
-        return torch.cat([memory.attend(layer, *branch) for memory, branch in answers])
+        return torch.cat([memory.attend(*branch, layer=layer) for memory, branch in answers])
 
 
 def _beside(own: Tensor, remembered: Tensor) -> Tensor:

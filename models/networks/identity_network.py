@@ -62,7 +62,7 @@ class Level(nn.Module):
 
 
 def angular_margin_logits(
-    vectors: Tensor, centres: Tensor, people: Tensor, margin: float, scale: float
+    vectors: Tensor, centres: Tensor, people: Tensor, *, margin: float, scale: float
 ) -> Tensor:
     """ArcFace: scaled cosines to every person's centre, the right one's angle made ``margin`` wider.
 

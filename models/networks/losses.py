@@ -32,7 +32,7 @@ def identity_loss(restored: Tensor, target: Tensor) -> Tensor:
     return 1 - (restored * target).sum(-1)
 
 
-def hard_example_identity_loss(restored: Tensor, hq: Tensor, reference: Tensor, share: float) -> Tensor:
+def hard_example_identity_loss(restored: Tensor, hq: Tensor, reference: Tensor, *, share: float) -> Tensor:
     """(1 - share) of the identity loss to the HQ image and ``share`` of that to the reference.
 
     The reference is another photo of the person: the loss still teaches when the restored image is near

@@ -11,18 +11,18 @@ from torch.nn import functional as F
 QUERIES_AT_ONCE = 512
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(channels) + bias) v, for tensors (B, heads, tokens, channels).
 
     ``bias`` is added to the scores of the keys: (B or 1, heads or 1, 1, keys).
     """
     slow = q.dtype == torch.bfloat16 and q.device.type == "cpu" and not has_matrix_unit()
     if slow and not torch.is_grad_enabled():
-        return by_blocks(q, k, v, bias)
+        return by_blocks(q, k, v, bias=bias)
     return F.scaled_dot_product_attention(q, k, v, bias)
 
 
-def by_blocks(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def by_blocks(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
     """`attend` by plain products, `QUERIES_AT_ONCE` queries at a time, counted over all heads.
 
     On a processor that multiplies bfloat16 but has no matrix unit, the fused kernel is no faster in

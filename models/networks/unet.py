@@ -68,7 +68,7 @@ class UNet(nn.Module):
             return AttentionBlock(channels, layers - 1, config)
 
         def residual(inner: int, outer: int) -> ResidualBlock:
-            return ResidualBlock(inner, outer, width, config.dropout)
+            return ResidualBlock(inner, outer, width, dropout=config.dropout)
 
         channels, factor = config.channels, 1
         self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(config.in_channels, channels, 3, padding=1)])])
@@ -158,7 +158,7 @@ class Stage(nn.ModuleList):
 class ResidualBlock(nn.Module):
     """Two convolutions, the time embedding added between them, and a skip connection."""
 
-    def __init__(self, inner: int, outer: int, width: int, dropout: float) -> None:
+    def __init__(self, inner: int, outer: int, width: int, *, dropout: float) -> None:
         super().__init__()
         self.in_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1)
@@ -201,7 +201,7 @@ class AttentionBlock(nn.Module):
         if self.nearness is not None:
             places = self.nearness[:, None, None] * grid_positions(q.shape[-1], height, width).to(x)
             q, k = q + places.to(q), k + places.to(k)
-        attended = memory.attend(self.layer, q, k, v).transpose(1, 2).flatten(2)
+        attended = memory.attend(q, k, v, layer=self.layer).transpose(1, 2).flatten(2)
         out = F.linear(attended, self.proj_out.weight[..., 0], self.proj_out.bias)
         x = repeated(x, len(out)) + out.transpose(1, 2).view(-1, channels, height, width)
         if self.cross is not None and context is not None:
@@ -230,7 +230,7 @@ class CrossAttention(nn.Module):
         if self.nearness is not None:
             nearness, grid = self.nearness[:, None, None], self.grid
             places = nearness * grid_positions(q.shape[-1], grid, grid).to(x)
-            q = q + (nearness * grid_positions(q.shape[-1], height, width, grid / width).to(x)).to(q)
+            q = q + (nearness * grid_positions(q.shape[-1], height, width, spacing=grid / width).to(x)).to(q)
             k = k + F.pad(places, (0, 0, k.shape[2] - grid**2, 0)).to(k)
         attended = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
         out: Tensor = x + self.proj_out(attended).transpose(1, 2).reshape(batch, channels, height, width)
@@ -292,7 +292,7 @@ def begin_near(heads: int) -> nn.Parameter:
     return nn.Parameter(torch.linspace(0, 2.5, heads))
 
 
-def grid_positions(channels: int, height: int, width: int, spacing: float = 1.0) -> Tensor:
+def grid_positions(channels: int, height: int, width: int, *, spacing: float = 1.0) -> Tensor:
     """Sines and cosines of the row, then of the column, of every pixel: (height width, channels) float32.
 
     A quarter of the channels each; the wavelengths go from 4 to 64, where pixels are ``spacing`` apart.

@@ -93,7 +93,9 @@ class RefLdm(nn.Module):
         zeros = parameter.new_zeros(1, 1, self.config.unet.out_channels, *latent_size)
         return self.cache_references(zeros).times(references)
 
-    def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, memory: Memory | None = None) -> Tensor:
+    def eps(
+        self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, *, memory: Memory | None = None
+    ) -> Tensor:
         """The noise in latents ``x_t`` at ``timesteps`` (B,), given the latents of the LQ images.
 
         It is B long, or B for each branch of the memory.
@@ -103,7 +105,7 @@ class RefLdm(nn.Module):
         return self.schedule.noise_of(output, repeated(x_t, batch), repeated(timesteps, batch))
 
     def guided_eps(
-        self, lq_latents: Tensor, references: CacheKV, null: CacheKV, scale: float
+        self, lq_latents: Tensor, references: CacheKV, null: CacheKV, *, scale: float
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The noise as a function of (x_t, timesteps), guided from null references to the real ones.
 
@@ -112,11 +114,11 @@ class RefLdm(nn.Module):
         """
         if scale in (0, 1):
             memory = references if scale == 1 else null
-            return lambda x_t, timesteps: self.eps(x_t, timesteps, lq_latents, memory)
+            return lambda x_t, timesteps: self.eps(x_t, timesteps, lq_latents, memory=memory)
         branches = Branches((null, references))
 
         def eps(x_t: Tensor, timesteps: Tensor) -> Tensor:
-            without, with_references = self.eps(x_t, timesteps, lq_latents, branches).chunk(2)
+            without, with_references = self.eps(x_t, timesteps, lq_latents, memory=branches).chunk(2)
             return without + scale * (with_references - without)
 
         return eps

@@ -46,11 +46,12 @@ class RefLdmRestorer(LatentRestorer[RefLdm]):
         model: RefLdm,
         sampling: RefLdmSampling,
         card: RestorerCard,
+        *,
         device: str = "cpu",
         keep_bytes: int = 2**30,
     ) -> None:
         placed = model.to(device).to(memory_format=torch.channels_last).eval()
-        super().__init__(placed, sampling, card, device)
+        super().__init__(placed, sampling, card, device=device)
         self.guidance = sampling.guidance
         self.caches = KeptByContent[CacheKV](keep_bytes, lambda cache: cache.nbytes)
 
@@ -60,9 +61,9 @@ class RefLdmRestorer(LatentRestorer[RefLdm]):
         count = len(references[0])
         null = self._null((lq_latents.shape[2], lq_latents.shape[3])).times(count or NULL_REFERENCES)
         if count == 0:
-            return self.model.guided_eps(lq_latents, null, null, 0.0)
+            return self.model.guided_eps(lq_latents, null, null, scale=0.0)
         cache = CacheKV.stack([self._cache(own) for own in references])
-        return self.model.guided_eps(lq_latents, cache, null, self.guidance)
+        return self.model.guided_eps(lq_latents, cache, null, scale=self.guidance)
 
     def _cache(self, references: Tensor) -> CacheKV:
         """CacheKV of the references (N, 3, H, W) of one image."""

@@ -53,7 +53,7 @@ Model = TypeVar("Model", bound=LatentModel)
 class LatentRestorer(ABC, Generic[Model]):
     """Restores faces by sampling from a latent diffusion model."""
 
-    def __init__(self, model: Model, sampling: Sampling, card: RestorerCard, device: str = "cpu") -> None:
+    def __init__(self, model: Model, sampling: Sampling, card: RestorerCard, *, device: str = "cpu") -> None:
         self.model = model
         if sampling.precision == "bfloat16":
             self.model = copy.deepcopy(model)
@@ -112,7 +112,7 @@ class LatentRestorer(ABC, Generic[Model]):
         solve = ddim if self.sampling.solver == "ddim" else dpm_solver
         with self._bfloat16(self.sampling.precision == "bfloat16"):
             denoise = self._denoiser(lq_latents, references)
-            latents = solve(denoise, noise.to(self.device), self.model.schedule, steps)
+            latents = solve(denoise, noise.to(self.device), self.model.schedule, timesteps=steps)
         with self._bfloat16(self.sampling.precision != "float32"):
             return torch.cat([self._decode(latent[None]) for latent in latents]).float().clamp(0, 1)
 
@@ -123,7 +123,7 @@ class LatentRestorer(ABC, Generic[Model]):
         tile = self.sampling.decoder_tile
         if not tile:
             return self.model.decode(latents)
-        return decode_in_tiles(self.model.decode, latents, tile, self.model.latent_step)
+        return decode_in_tiles(self.model.decode, latents, tile, factor=self.model.latent_step)
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
         if self.sampling.noise == "shared":

@@ -48,6 +48,7 @@ def restore_images(
     jobs: Sequence[Job],
     restorer: AnyRestorer,
     out: Path,
+    *,
     seed: int = 0,
     batch_size: int = 1,
     record_times: bool = False,
@@ -72,7 +73,7 @@ def restore_images(
         raise RefbenchError(f"every image needs a key of its own; twice: {', '.join(twice)}")
     card = restorer.card
     jobs = [Job(job.key, job.lq, job.references[: card.references_used]) for job in jobs]
-    ledger = open_ledger(jobs, card, seed, out)
+    ledger = open_ledger(jobs, card, seed, out=out)
     kept = tuple(key for key in keys if (out / f"{key}.png").exists())
     waiting = [job for job in jobs if job.key not in set(kept)]
     restored: list[str] = []

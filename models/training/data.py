@@ -66,6 +66,7 @@ class Batches:
         settings: DataSettings,
         batch: int,
         image_size: int,
+        *,
         seed: int,
         workers: Workers | None = None,
         with_references: bool = True,
@@ -74,7 +75,7 @@ class Batches:
         self.workers = workers or Workers()
         chosen = ReferenceSet.read(settings.reference_set)
         targets = chosen.select(settings.split, with_references)
-        _check(chosen, targets, settings, image_size)
+        _check(chosen, targets, settings, image_size=image_size)
         hq = {target.key: chosen.hq_path(target.key) for target in targets}
         references = {
             target.key: chosen.reference_paths(target.key) if with_references else () for target in targets
@@ -148,7 +149,7 @@ def _collate(entries: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> Batc
 
 
 def _check(
-    chosen: ReferenceSet, targets: tuple[Target, ...], settings: DataSettings, image_size: int
+    chosen: ReferenceSet, targets: tuple[Target, ...], settings: DataSettings, *, image_size: int
 ) -> None:
     if not targets:
         some = any(target.split == settings.split for target in chosen.targets)

@@ -58,7 +58,7 @@ class TrainReport:
     seconds_per_step: float
 
 
-def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = None) -> TrainReport:
+def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = None) -> TrainReport:
     """Train, from the newest checkpoint in ``out`` if there is one.
 
     Args:
@@ -73,7 +73,14 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
     """
     workers = Workers.join(device)
     task = make_task(run, device)
-    batches = Batches(run.data, run.batch, task.image_size, run.seed, workers, task.needs_references)
+    batches = Batches(
+        run.data,
+        run.batch,
+        task.image_size,
+        seed=run.seed,
+        workers=workers,
+        with_references=task.needs_references,
+    )
     state = State(task, run)
     state.load(out)
     validate = task.validation() if run.validation.every and workers.is_first else None
@@ -96,7 +103,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", stop_at: int | None = Non
                     state.log.write(out / LOG, state.step, state.rate())
                     board.write(state.step, {"rate": state.rate(), **state.log.last})
                     pace = (time.perf_counter() - start) / (state.step - begun)
-                    _say_where(run, state, stop, pace)
+                    _say_where(run, state, stop, pace=pace)
                 if state.step % run.save_every == 0 or state.step == stop:
                     state.save(out, facts, batches)
                 if state.step % run.sheet_every == 0 or state.step == run.steps:
@@ -284,7 +291,7 @@ def _optimiser(parameters: Mapping[str, nn.Parameter], run: AnyRun) -> torch.opt
     )
 
 
-def _say_where(run: AnyRun, state: State, stop: int, pace: float) -> None:
+def _say_where(run: AnyRun, state: State, stop: int, *, pace: float) -> None:
     """One line for logs; where there is a bar, it tells the time left."""
     if not sys.stderr.isatty():
         losses = ", ".join(f"{name} {value:.4g}" for name, value in state.log.last.items())

@@ -28,7 +28,7 @@ class Validation:
     """
 
     def __init__(
-        self, run: AutoencoderRun | DiffusionRun, image_size: int, needs_references: bool, device: str
+        self, run: AutoencoderRun | DiffusionRun, image_size: int, needs_references: bool, *, device: str
     ) -> None:
         wanted = run.validation
         loss = run.identity if isinstance(run, DiffusionRun) else None
@@ -37,7 +37,9 @@ class Validation:
                 f"validation.recogniser {wanted.recogniser!r} is the one in the loss; name another"
             )
         data = run.data.model_copy(update={"split": wanted.split, "own_share": 0.0})
-        self.batch = Batches(data, 1, image_size, run.seed, None, needs_references).first(wanted.images)
+        self.batch = Batches(
+            data, 1, image_size, seed=run.seed, workers=None, with_references=needs_references
+        ).first(wanted.images)
         place = torch.device(device)
         self.batch = self.batch.to(place)
         self.lpips = load_lpips("alex", place)

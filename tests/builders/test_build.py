@@ -142,12 +142,12 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     done = 0
     examine = work._examine
 
-    def killed(*given: object) -> PhotoDone:
+    def killed(*given: object, **named: object) -> PhotoDone:
         nonlocal done
         done += 1
         if done == 8:
             raise KeyboardInterrupt
-        return examine(*given)  # type: ignore[arg-type]
+        return examine(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(work, "_examine", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -79,7 +79,7 @@ def test_datasets_reads_the_export_with_pictures_inside(
     import datasets
 
     out = tmp_path / "out"
-    export_set(built, out, "parquet", ["blurred"])
+    export_set(built, out, "parquet", recipes=["blurred"])
     shutil.move(out, tmp_path / "moved")
     found = ReferenceSet.read(built)
     rows = datasets.load_dataset(str(tmp_path / "moved"), cache_dir=str(tmp_path / "cache"))
@@ -148,7 +148,7 @@ def test_the_card_states_licence_consent_counts_and_leaks(built: Path, tmp_path:
 
 def test_shards_hold_whole_samples_in_the_same_bytes(built: Path, tmp_path: Path) -> None:
     for out in ("one", "two"):
-        export_set(built, tmp_path / out, "webdataset", ["blurred"])
+        export_set(built, tmp_path / out, "webdataset", recipes=["blurred"])
     shard = tmp_path / "one" / "test-00000.tar"
     assert shard.read_bytes() == (tmp_path / "two" / "test-00000.tar").read_bytes()
     target = ReferenceSet.read(built).select("test")[0]
@@ -167,7 +167,7 @@ def test_lq_images_from_elsewhere_join_the_set_under_the_checks_of_pairs(built: 
     found = ReferenceSet.read(out)
     keys = [target.key for target in found.select("test")]
     for key in keys:
-        made = degrade(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key)
+        made = degrade(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key=key)
         write_png(source / f"{key}.png", made.pixels)
 
     def run(*words: object) -> Result:
@@ -218,7 +218,7 @@ def test_an_export_of_what_is_not_there_is_refused(built: Path, tmp_path: Path) 
     with pytest.raises(RefbenchError, match="parquet, webdataset, ffhq-ref, folders"):
         export_set(built, tmp_path / "out", "zip")
     with pytest.raises(RefbenchError, match="no LQ images of 'severe'"):
-        export_set(built, tmp_path / "out", "parquet", ["severe"])
+        export_set(built, tmp_path / "out", "parquet", recipes=["severe"])
     shutil.copytree(built, tmp_path / "set")
     next((tmp_path / "set" / "images").glob("*.png")).write_bytes(b"changed")
     with pytest.raises(RefbenchError, match="refbench verify"):

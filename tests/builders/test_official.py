@@ -193,7 +193,7 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
     first = ReferenceSet.read(tmp_path / "set")
     assert len(write_release(first, tmp_path / "release")) == 6
     everything = options.model_copy(update={"everything": True})
-    report = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "back", everything)
+    report = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "back", options=everything)
     second = ReferenceSet.read(tmp_path / "back")
     assert report.lines == ()
     for one, two in zip(first.targets, second.targets, strict=True):
@@ -203,7 +203,7 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
     assert verify_set(tmp_path / "back").is_whole
     with pytest.raises(RefbenchError, match="taken in"):
         rebuild_set(tmp_path / "back", tmp_path / "photos")
-    linked = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "fewer", options)
+    linked = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "fewer", options=options)
     assert linked.counts["images"] == 24
 
 
@@ -211,7 +211,7 @@ def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, opti
     published = release(tmp_path / "release", train=TRAIN, test=TEST)
     for name, number in (("00001", 1), ("00002", 1), ("10/00010", 2), ("11/00011", 2), ("twice/00010", 2)):
         write_png(tmp_path / "images" / f"{name}.png", face(number, int(name[-5:])))
-    report = adopt(published, tmp_path / "images", tmp_path / "set", options)
+    report = adopt(published, tmp_path / "images", tmp_path / "set", options=options)
     reasons = {line.source: line.reason for line in report.lines}
     assert reasons["00003.png"] == "is missing"
     assert reasons["00001.png"] == "1 of 2 references are missing: 00003.png"
@@ -226,7 +226,7 @@ def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, opti
     shutil.rmtree(tmp_path / "images")
     (tmp_path / "images").mkdir()
     with pytest.raises(RefbenchError, match="none of the 5 images"):
-        adopt(published, tmp_path / "images", tmp_path / "other", options)
+        adopt(published, tmp_path / "images", tmp_path / "other", options=options)
 
 
 def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
@@ -235,5 +235,5 @@ def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
     (tmp_path / "celeba.csv").write_text(TEST.replace("png", "jpg"))
     for name in ("00010", "00011"):
         write_png(tmp_path / "images" / f"{name}.png", face(1, int(name)))
-    adopt(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options)
+    adopt(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options=options)
     assert [t.split for t in ReferenceSet.read(tmp_path / "set").targets] == ["test", "test"]

@@ -111,19 +111,21 @@ def test_a_killed_search_goes_on_from_its_finished_stripes(
     stripe = pairs._stripe
 
     def counted(
-        vectors: Vectors, rough: coarse.Coarse, start: int, threshold: float, most: int
+        vectors: Vectors, rough: coarse.Coarse, start: int, *, threshold: float, most: int
     ) -> pairs.Pairs:
         if len(searched) == 2:
             raise KeyboardInterrupt
         searched.append(start)
-        return stripe(vectors, rough, start, threshold, most)
+        return stripe(vectors, rough, start, threshold=threshold, most=most)
 
     monkeypatch.setattr(pairs, "_stripe", counted)
     with pytest.raises(KeyboardInterrupt):
         pairs.find_pairs(vectors, 0.3, tmp_path)
     (torn,) = tmp_path.rglob("000000000.npz")
     torn.write_bytes(torn.read_bytes()[:100])
-    monkeypatch.setattr(pairs, "_stripe", lambda *given: (searched.append(given[2]), stripe(*given))[1])
+    monkeypatch.setattr(
+        pairs, "_stripe", lambda *given, **named: (searched.append(given[2]), stripe(*given, **named))[1]
+    )
     resumed = pairs.find_pairs(vectors, 0.3, tmp_path)
     assert searched == [0, 1024, 0, 2048, 3072]
     assert as_dict(resumed) == as_dict(pairs.find_pairs(vectors, 0.3))

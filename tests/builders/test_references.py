@@ -34,19 +34,24 @@ def test_farthest_point_order_takes_the_most_diverse_first() -> None:
     found = [Reference(row, round(1 - float(vectors[0] @ vectors[row]), 6)) for row in (1, 2, 4, 3)]
 
     def rows(start: str, most: int = 9) -> list[int]:
-        return [r.row for r in ordered(found, vectors, 0.0, "farthest-point", start, most)]  # type: ignore[arg-type]
+        return [r.row for r in ordered(found, vectors, 0.0, order="farthest-point", start=start, most=most)]  # type: ignore[arg-type]
 
     assert rows("nearest") == [1, 3, 4, 2]
     assert rows("farthest") == [3, 1, 4, 2]
     assert rows("medoid") == [2, 3, 1, 4] or rows("medoid")[0] in (2, 4)
     assert rows("nearest", 2) == [1, 3]
-    assert [r.row for r in ordered(found, vectors, 0.0, "nearest", "nearest", 9)] == [1, 2, 4, 3]
+    assert [r.row for r in ordered(found, vectors, 0.0, order="nearest", start="nearest", most=9)] == [
+        1,
+        2,
+        4,
+        3,
+    ]
 
 
 def test_near_duplicates_are_no_references() -> None:
     found = [Reference(1, 0.05), Reference(2, 0.1), Reference(3, 0.3)]
     vectors = on_a_circle(0, 18, 26, 45)
-    assert [r.row for r in ordered(found, vectors, 0.1, "nearest", "nearest", 9)] == [2, 3]
+    assert [r.row for r in ordered(found, vectors, 0.1, order="nearest", start="nearest", most=9)] == [2, 3]
 
 
 @given(st.integers(1, 12), st.integers(0, 2**31), st.sampled_from(["nearest", "farthest", "medoid"]))
@@ -55,10 +60,10 @@ def test_farthest_point_order_is_a_prefix_whatever_the_cap(count: int, seed: int
     vectors = on_a_circle(*random.uniform(0, 360, count))
     between = 1.0 - vectors @ vectors.T.astype(np.float64)
     to_target = random.uniform(0, 1, count)
-    whole = farthest_point_order(between, to_target, start, count)  # type: ignore[arg-type]
+    whole = farthest_point_order(between, to_target, start, most=count)  # type: ignore[arg-type]
     assert sorted(whole) == list(range(count))
     for most in range(1, count + 1):
-        assert farthest_point_order(between, to_target, start, most) == whole[:most]  # type: ignore[arg-type]
+        assert farthest_point_order(between, to_target, start, most=most) == whole[:most]  # type: ignore[arg-type]
 
 
 def test_keys_come_from_paths_and_stay_readable() -> None:
@@ -122,26 +127,26 @@ def sizes(splits: dict[str, str]) -> tuple[int, int, int]:
 
 
 def test_shares_and_counts_are_met() -> None:
-    assert sizes(draw_splits(people(100), 0.1, 0.2, 0)) == (70, 10, 20)
-    assert sizes(draw_splits(people(100), 5, 90, 0)) == (5, 5, 90)
-    assert sizes(draw_splits(people(10), 0, 1.0, 0)) == (0, 0, 10)
-    assert sizes(draw_splits(people(10), 0, 0, 0)) == (10, 0, 0)
+    assert sizes(draw_splits(people(100), 0.1, 0.2, seed=0)) == (70, 10, 20)
+    assert sizes(draw_splits(people(100), 5, 90, seed=0)) == (5, 5, 90)
+    assert sizes(draw_splits(people(10), 0, 1.0, seed=0)) == (0, 0, 10)
+    assert sizes(draw_splits(people(10), 0, 0, seed=0)) == (10, 0, 0)
 
 
 def test_small_sets_still_get_a_test_split() -> None:
-    assert sizes(draw_splits(people(1), 0.1, 0.2, 0)) == (0, 0, 1)
-    assert sizes(draw_splits(people(3), 0.1, 0.2, 0)) == (1, 1, 1)
-    assert draw_splits({}, 0.1, 0.2, 0) == {}
+    assert sizes(draw_splits(people(1), 0.1, 0.2, seed=0)) == (0, 0, 1)
+    assert sizes(draw_splits(people(3), 0.1, 0.2, seed=0)) == (1, 1, 1)
+    assert draw_splits({}, 0.1, 0.2, seed=0) == {}
 
 
 def test_sizes_by_images_never_overshoot() -> None:
     weights = {"a": 5, "b": 3, "c": 3, "d": 2}
-    drawn = draw_splits(weights, 0, 4, 1)
+    drawn = draw_splits(weights, 0, 4, seed=1)
     assert sum(weights[unit] for unit, split in drawn.items() if split == "test") in (2, 3)
-    assert draw_splits({"a": 50}, 0, 4, 1) == {"a": "train"}
+    assert draw_splits({"a": 50}, 0, 4, seed=1) == {"a": "train"}
 
 
 def test_the_seed_decides_and_newcomers_move_few() -> None:
-    assert draw_splits(people(50), 0.1, 0.3, 1) != draw_splits(people(50), 0.1, 0.3, 2)
-    before, after = draw_splits(people(50), 0.0, 0.5, 1), draw_splits(people(52), 0.0, 0.5, 1)
+    assert draw_splits(people(50), 0.1, 0.3, seed=1) != draw_splits(people(50), 0.1, 0.3, seed=2)
+    before, after = draw_splits(people(50), 0.0, 0.5, seed=1), draw_splits(people(52), 0.0, 0.5, seed=1)
     assert sum(before[unit] != after[unit] for unit in before) <= 2

@@ -39,11 +39,13 @@ def levels(batch: torch.Tensor) -> npt.NDArray[np.int64]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_equal_in_float64_and_near_in_float32(name: str, faces: npt.NDArray[np.uint8]) -> None:
     recipe = RECIPES[name]
-    expected = np.stack([degrade(face, recipe, 1, key).pixels for face, key in zip(faces, KEYS, strict=True)])
-    exact = degrade_batch(as_batch(faces), recipe, 1, KEYS, torch.float64)
+    expected = np.stack(
+        [degrade(face, recipe, 1, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
+    )
+    exact = degrade_batch(as_batch(faces), recipe, 1, keys=KEYS, precision=torch.float64)
     assert exact.dtype == torch.float32
     np.testing.assert_array_equal(levels(exact), expected)
-    difference = np.abs(levels(degrade_batch(as_batch(faces).float(), recipe, 1, KEYS)) - expected)
+    difference = np.abs(levels(degrade_batch(as_batch(faces).float(), recipe, 1, keys=KEYS)) - expected)
     second_order = name == "realesrgan-2nd-order"
     assert difference.mean() < (0.2 if second_order else 0.01)
     assert (difference <= 1).mean() >= (0.97 if second_order else 0.999)
@@ -60,16 +62,20 @@ def test_operations_beyond_the_recipes(faces: npt.NDArray[np.uint8]) -> None:
         Step("webp", {"quality": Uniform(30, 90)}),
     )
     recipe = Recipe("others", 1, steps)
-    expected = np.stack([degrade(face, recipe, 0, key).pixels for face, key in zip(faces, KEYS, strict=True)])
-    made = levels(degrade_batch(as_batch(faces), recipe, 0, KEYS, torch.float64))
+    expected = np.stack(
+        [degrade(face, recipe, 0, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
+    )
+    made = levels(degrade_batch(as_batch(faces), recipe, 0, keys=KEYS, precision=torch.float64))
     assert (made != expected).mean() < 1e-4
 
 
 def test_a_picture_does_not_depend_on_its_neighbours(faces: npt.NDArray[np.uint8]) -> None:
     recipe = RECIPES["refldm-train"]
-    whole = degrade_batch(as_batch(faces), recipe, 0, KEYS, torch.float64)
+    whole = degrade_batch(as_batch(faces), recipe, 0, keys=KEYS, precision=torch.float64)
     for number in (0, 3):
-        alone = degrade_batch(as_batch(faces[number : number + 1]), recipe, 0, [KEYS[number]], torch.float64)
+        alone = degrade_batch(
+            as_batch(faces[number : number + 1]), recipe, 0, keys=[KEYS[number]], precision=torch.float64
+        )
         assert torch.equal(alone[0], whole[number])
 
 
@@ -113,7 +119,7 @@ def test_wrong_batches_are_refused(faces: npt.NDArray[np.uint8]) -> None:
         (torch.zeros(3, 64, 64), ["a"]),
     ):
         with pytest.raises(RefbenchError, match="HQ is floating point"):
-            degrade_batch(batch, recipe, 0, keys)
+            degrade_batch(batch, recipe, 0, keys=keys)
     with pytest.raises(InvalidInputError, match="too small for a kernel"):
-        degrade_batch(torch.zeros(1, 3, 16, 16), recipe, 0, ["a"])
-    assert degrade_batch(torch.zeros(0, 3, 64, 64), recipe, 0, []).shape == (0, 3, 64, 64)
+        degrade_batch(torch.zeros(1, 3, 16, 16), recipe, 0, keys=["a"])
+    assert degrade_batch(torch.zeros(0, 3, 64, 64), recipe, 0, keys=[]).shape == (0, 3, 64, 64)

@@ -68,7 +68,7 @@ def test_lq_belongs_to_hq_and_both_are_mirrored_together(
         pairs.set_epoch(epoch)
         entry = pairs[0]
         original = read_rgb(hq["p0"])
-        lq = degrade(original, RECIPE, 1, f"p0#{epoch}").pixels
+        lq = degrade(original, RECIPE, 1, key=f"p0#{epoch}").pixels
         is_mirrored = not np.array_equal(as_levels(entry["hq"]), original)
         mirrored_entries += is_mirrored
         expected = (mirrored(original), mirrored(lq)) if is_mirrored else (original, lq)

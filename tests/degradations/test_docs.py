@@ -53,7 +53,7 @@ def test_the_yaml_example(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "phone.yaml").write_text(examples("yaml")[0])
     recipe = load_recipe(tmp_path / "phone.yaml")
     images = {f"{number}": photo for number in range(5)}
-    synthesise(images, recipe, tmp_path / "lq", 0)
+    synthesise(images, recipe, tmp_path / "lq", seed=0)
     assert len(verify(images, tmp_path / "lq").identical) == 5
 
 
@@ -78,7 +78,7 @@ def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "out.png").is_file()
     exec(pipelines, names)
     assert load_recipe(tmp_path / "out.yaml").id == "blurred-jpeg@1"
-    dark = degrade(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, "a").pixels
+    dark = degrade(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, key="a").pixels
     assert dark[:8, :8].mean() < dark[28:36, 28:36].mean() - 5
 
 

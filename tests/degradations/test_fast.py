@@ -50,7 +50,7 @@ def test_equal_bytes_at_the_edges_of_ranges(
     sigma: float, by: float, noise: float, quality: int, key: int
 ) -> None:
     hq = np.random.default_rng(key).integers(0, 256, (50, 64, 3), dtype=np.uint8)
-    steps = classical_steps((sigma, sigma), (by, by), (noise, noise), (quality, quality))
+    steps = classical_steps((sigma, sigma), (by, by), (noise, noise), quality=(quality, quality))
     plan = make_plan(Recipe("edge", 1, steps), 0, str(key))
     np.testing.assert_array_equal(carry_out(hq, plan), carry_out_plainly(hq, plan))
 
@@ -60,13 +60,13 @@ def test_the_three_ways_of_sampling_err_far_less_than_is_doubted() -> None:
     hard = np.where(rng.random((200, 220, 3)) < 0.5, 0, 255).astype(np.uint8)
     ways: set[str] = set()
     for count in (12, 60, 150):
-        for kernel in (kernels.gaussian(41, 6.0, 6.0), kernels.gaussian(41, 9.0, 2.5, 0.7)):
+        for kernel in (kernels.gaussian(41, 6.0, 6.0), kernels.gaussian(41, 9.0, 2.5, rotation=0.7)):
             rows, columns = taps(200, count, "bilinear"), taps(220, count, "bilinear")
-            rough = sampling.rough_samples(hard, kernel, rows, columns)
+            rough = sampling.rough_samples(hard, kernel, rows, columns=columns)
             exact = resize(correlate(hard.astype(np.float64), kernel), (count, count), "bilinear")
             assert np.abs(rough - exact).max() < sampling.DOUBT / 1.5
             places = np.nonzero(np.ones((3, 3, 3)))
-            chosen = sampling.exact_samples(hard, kernel, rows, columns, places)
+            chosen = sampling.exact_samples(hard, kernel, rows, columns=columns, places=places)
             np.testing.assert_allclose(chosen, exact[places], atol=1e-10)
             ways.add(f"{count * count < sampling.FEW_SAMPLES}{kernel[20, 0] == kernel[0, 20]}")
     assert len(ways) == 4
@@ -85,7 +85,9 @@ def test_a_doubt_that_is_too_small_would_be_noticed(monkeypatch: pytest.MonkeyPa
     from refbench.degradations.engine import fast
 
     real = fast.rough_samples
-    monkeypatch.setattr(fast, "rough_samples", lambda *given: real(*given) + np.float32(0.01))
+    monkeypatch.setattr(
+        fast, "rough_samples", lambda *given, **named: real(*given, **named) + np.float32(0.01)
+    )
     plan = make_plan(load_recipe("severity-0.1"), 0, "a")
     assert (carry_out(astronaut[:200, :200], plan) != carry_out_plainly(astronaut[:200, :200], plan)).any()
 
@@ -115,6 +117,6 @@ def test_bytes_do_not_depend_on_thread_settings() -> None:
 def test_the_recipe_must_end_at_the_size_of_hq(astronaut: RGB) -> None:
     from refbench.errors import RefbenchError
 
-    short = Recipe("short", 1, classical_steps((0, 1), (2, 2), (0, 1), (90, 90))[:-1])
+    short = Recipe("short", 1, classical_steps((0, 1), (2, 2), (0, 1), quality=(90, 90))[:-1])
     with pytest.raises(RefbenchError, match="end it with the operation full_size"):
-        degrade(astronaut[:64, :64], short, 0, "a")
+        degrade(astronaut[:64, :64], short, 0, key="a")

@@ -97,8 +97,9 @@ def test_results_differ_from_the_authors_at_exact_halves_only(cases: list[Case])
 def test_the_fast_path_gives_the_same_bytes(cases: list[Case]) -> None:
     for case in cases:
         bgr = np.ascontiguousarray(case.hq[..., ::-1])
-        noise = (case.normal, case.drawn["noise_sigma"])
-        small = fast.blur_shrink_round(bgr, case.own_kernel(), case.size, *noise)
+        small = fast.blur_shrink_round(
+            bgr, case.own_kernel(), case.size, normal=case.normal, sigma=case.drawn["noise_sigma"]
+        )
         decoded = recode(small, "jpeg", case.drawn["jpeg_quality"])
         result = fast.enlarge_round(decoded, case.hq.shape[:2])
         np.testing.assert_array_equal(result, round_levels(case.exact_result()), err_msg=case.name)

@@ -20,9 +20,9 @@ def test_every_kernel_sums_to_one_and_is_point_symmetric(
     x: float, y: float, angle: float, shape: float
 ) -> None:
     for kernel in (
-        kernels.gaussian(41, x, y, angle),
-        kernels.generalised_gaussian(21, max(x, 0.2), max(y, 0.2), angle, shape),
-        kernels.plateau(21, x, y, angle, shape),
+        kernels.gaussian(41, x, y, rotation=angle),
+        kernels.generalised_gaussian(21, max(x, 0.2), max(y, 0.2), rotation=angle, shape=shape),
+        kernels.plateau(21, x, y, rotation=angle, shape=shape),
         kernels.motion(23, 1 + x, angle),
         kernels.defocus(43, x),
         kernels.sinc(21, 0.3 + abs(angle) / 2),
@@ -33,19 +33,19 @@ def test_every_kernel_sums_to_one_and_is_point_symmetric(
 
 @given(st.floats(0.0, 0.05), angles)
 def test_a_sigma_near_zero_is_the_identity(sigma: float, angle: float) -> None:
-    kernel = kernels.gaussian(41, sigma, sigma, angle)
+    kernel = kernels.gaussian(41, sigma, sigma, rotation=angle)
     assert kernel[20, 20] == pytest.approx(1.0, abs=1e-15)
 
 
 @given(st.floats(0.3, 16), st.floats(0.3, 16), angles)
 def test_a_quarter_turn_exchanges_the_sigmas(x: float, y: float, angle: float) -> None:
-    turned = kernels.gaussian(41, x, y, angle + math.pi / 2)
-    np.testing.assert_allclose(turned, kernels.gaussian(41, y, x, angle), atol=1e-12)
-    np.testing.assert_allclose(np.rot90(turned, -1), kernels.gaussian(41, x, y, angle), atol=1e-12)
+    turned = kernels.gaussian(41, x, y, rotation=angle + math.pi / 2)
+    np.testing.assert_allclose(turned, kernels.gaussian(41, y, x, rotation=angle), atol=1e-12)
+    np.testing.assert_allclose(np.rot90(turned, -1), kernels.gaussian(41, x, y, rotation=angle), atol=1e-12)
 
 
 def test_the_longer_sigma_lies_along_the_rotation() -> None:
-    kernel = kernels.gaussian(41, 8.0, 1.0, math.radians(30))
+    kernel = kernels.gaussian(41, 8.0, 1.0, rotation=math.radians(30))
     y, x = (offsets - 20 for offsets in np.indices(kernel.shape))
     covariance = np.array([[(kernel * x * x).sum(), (kernel * x * y).sum()], [0, (kernel * y * y).sum()]])
     direction = 0.5 * math.atan2(2 * covariance[0, 1], covariance[0, 0] - covariance[1, 1])
@@ -53,8 +53,8 @@ def test_the_longer_sigma_lies_along_the_rotation() -> None:
 
 
 def test_a_generalised_gaussian_of_shape_one_is_the_gaussian() -> None:
-    one = kernels.generalised_gaussian(21, 2.0, 3.0, 0.4, 1.0)
-    np.testing.assert_allclose(one, kernels.gaussian(21, 2.0, 3.0, 0.4), rtol=1e-12)
+    one = kernels.generalised_gaussian(21, 2.0, 3.0, rotation=0.4, shape=1.0)
+    np.testing.assert_allclose(one, kernels.gaussian(21, 2.0, 3.0, rotation=0.4), rtol=1e-12)
 
 
 def test_sinc_passes_low_frequencies_and_stops_high_ones() -> None:

@@ -140,8 +140,8 @@ def test_a_picture_smaller_than_the_kernel_is_refused(face: Pixels) -> None:
 
 
 def test_the_mildest_recipe_is_near_the_identity(astronaut: npt.NDArray[np.uint8]) -> None:
-    recipe = Recipe("mildest", 1, classical_steps((0, 0), (1, 1), (0, 0), (100, 100)))
-    assert psnr(degrade(astronaut, recipe, 0, "a").pixels, astronaut) > 38
+    recipe = Recipe("mildest", 1, classical_steps((0, 0), (1, 1), (0, 0), quality=(100, 100)))
+    assert psnr(degrade(astronaut, recipe, 0, key="a").pixels, astronaut) > 38
 
 
 def test_severity_orders_psnr_and_ssim(astronaut: npt.NDArray[np.uint8]) -> None:
@@ -149,7 +149,7 @@ def test_severity_orders_psnr_and_ssim(astronaut: npt.NDArray[np.uint8]) -> None
     hq = np.ascontiguousarray(astronaut[:256, 100:356])
     likeness = []
     for level in levels:
-        made = [degrade(hq, load_recipe(f"severity-{level}"), 0, str(key)).pixels for key in range(8)]
+        made = [degrade(hq, load_recipe(f"severity-{level}"), 0, key=str(key)).pixels for key in range(8)]
         likeness.append((np.mean([psnr(lq, hq) for lq in made]), np.mean([ssim(lq, hq) for lq in made])))
     assert all(np.diff([values[0] for values in likeness]) < 0)
     assert all(np.diff([values[1] for values in likeness]) < 0)

@@ -40,7 +40,7 @@ def test_draws_are_ordered_by_severity_and_are_those_of_degrade(photos: Path) ->
     hq = read_rgb(photos / "p1.png")
     for key in ("p1", "p1#2"):
         row = made.draws.set_index("key").loc[key]
-        degraded = degrade(hq, recipe, 3, key)
+        degraded = degrade(hq, recipe, 3, key=key)
         assert row["jpeg.quality"] == degraded.record["jpeg.quality"]
         assert row["psnr"] == pytest.approx(psnr(degraded.pixels, hq))
 

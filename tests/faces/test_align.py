@@ -168,7 +168,7 @@ def test_borders_are_mirrored_or_black() -> None:
     photo = np.full((300, 300, 3), 200, np.uint8)
     landmarks = (FFHQ_512 / 512 * 300) + np.array([-150.0, 0.0])
     mirrored = align_face(photo, landmarks)
-    black = align_to(photo, landmarks, FFHQ_512, 512, border="black")
+    black = align_to(photo, landmarks, FFHQ_512, size=512, border="black")
     assert mirrored.outside == pytest.approx(0.5, abs=0.01)
     assert mirrored.pixels.min() == 200
     assert (black.pixels == 0).mean() == pytest.approx(0.5, abs=0.02)
@@ -184,7 +184,7 @@ def test_a_shrunk_crop_beyond_the_border_is_mirrored_at_it(turn: float, border: 
     framed = np.asarray(cv2.copyMakeBorder(photo, 900, 900, 900, 900, mode), np.uint8)
     moved = matrix.copy()
     moved[:, 2] -= matrix[:, :2] @ np.array([900.0, 900.0])
-    crop, wanted = warp(photo, matrix, 128, border), warp(framed, moved, 128, border)
+    crop, wanted = warp(photo, matrix, 128, border=border), warp(framed, moved, 128, border=border)
     assert outside_share(matrix, photo.shape, 128) > 0.2
     difference = np.abs(crop.astype(int) - wanted).max(axis=2)
     assert difference.max() <= 2

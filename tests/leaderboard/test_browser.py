@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browser")
     declared = {name: PROTOCOLS[name] for name in OFFLINE}
     store, chosen, folders = write_example(root / "scene", declared, models=5, identities=24, size=96)
-    return publish_site(store, root / "site", [chosen], folders).parent
+    return publish_site(store, root / "site", [chosen], submissions=folders).parent
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def test_a_study_is_answered_by_keys_and_saved_as_a_file(page: Page, tmp_path: P
     declared = {"psnr/rgb": PROTOCOLS["psnr/rgb"]}
     store, chosen, folders = write_example(tmp_path / "scene", declared, models=2, identities=4, size=48)
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    html, key_file = new_study(store, chosen, given, "refldm-severe", 6, tmp_path / "study")
+    html, key_file = new_study(store, chosen, given, recipe="refldm-severe", items=6, out=tmp_path / "study")
     key = StudyKey.read(key_file)
     trials = {trial.id: trial for trial in key.trials}
     page.set_viewport_size({"width": 390, "height": 800})

@@ -37,7 +37,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 @pytest.fixture(scope="module")
 def bundle(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     path = write_bundle(
-        scene[0], "refldm-severe", tmp_path_factory.mktemp("bundle"), SPRING, CHOSEN, show_targets=True
+        scene[0],
+        "refldm-severe",
+        tmp_path_factory.mktemp("bundle"),
+        challenge=SPRING,
+        protocols=CHOSEN,
+        show_targets=True,
     )
     return zipfile.ZipFile(path)
 
@@ -83,15 +88,22 @@ def test_targets_that_are_references_of_others_are_named(
     assert leaks
     words = f"{len(leaks)} of {len(targets)} targets are references of others"
     with pytest.raises(InvalidInputError, match=words):
-        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN)
+        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN)
     assert not list(tmp_path.iterdir())
-    write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, show_targets=True)
+    write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, show_targets=True)
     assert f"beware: {words}" in capsys.readouterr().err
 
 
 def test_the_same_inputs_give_the_same_bundle(scene: Scene, tmp_path: Path) -> None:
     paths = [
-        write_bundle(scene[0], "refldm-severe", tmp_path / f"{n}.zip", SPRING, CHOSEN, show_targets=True)
+        write_bundle(
+            scene[0],
+            "refldm-severe",
+            tmp_path / f"{n}.zip",
+            challenge=SPRING,
+            protocols=CHOSEN,
+            show_targets=True,
+        )
         for n in "ab"
     ]
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -115,7 +127,14 @@ def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipF
     assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "output" / "scores.json").read_text())
     images = {target.key: folder / f"{target.key}.png" for target in chosen.select("test")}
-    record = score_images(chosen, "test", "refldm-severe", images, Card(model="M"), [p.id for p in CHOSEN])
+    record = score_images(
+        chosen,
+        "test",
+        "refldm-severe",
+        submission=images,
+        card=Card(model="M"),
+        protocols=[p.id for p in CHOSEN],
+    )
     means = record.scores.groupby("protocol")["value"].mean()
     assert scores == {column_key(name): pytest.approx(value) for name, value in means.items()}
     assert (tmp_path / "output" / "record" / "record.json").is_file()
@@ -134,13 +153,13 @@ def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFi
 
 def test_wrong_wishes_are_told(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="a date like"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, Challenge("T", "soon"), CHOSEN)
+        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=Challenge("T", "soon"), protocols=CHOSEN)
     with pytest.raises(InvalidInputError, match="at least one protocol"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, [])
+        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=[])
     with pytest.raises(RefbenchError, match="refbench degrade"):
-        write_bundle(scene[0], "other", tmp_path, SPRING, CHOSEN)
+        write_bundle(scene[0], "other", tmp_path, challenge=SPRING, protocols=CHOSEN)
     with pytest.raises(RefbenchError, match="split 'val'"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, SPRING, CHOSEN, split="val")
+        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, split="val")
 
 
 def test_the_pages_workflow_is_valid_and_runs_commands_that_exist() -> None:

@@ -222,7 +222,9 @@ def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:
 
 def test_models_run_with_several_numbers_of_references_make_a_curve(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    for used, record in zip((1, 3, 5), make_records(DECLARED, 3, People.make(24, 8), ("r@1",)), strict=True):
+    for used, record in zip(
+        (1, 3, 5), make_records(DECLARED, 3, People.make(24, 8), recipes=("r@1",)), strict=True
+    ):
         card = record.info.card.model_copy(
             update={"model": "One", "version": f"r{used}", "references_used": used}
         )

@@ -192,7 +192,7 @@ def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_p
 
     trained = np.eye(8)[[1, 3, 7]] * 5.0
     np.savez(tmp_path / "training_embeddings.npz", embeddings=trained, recogniser="fake")
-    flags = find_overlap(submission(tmp_path), chosen, "test", embed)
+    flags = find_overlap(submission(tmp_path), chosen, "test", embed=embed)
     assert [(flag.kind, flag.images, flag.of) for flag in flags] == [("trained on test people", 2, 6)]
 
 

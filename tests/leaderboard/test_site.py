@@ -43,7 +43,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 @pytest.fixture(scope="module")
 def site(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store, chosen, folders = scene
-    return publish_site(store, tmp_path_factory.mktemp("site") / "out", [chosen], folders).parent
+    return publish_site(store, tmp_path_factory.mktemp("site") / "out", [chosen], submissions=folders).parent
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -112,17 +112,17 @@ def test_ids_are_unique_on_every_page(site: Path) -> None:
 
 def test_the_same_inputs_give_the_same_bytes(scene: Scene, site: Path, tmp_path: Path) -> None:
     store, chosen, folders = scene
-    again = publish_site(store.root, tmp_path / "out", [chosen.root], folders[::-1]).parent
+    again = publish_site(store.root, tmp_path / "out", [chosen.root], submissions=folders[::-1]).parent
     assert contents(again) == contents(site)
 
 
 def test_publishing_again_makes_nothing_anew_and_removes_what_is_gone(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     out = tmp_path / "out"
-    publish_site(store, out, [chosen], folders)
+    publish_site(store, out, [chosen], submissions=folders)
     before = contents(out)
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")}
-    publish_site(store, out, [chosen], folders)
+    publish_site(store, out, [chosen], submissions=folders)
     assert contents(out) == before
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")} == stamps
     publish_site(store, out)
@@ -141,11 +141,11 @@ def test_a_folder_of_someone_else_is_left_alone(scene: Scene, tmp_path: Path) ->
 def test_a_damaged_picture_is_made_again(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     out = tmp_path / "out"
-    publish_site(store, out, [chosen], folders)
+    publish_site(store, out, [chosen], submissions=folders)
     picture = next(out.rglob("*.webp"))
     held = picture.read_bytes()
     picture.unlink()
-    publish_site(store, out, [chosen], folders)
+    publish_site(store, out, [chosen], submissions=folders)
     assert picture.read_bytes() == held
 
 
@@ -153,7 +153,7 @@ def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     roots = [store.root, chosen.root, *folders]
     before = [contents(root) for root in roots]
-    publish_site(store, tmp_path / "out", [chosen], folders)
+    publish_site(store, tmp_path / "out", [chosen], submissions=folders)
     assert [contents(root) for root in roots] == before
 
 
@@ -169,7 +169,7 @@ def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> No
 
 def test_what_a_submission_says_cannot_become_part_of_the_page(tmp_path: Path) -> None:
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
-    record = make_records(DECLARED, 1, People.make(6, 3), ("refldm-severe@1",))[0]
+    record = make_records(DECLARED, 1, People.make(6, 3), recipes=("refldm-severe@1",))[0]
     hostile = changed(
         record,
         model=evil,
@@ -195,7 +195,7 @@ def test_script_data_cannot_close_its_script(scene: Scene, site: Path) -> None:
 
 
 def test_incomplete_entries_and_flags_are_shown_with_their_reason(tmp_path: Path) -> None:
-    records = make_records(DECLARED, 3, People.make(12, 6), ("refldm-severe@1",))
+    records = make_records(DECLARED, 3, People.make(12, 6), recipes=("refldm-severe@1",))
     scores = records[0].scores.copy()
     scores.loc[scores["key"] == scores["key"].iloc[0], ["value", "reason"]] = [
         np.nan,
@@ -229,7 +229,7 @@ def test_copies_found_while_publishing_are_flagged(scene: Scene, tmp_path: Path)
     mine = Store(tmp_path / "store")
     mine.take(store.root)
     mine.add(Record(info, record.scores))
-    text = publish_site(mine, tmp_path / "out", [chosen], [own]).read_text("utf-8")
+    text = publish_site(mine, tmp_path / "out", [chosen], submissions=[own]).read_text("utf-8")
     count = len(digests)
     assert f"{count} of {count} outputs are a copy of HQ" in text
 
@@ -251,7 +251,9 @@ def test_an_empty_store_still_makes_a_page(tmp_path: Path) -> None:
 
 def test_pictures_are_capped_with_the_galleries_first(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
-    out = publish_site(store, tmp_path / "out", [chosen], folders, pictures=PictureOptions(most=5)).parent
+    out = publish_site(
+        store, tmp_path / "out", [chosen], submissions=folders, pictures=PictureOptions(most=5)
+    ).parent
     shown = {path.stem for path in out.rglob("thumb/*.webp")}
     assert 5 <= len(shown) <= 10
     assert len(list(out.rglob("lq-refldm-severe/*.webp"))) == 5
@@ -288,7 +290,7 @@ def test_the_pareto_front_known_answer() -> None:
 
 def test_plots_escape_labels() -> None:
     points = [Point("<b>&", "#", 1, 2, (1, 1), (2, 2)), Point("c", "#", 2, 1, (2, 2), (1, 1))]
-    svg = scatter(points, Axis("x & y", True), Axis("z", None), "t")
+    svg = scatter(points, Axis("x & y", True), Axis("z", None), title="t")
     assert "<b>" not in svg
     assert "x &amp; y" in svg
 
@@ -297,7 +299,7 @@ def test_plots_escape_labels() -> None:
 def test_fifty_models_stay_light(tmp_path: Path) -> None:
     """50 models x 857 images: what the front page needs before any picture is under 300 kB."""
     store = Store(tmp_path / "store")
-    for record in make_records(DECLARED, 50, People.make(857, 150), ("refldm-severe@1",)):
+    for record in make_records(DECLARED, 50, People.make(857, 150), recipes=("refldm-severe@1",)):
         store.add(record)
     site = publish_site(store, tmp_path / "out").parent
     needed = [site / "index.html", *(site / "assets").iterdir()]

@@ -409,7 +409,7 @@ def test_published_numbers_have_sources_and_stay_unranked(tmp_path: Path) -> Non
     assert all(row.source.startswith("arXiv:") and row.images > 0 for row in reported)
     people = replace(People.make(24, 8), name="FFHQ-Ref")
     declared = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/vgg-v0.1")}
-    table = board_of(tmp_path, make_records(declared, 2, people, ("refldm-severe@1",))).tables[0]
+    table = board_of(tmp_path, make_records(declared, 2, people, recipes=("refldm-severe@1",))).tables[0]
     rows = rows_of(table, reported)
     shown = {row["label"]: row["cells"] for row in rows}
     assert shown["ReF-LDM"] == ["", "0.429"]
@@ -469,7 +469,7 @@ def test_galleries_find_the_best_the_worst_and_the_disputed(tmp_path: Path) -> N
 
 
 def test_two_models_compared(store: Store) -> None:
-    lines = compare_models(store, "model a", "Model C@1".replace(" ", "-"), PROTOCOLS)
+    lines = compare_models(store, "model a", "Model C@1".replace(" ", "-"), protocols=PROTOCOLS)
     assert [line.protocol for line in lines] == list(CHOSEN[:3])
     for line in lines:
         assert line.difference.mean == pytest.approx(line.a - line.b)
@@ -477,8 +477,8 @@ def test_two_models_compared(store: Store) -> None:
         assert line.corrected >= line.difference.p
     text = as_text(lines, "Model A", "Model C")
     assert "24 images of 8 people" in text
-    flipped = compare_models(store, "Model C", "Model A", PROTOCOLS)
+    flipped = compare_models(store, "Model C", "Model A", protocols=PROTOCOLS)
     assert [f.difference.p for f in flipped] == [line.difference.p for line in lines]
     assert [f.better for f in flipped] == [line.better for line in lines]
     with pytest.raises(RefbenchError, match="did you mean Model A"):
-        compare_models(store, "Model AA", "Model B", PROTOCOLS)
+        compare_models(store, "Model AA", "Model B", protocols=PROTOCOLS)

@@ -35,7 +35,11 @@ Scene = tuple[Store, ReferenceSet, list[Path]]
 
 def plan(models: int = 4, images: int = 30, items: int = 60, seed: int = 0) -> StudyKey:
     return plan_study(
-        [f"m{i}" for i in range(models)], [f"k{i:02d}" for i in range(images)], items, "bench", seed
+        [f"m{i}" for i in range(models)],
+        [f"k{i:02d}" for i in range(images)],
+        items,
+        benchmark="bench",
+        seed=seed,
     )
 
 
@@ -66,7 +70,7 @@ def test_a_plan_follows_its_seed_and_impossible_ones_are_told() -> None:
         (["a", "b", "c"], ["k"], 2),
     ):
         with pytest.raises(InvalidInputError):
-            plan_study(models, keys, items, "bench", 0)
+            plan_study(models, keys, items, benchmark="bench", seed=0)
 
 
 def test_bradley_terry_recovers_known_scores_from_expected_wins() -> None:
@@ -235,7 +239,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def made(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    return new_study(store, chosen, given, "refldm-severe", 9, tmp_path_factory.mktemp("study") / "s")
+    return new_study(
+        store, chosen, given, recipe="refldm-severe", items=9, out=tmp_path_factory.mktemp("study") / "s"
+    )
 
 
 def test_the_page_gives_no_model_away(scene: Scene, made: tuple[Path, Path]) -> None:
@@ -257,7 +263,7 @@ def test_the_page_gives_no_model_away(scene: Scene, made: tuple[Path, Path]) -> 
 def test_the_same_wishes_give_the_same_study(scene: Scene, made: tuple[Path, Path], tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    page, key = new_study(store, chosen, given[::-1], "refldm-severe", 9, tmp_path / "again")
+    page, key = new_study(store, chosen, given[::-1], recipe="refldm-severe", items=9, out=tmp_path / "again")
     first = {p.relative_to(made[0].parent): p.read_bytes() for p in made[0].parent.rglob("*") if p.is_file()}
     assert {
         p.relative_to(page.parent): p.read_bytes() for p in page.parent.rglob("*") if p.is_file()
@@ -270,7 +276,7 @@ def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_p
     store.take(scene[0].root)
     known = StudyKey.read(made[1])
     people = [votes_of(known, f"p{i}", lower_name) for i in range(6)]
-    result = analyse(known, people, store, PROTOCOLS)
+    result = analyse(known, people, store, protocols=PROTOCOLS)
     assert {metric.protocol for metric in result.metrics} == set(DECLARED)
     keep_result(store, result)
     assert read_results(store.root) == [result]
@@ -286,6 +292,6 @@ def test_strangers_make_no_study(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "moderate" in folder.parent.name]
     with pytest.raises(InvalidInputError, match="no record on 'refldm-severe'"):
-        new_study(store, chosen, given, "refldm-severe", 9, tmp_path / "s")
+        new_study(store, chosen, given, recipe="refldm-severe", items=9, out=tmp_path / "s")
     with pytest.raises(RefbenchError, match="not the key of a study"):
         StudyKey.read(tmp_path / "none.key.json")

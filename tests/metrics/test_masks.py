@@ -36,7 +36,7 @@ def batches(tmp_path: Path) -> tuple[Batch, Batch, Batch]:
     write_png(tmp_path / "mask.png", mask)
     points = np.full((1, 5, 2), np.nan)
     true = Batch([hq], points, CPU, masks=[tmp_path / "mask.png"])
-    return true, Batch([face], points, CPU, true), Batch([background], points, CPU, true)
+    return true, Batch([face], points, CPU, true=true), Batch([background], points, CPU, true=true)
 
 
 def test_only_the_face_counts(tmp_path: Path) -> None:

@@ -131,7 +131,9 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Path, vector_metrics) -> None:
     images = submission(toy, tmp_path / "sub")
-    record = score_images(toy, "test", "dim", images, Card(model="m"), (*PIXEL_IDS, *vector_metrics))
+    record = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=(*PIXEL_IDS, *vector_metrics)
+    )
     table = record.scores.pivot(index="key", columns="protocol", values="value")
     assert len(table) == 14
     assert (record.scores.reason == "").all()
@@ -143,7 +145,9 @@ def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Pa
         assert table.loc[key, "psnr/rgb"] == pytest.approx(psnr(*pair).item(), rel=1e-6)
         assert table.loc[key, "toy/lone"] == pytest.approx(a[:, 0].mean(), rel=1e-5), "red is first"
     lq = {key: toy.lq_path("dim", key) for key in images}
-    untouched = score_images(toy, "test", "dim", lq, Card(model="lq"), PIXEL_IDS).scores
+    untouched = score_images(
+        toy, "test", "dim", submission=lq, card=Card(model="lq"), protocols=PIXEL_IDS
+    ).scores
     gains = untouched[untouched.protocol == "gain:psnr/rgb"].value
     assert (gains == 0).all()
     before = untouched[untouched.protocol == "psnr/rgb"].set_index("key").value
@@ -160,23 +164,31 @@ def test_batches_workers_company_and_order_change_nothing(
 ) -> None:
     images, other = submission(toy, tmp_path / "a", 1), submission(toy, tmp_path / "b", 2)
     ids = (*PIXEL_IDS, *vector_metrics)
-    alone = score_images(toy, "test", "dim", images, Card(model="a"), ids, workers=1)
-    again = score_images(toy, "test", "dim", images, Card(model="a"), ids, workers=3)
+    alone = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, workers=1
+    )
+    again = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, workers=3
+    )
     assert as_bytes(alone, tmp_path / "1") == as_bytes(again, tmp_path / "2")
     backwards = dict(sorted(images.items(), reverse=True))
     together = score_many(
         toy,
         "test",
         [Entry("dim", Card(model="b"), other), Entry("dim", Card(model="a"), backwards)],
-        ids,
+        protocols=ids,
         cache=tmp_path / "cache",
     )
     assert as_bytes(together[1], tmp_path / "3") == as_bytes(alone, tmp_path / "1")
-    warm = score_images(toy, "test", "dim", images, Card(model="a"), ids, cache=tmp_path / "cache")
+    warm = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, cache=tmp_path / "cache"
+    )
     assert as_bytes(warm, tmp_path / "4") == as_bytes(alone, tmp_path / "1")
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 4)
     for batch_size in (1, 5):
-        batched = score_images(toy, "test", "dim", images, Card(model="a"), ids, batch_size=batch_size)
+        batched = score_images(
+            toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, batch_size=batch_size
+        )
         np.testing.assert_allclose(batched.scores.value, alone.scores.value, rtol=1e-5)
         for name, number in batched.info.set_scores.items():
             assert number.value == pytest.approx(alone.info.set_scores[name].value, rel=1e-5)
@@ -192,8 +204,10 @@ def test_what_cannot_be_scored_keeps_its_row_and_reason(
     del images["p2_2"]
     ids = (*PIXEL_IDS, *vector_metrics)
     with pytest.raises(FaultListError, match="missing: p2_2"):
-        score_images(toy, "test", "dim", images, Card(model="m"), ids)
-    record = score_images(toy, "test", "dim", images, Card(model="m"), ids, allow_missing=True)
+        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids)
+    record = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, allow_missing=True
+    )
     holes = record.scores[record.scores.value.isna()]
     reasons = holes.groupby("key").reason.first().to_dict()
     assert set(reasons) == {"p0_0", "p1_1", "p2_2"}
@@ -208,7 +222,12 @@ def test_a_face_without_landmarks_is_unscored_not_zero(toy: ReferenceSet, tmp_pa
     blind = tuple(replace(t, landmarks=()) if t.key == "p0_0" else t for t in toy.targets)
     images = submission(toy, tmp_path / "sub")
     record = score_images(
-        ReferenceSet(toy.root, toy.info, blind), "test", "dim", images, Card(model="m"), PIXEL_IDS
+        ReferenceSet(toy.root, toy.info, blind),
+        "test",
+        "dim",
+        submission=images,
+        card=Card(model="m"),
+        protocols=PIXEL_IDS,
     )
     holes = record.scores[record.scores.value.isna()].set_index(["protocol", "key"]).reason
     assert "landmarks" in holes["colour-shift/face-lab-v1", "p0_0"]
@@ -224,7 +243,10 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 3)
     images = submission(toy, tmp_path / "sub")
     ids = (*PIXEL_IDS, *vector_metrics)
-    whole = as_bytes(score_images(toy, "test", "dim", images, Card(model="m"), ids), tmp_path / "whole")
+    whole = as_bytes(
+        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids),
+        tmp_path / "whole",
+    )
     done, real = [], harness.score_chunk
 
     def failing(*arguments):
@@ -235,22 +257,42 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
 
     monkeypatch.setattr(score, "score_chunk", failing)
     with pytest.raises(KeyboardInterrupt):
-        score_images(toy, "test", "dim", images, Card(model="m"), ids, work=tmp_path / "work")
+        score_images(
+            toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, work=tmp_path / "work"
+        )
     kept = sorted((tmp_path / "work").iterdir())
     assert kept
     kept[0].write_bytes(kept[0].read_bytes()[:100])
     counted = []
     monkeypatch.setattr(score, "score_chunk", lambda *a: (counted.append(1), real(*a))[1])
-    resumed = score_images(toy, "test", "dim", images, Card(model="m"), ids, work=tmp_path / "work")
+    resumed = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, work=tmp_path / "work"
+    )
     assert len(counted) == 4, "five chunks: one is kept, one was damaged, three were not reached"
     assert as_bytes(resumed, tmp_path / "resumed") == whole
 
 
 def test_a_changed_image_is_scored_anew(toy: ReferenceSet, tmp_path: Path) -> None:
     images = submission(toy, tmp_path / "sub")
-    first = score_images(toy, "test", "dim", images, Card(model="m"), ("psnr/rgb",), work=tmp_path / "work")
+    first = score_images(
+        toy,
+        "test",
+        "dim",
+        submission=images,
+        card=Card(model="m"),
+        protocols=("psnr/rgb",),
+        work=tmp_path / "work",
+    )
     write_png(images["p0_0"], read_rgb(toy.hq_path("p0_0")))
-    second = score_images(toy, "test", "dim", images, Card(model="m"), ("psnr/rgb",), work=tmp_path / "work")
+    second = score_images(
+        toy,
+        "test",
+        "dim",
+        submission=images,
+        card=Card(model="m"),
+        protocols=("psnr/rgb",),
+        work=tmp_path / "work",
+    )
     changed = first.scores.value != second.scores.value
     assert list(second.scores.key[changed]) == ["p0_0"]
     assert second.scores.value[changed].item() == pytest.approx(80.0)
@@ -261,21 +303,43 @@ def test_a_hq_image_that_changed_is_refused(toy: ReferenceSet, tmp_path: Path) -
     images = submission(toy, tmp_path / "sub")
     write_png(toy.hq_path("p3_0"), noise(999, SIDE, SIDE + 8))
     with pytest.raises(InvalidInputError, match="changed since the set was built"):
-        score_images(toy, "test", "dim", images, Card(model="m"), ("psnr/rgb",))
+        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=("psnr/rgb",))
 
 
 def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 3)
     images = submission(toy, tmp_path / "sub")
-    alone = score_images(toy, "test", "dim", images, Card(model="m"), PIXEL_IDS)
+    alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
     with pytest.raises(RefbenchError, match="name one as work"):
-        score_images(toy, "test", "dim", images, Card(model="m"), PIXEL_IDS, shard=Shard(0, 2))
+        score_images(
+            toy,
+            "test",
+            "dim",
+            submission=images,
+            card=Card(model="m"),
+            protocols=PIXEL_IDS,
+            shard=Shard(0, 2),
+        )
     with pytest.raises(RefbenchError, match="vanished"):
         score_images(
-            toy, "test", "dim", images, Card(model="m"), PIXEL_IDS, work=tmp_path / "w", shard=Shard(0, 2)
+            toy,
+            "test",
+            "dim",
+            submission=images,
+            card=Card(model="m"),
+            protocols=PIXEL_IDS,
+            work=tmp_path / "w",
+            shard=Shard(0, 2),
         )
     second = score_images(
-        toy, "test", "dim", images, Card(model="m"), PIXEL_IDS, work=tmp_path / "w", shard=Shard(1, 2)
+        toy,
+        "test",
+        "dim",
+        submission=images,
+        card=Card(model="m"),
+        protocols=PIXEL_IDS,
+        work=tmp_path / "w",
+        shard=Shard(1, 2),
     )
     assert as_bytes(second, tmp_path / "2") == as_bytes(alone, tmp_path / "1")
 
@@ -283,7 +347,7 @@ def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path
 @pytest.mark.slow
 def test_two_processes_under_torchrun(toy: ReferenceSet, tmp_path: Path) -> None:
     images = submission(toy, tmp_path / "sub")
-    alone = score_images(toy, "test", "dim", images, Card(model="m"), PIXEL_IDS)
+    alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
     script = tmp_path / "together.py"
     script.write_text(
         "import sys\n"
@@ -327,7 +391,9 @@ def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pyte
     )
     monkeypatch.setitem(catalogue.METRICS, "toy/fast", fast)
     ids = ("psnr/rgb", "toy/fast")
-    record = score_images(toy, "test", "dim", images, Card(model="m"), ids, precision="bfloat16")
+    record = score_images(
+        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, precision="bfloat16"
+    )
     assert record.info.benchmark.protocols == ("psnr/rgb", "toy/fast+bf16")
     assert set(record.scores.protocol) == {"psnr/rgb", "toy/fast+bf16"}
     assert not catalogue.protocol_of("lpips/vgg-v0.1+bf16").higher_is_better
@@ -359,7 +425,7 @@ def test_wrong_questions_are_answered(toy: ReferenceSet, tmp_path: Path, change:
 def test_absent_weights_are_named_with_the_command(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path / "none"))
     with pytest.raises(RefbenchError) as caught:
-        score_images(toy, "test", "dim", submission(toy, tmp_path / "sub"), Card(model="m"))
+        score_images(toy, "test", "dim", submission=submission(toy, tmp_path / "sub"), card=Card(model="m"))
     assert "refbench weights fetch dlib-resnet dlib-resnet-manifest lpips-alexnet mobilefacenet" in str(
         caught.value
     )
@@ -383,7 +449,12 @@ def test_modes_of_references_are_other_sets(toy: ReferenceSet) -> None:
 
 def test_the_record_holds_no_clock(toy: ReferenceSet, tmp_path: Path) -> None:
     record = score_images(
-        toy, "test", "dim", submission(toy, tmp_path / "sub"), Card(model="m"), ("psnr/rgb",)
+        toy,
+        "test",
+        "dim",
+        submission=submission(toy, tmp_path / "sub"),
+        card=Card(model="m"),
+        protocols=("psnr/rgb",),
     )
     said = json.dumps(record.info.provenance)
     assert "package torch" in said

@@ -175,7 +175,7 @@ def test_our_own_files_carry_their_configuration(released: dict[str, Tensor], tm
     assert again.config == TINY
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
-    save_weights(model, model.config, tmp_path / "half.safetensors", torch.float16)
+    save_weights(model, model.config, tmp_path / "half.safetensors", dtype=torch.float16)
     half = load_refldm(tmp_path / "half.safetensors")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
     assert next(half.parameters()).dtype == torch.float32

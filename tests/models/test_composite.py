@@ -98,11 +98,11 @@ def test_guidance_is_the_published_sum(model: CompositeContext) -> None:
     contexts = torch.stack([model.context_of(drawn(2, 3, SIZE, SIZE, seed=s)) for s in (4, 5, 6)], 1)
     none = model.no_context(2)
     for image_scale, context_scale in ((1.2, 1.2), (1.5, 1.2), (1.0, 1.0), (1.0, 0.0), (0.0, 2.0)):
-        wanted = (1 - image_scale) * model.eps(x_t, t, torch.zeros_like(lq), none)
-        wanted = wanted + (image_scale - context_scale) * model.eps(x_t, t, lq, none)
+        wanted = (1 - image_scale) * model.eps(x_t, t, torch.zeros_like(lq), context=none)
+        wanted = wanted + (image_scale - context_scale) * model.eps(x_t, t, lq, context=none)
         for n in range(3):
-            wanted = wanted + context_scale / 3 * model.eps(x_t, t, lq, contexts[:, n])
-        got = model.guided_eps(lq, contexts, image_scale, context_scale)(x_t, t)
+            wanted = wanted + context_scale / 3 * model.eps(x_t, t, lq, context=contexts[:, n])
+        got = model.guided_eps(lq, contexts, image_scale, context_scale=context_scale)(x_t, t)
         assert torch.allclose(got, wanted, atol=1e-5), (image_scale, context_scale)
 
 
@@ -130,7 +130,7 @@ def test_passes_that_vanish_are_skipped(
     whole = model.unet.forward
     monkeypatch.setattr(model.unet, "forward", lambda x, *a, **k: sizes.append(len(x)) or whole(x, *a, **k))
     contexts = torch.rand(2, references, TINY.context.tokens, TINY.context.channels)
-    denoise = model.guided_eps(drawn(2, 4, 8, 8), contexts, image_scale, context_scale)
+    denoise = model.guided_eps(drawn(2, 4, 8, 8), contexts, image_scale, context_scale=context_scale)
     denoise(drawn(2, 4, 8, 8), torch.tensor([5, 5]))
     assert sizes == [2 * passes]
 
@@ -243,7 +243,7 @@ def test_gradients_reach_every_part_that_is_trained() -> None:
     randomised(network)
     network.requires_grad_(True)
     context = network.context_of(drawn(2, 3, SIZE, SIZE))
-    eps = network.eps(drawn(2, 4, 8, 8), torch.tensor([5, 900]), drawn(2, 4, 8, 8), context)
+    eps = network.eps(drawn(2, 4, 8, 8), torch.tensor([5, 900]), drawn(2, 4, 8, 8), context=context)
     eps.square().mean().backward()
     untouched = [
         name

@@ -98,11 +98,11 @@ def test_noise_with_null_and_without_references(cases: list[Case]) -> None:
         cache = case.model.cache_references(latents)
         null = case.model.cache_null(tuple(latents.shape[-2:]), latents.shape[1])
         zeros = case.model.cache_references(torch.zeros_like(latents))
-        assert case.differs("eps_with_refs", case.model.eps(*given, cache)) < SINGLE_PASS, case.name
-        assert case.differs("eps_null_refs", case.model.eps(*given, null)) < SINGLE_PASS, case.name
-        assert case.differs("eps_null_refs", case.model.eps(*given, zeros)) < SINGLE_PASS, case.name
+        assert case.differs("eps_with_refs", case.model.eps(*given, memory=cache)) < SINGLE_PASS, case.name
+        assert case.differs("eps_null_refs", case.model.eps(*given, memory=null)) < SINGLE_PASS, case.name
+        assert case.differs("eps_null_refs", case.model.eps(*given, memory=zeros)) < SINGLE_PASS, case.name
         assert case.differs("eps_no_attention_to_refs", case.model.eps(*given)) < SINGLE_PASS, case.name
-        assert case.differs("eps_null_refs", case.model.eps(*given, cache)) > 0.01, case.name
+        assert case.differs("eps_null_refs", case.model.eps(*given, memory=cache)) > 0.01, case.name
 
 
 @torch.inference_mode()
@@ -114,8 +114,8 @@ def test_sampling(cases: list[Case]) -> None:
         latents = reference_latents(case)
         cache = case.model.cache_references(latents)
         null = case.model.cache_null(tuple(latents.shape[-2:]), latents.shape[1])
-        eps = case.model.guided_eps(case.vectors["lq_latent"], cache, null, settings["guidance_scale"])
-        restored = ddim(eps, case.vectors["x_T"], case.model.schedule, steps)
+        eps = case.model.guided_eps(case.vectors["lq_latent"], cache, null, scale=settings["guidance_scale"])
+        restored = ddim(eps, case.vectors["x_T"], case.model.schedule, timesteps=steps)
         assert case.differs("ddim_latent", restored) < SAMPLED, case.name
         assert case.differs("ddim_image", case.model.autoencoder.decode(restored)) < SAMPLED, case.name
 

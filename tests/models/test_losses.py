@@ -49,26 +49,28 @@ def test_values_by_hand() -> None:
 def test_hard_example_loss_lies_between_its_parts(share: float) -> None:
     restored, hq, reference = (unit(4, 16, seed=seed) for seed in range(3))
     parts = torch.stack([identity_loss(restored, hq), identity_loss(restored, reference)])
-    mixed = hard_example_identity_loss(restored, hq, reference, share)
+    mixed = hard_example_identity_loss(restored, hq, reference, share=share)
     assert (mixed <= parts.amax(0) + 1e-9).all()
     assert (mixed >= parts.amin(0) - 1e-9).all()
 
 
 def test_hard_example_loss_at_its_ends() -> None:
     restored, hq, reference = (unit(4, 16, seed=seed) for seed in range(3))
-    assert torch.equal(hard_example_identity_loss(restored, hq, reference, 0), identity_loss(restored, hq))
     assert torch.equal(
-        hard_example_identity_loss(restored, hq, reference, 1), identity_loss(restored, reference)
+        hard_example_identity_loss(restored, hq, reference, share=0), identity_loss(restored, hq)
+    )
+    assert torch.equal(
+        hard_example_identity_loss(restored, hq, reference, share=1), identity_loss(restored, reference)
     )
     with pytest.raises(RefbenchError, match="0 to 1"):
-        hard_example_identity_loss(restored, hq, reference, 1.5)
+        hard_example_identity_loss(restored, hq, reference, share=1.5)
 
 
 def test_hard_example_loss_still_teaches_at_the_hq_image() -> None:
     hq, reference = unit(1, 16, seed=1), unit(1, 16, seed=2)
     restored = hq.clone().requires_grad_()
     (plain,) = torch.autograd.grad(identity_loss(F.normalize(restored, dim=-1), hq).sum(), restored)
-    mixed = hard_example_identity_loss(F.normalize(restored, dim=-1), hq, reference, 0.5)
+    mixed = hard_example_identity_loss(F.normalize(restored, dim=-1), hq, reference, share=0.5)
     (hard,) = torch.autograd.grad(mixed.sum(), restored)
     assert float(plain.norm()) < 1e-6
     assert float(hard.norm()) > 0.1
@@ -94,7 +96,7 @@ def test_scale_of_the_identity_loss_over_time() -> None:
         lambda x: reconstruction_loss(x, torch.ones_like(x)),
         lambda x: identity_loss(F.normalize(x.flatten(1), dim=-1), unit(2, 12, seed=4)),
         lambda x: hard_example_identity_loss(
-            F.normalize(x.flatten(1), dim=-1), unit(2, 12, seed=4), unit(2, 12, seed=5), 0.3
+            F.normalize(x.flatten(1), dim=-1), unit(2, 12, seed=4), unit(2, 12, seed=5), share=0.3
         ),
         lambda x: discriminator_loss(x, -x),
         lambda x: adversarial_loss(x),

@@ -80,7 +80,7 @@ def test_minis_restore_and_look_at_references(name: str, faces: dict[str, list[R
     recipe = load_recipe("refldm-severe-128")
     people = list(faces)
     hq = torch.stack([_tensor(faces[person][0]) for person in people])
-    lq = torch.stack([_tensor(degrade(faces[p][0], recipe, 0, p).pixels) for p in people])
+    lq = torch.stack([_tensor(degrade(faces[p][0], recipe, 0, key=p).pixels) for p in people])
     references = [_tensor(faces[person][1])[None] for person in people]
 
     def restored(preset: str | None, given: list[Tensor]) -> Tensor:

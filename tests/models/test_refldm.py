@@ -126,9 +126,9 @@ def test_order_of_separate_references_does_not_matter(model: RefLdm) -> None:
         model.cache_references(model.encode_references(references[:, order]))
         for order in ([0, 1, 2], [2, 0, 1])
     ]
-    first, second = (model.eps(x_t, t, lq, cache) for cache in caches)
+    first, second = (model.eps(x_t, t, lq, memory=cache) for cache in caches)
     assert torch.allclose(first, second, atol=1e-5)
-    assert not torch.allclose(first, model.eps(x_t, t, lq, OwnTokens()), atol=1e-2)
+    assert not torch.allclose(first, model.eps(x_t, t, lq, memory=OwnTokens()), atol=1e-2)
 
 
 @torch.inference_mode()
@@ -163,9 +163,13 @@ def test_equal_references_weigh_like_one_counted_often(model: RefLdm) -> None:
     x_t, lq, t = drawn(1, 4, 8, 8, seed=2), drawn(1, 4, 8, 8, seed=3), torch.tensor([400])
     copies = model.cache_references(latents.expand(1, 4, -1, -1, -1))
     counted = model.cache_references(latents).times(2).times(2)
-    assert torch.allclose(model.eps(x_t, t, lq, copies), model.eps(x_t, t, lq, counted), atol=1e-5)
+    assert torch.allclose(
+        model.eps(x_t, t, lq, memory=copies), model.eps(x_t, t, lq, memory=counted), atol=1e-5
+    )
     assert not torch.allclose(
-        model.eps(x_t, t, lq, copies), model.eps(x_t, t, lq, model.cache_references(latents)), atol=1e-3
+        model.eps(x_t, t, lq, memory=copies),
+        model.eps(x_t, t, lq, memory=model.cache_references(latents)),
+        atol=1e-3,
     )
     with pytest.raises(ValueError, match="count several times"):
         CacheKV.join([counted, counted])
@@ -176,9 +180,9 @@ def test_guidance_in_one_pass_equals_two_passes(model: RefLdm) -> None:
     x_t, lq, t = drawn(2, 4, 8, 8, seed=2), drawn(2, 4, 8, 8, seed=3), torch.tensor([400, 900])
     cache = model.cache_references(drawn(2, 2, 4, 8, 8))
     null = model.cache_null((8, 8), 2)
-    with_references, without = model.eps(x_t, t, lq, cache), model.eps(x_t, t, lq, null)
+    with_references, without = model.eps(x_t, t, lq, memory=cache), model.eps(x_t, t, lq, memory=null)
     for scale in (0.0, 1.0, 1.5):
-        guided = model.guided_eps(lq, cache, null, scale)(x_t, t)
+        guided = model.guided_eps(lq, cache, null, scale=scale)(x_t, t)
         assert torch.allclose(guided, without + scale * (with_references - without), atol=1e-4)
 
 
@@ -211,7 +215,7 @@ def test_ddim_with_the_true_noise_arrives() -> None:
     t = torch.tensor([999, 999])
     start = schedule.add_noise(x0, noise, t)
     assert torch.allclose(schedule.predict_x0(start, noise, t), x0, atol=1e-4)
-    end = ddim(lambda x_t, now: noise, start, schedule, spaced_timesteps(10, "uniform_trailing"))
+    end = ddim(lambda x_t, now: noise, start, schedule, timesteps=spaced_timesteps(10, "uniform_trailing"))
     assert torch.allclose(end, schedule.add_noise(x0, noise, torch.tensor([0, 0])), atol=1e-4)
 
 
@@ -314,7 +318,9 @@ def test_tiles_of_a_local_decoder_join_without_seams(
     def decode(given: Tensor) -> Tensor:
         return nn.functional.interpolate(given, scale_factor=4)
 
-    assert torch.allclose(decode_in_tiles(decode, latents, tile, 4, overlap), decode(latents), atol=1e-5)
+    assert torch.allclose(
+        decode_in_tiles(decode, latents, tile, factor=4, overlap=overlap), decode(latents), atol=1e-5
+    )
 
 
 def test_decoding_in_tiles_is_near_the_whole(model: RefLdm) -> None:
@@ -323,7 +329,7 @@ def test_decoding_in_tiles_is_near_the_whole(model: RefLdm) -> None:
     tiled = run(restorer(model, decoder_tile=12), lq, references, [1])
     assert 0 < float((whole - tiled).abs().mean()) < 0.3 * float(whole.std())
     with pytest.raises(ValueError, match="larger than the overlap"):
-        decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), 8, 4)
+        decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), 8, factor=4)
 
 
 def test_lower_precisions_are_near_and_leave_the_model_alone(model: RefLdm) -> None:
@@ -350,7 +356,7 @@ def test_attention_by_blocks_is_attention(biased: bool) -> None:
     q, k, v = drawn(2, 3, 300, 8), drawn(2, 3, 7, 8, seed=2), drawn(2, 3, 7, 8, seed=3)
     bias = drawn(1, 1, 1, 7, seed=4) if biased else None
     wanted = nn.functional.scaled_dot_product_attention(q, k, v, bias)
-    assert torch.allclose(by_blocks(q, k, v, bias), wanted, atol=1e-5)
+    assert torch.allclose(by_blocks(q, k, v, bias=bias), wanted, atol=1e-5)
 
 
 def test_settings_change_a_preset() -> None:

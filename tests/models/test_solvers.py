@@ -29,8 +29,8 @@ def test_second_order_is_nearer_than_first(steps: int) -> None:
     chosen = spaced_timesteps(steps, "uniform_trailing")
     start = torch.linspace(-2, 2, 9)[:, None]
     end = start * deviation(0) / deviation(chosen[-1])
-    first = (ddim(exact_noise, start, SCHEDULE, chosen) - end).abs().max()
-    second = (dpm_solver(exact_noise, start, SCHEDULE, chosen) - end).abs().max()
+    first = (ddim(exact_noise, start, SCHEDULE, timesteps=chosen) - end).abs().max()
+    second = (dpm_solver(exact_noise, start, SCHEDULE, timesteps=chosen) - end).abs().max()
     assert second < 0.6 * first
 
 
@@ -39,11 +39,11 @@ def test_both_arrive_with_many_steps() -> None:
     start = torch.linspace(-2, 2, 9)[:, None]
     end = start * deviation(0) / deviation(chosen[-1])
     for solve in (ddim, dpm_solver):
-        assert torch.allclose(solve(exact_noise, start, SCHEDULE, chosen), end, atol=0.02)
+        assert torch.allclose(solve(exact_noise, start, SCHEDULE, timesteps=chosen), end, atol=0.02)
 
 
 def test_one_step_of_either_is_the_same() -> None:
     start = torch.linspace(-2, 2, 9)[:, None]
     for t in (999, 300):
-        first, second = (solve(exact_noise, start, SCHEDULE, [t]) for solve in (ddim, dpm_solver))
+        first, second = (solve(exact_noise, start, SCHEDULE, timesteps=[t]) for solve in (ddim, dpm_solver))
         assert torch.allclose(first, second, atol=1e-5)

@@ -164,7 +164,7 @@ def read_log(out: Path, name: str) -> list[float]:
 
 def test_autoencoder_learns_eight_images(autoencoder: Path, people: Path) -> None:
     model = load_autoencoder(autoencoder)
-    batch = Batches(make_config(settings(people, "autoencoder", steps=1)).data, 8, SIZE, 0).first(8)
+    batch = Batches(make_config(settings(people, "autoencoder", steps=1)).data, 8, SIZE, seed=0).first(8)
     with torch.inference_mode():
         restored = (model.decode(model.encode(batch.hq * 2 - 1)) + 1) / 2
     assert float((restored - batch.hq).abs().mean()) < 0.08
@@ -390,7 +390,7 @@ def test_batches_depend_on_seed_and_step_alone(people: Path) -> None:
         assert torch.rand(3, generator=left.generators[0]).equal(torch.rand(3, generator=right.generators[0]))
     assert batches(0, 0, seed=2)[0].keys != whole[0].keys
     assert not torch.equal(whole[0].lq[:1], whole[2].lq[:1])
-    halves = [Batches(data, 1, SIZE, 1, Workers(rank, 3)).since(0) for rank in range(3)]
+    halves = [Batches(data, 1, SIZE, seed=1, workers=Workers(rank, 3)).since(0) for rank in range(3)]
     assert [next(half).keys[0] for half in halves] == list(whole[0].keys)
 
 
@@ -403,7 +403,7 @@ def test_references_are_augmented_as_the_settings_say(people: Path) -> None:
     data = make_config(settings(people, "autoencoder", steps=1)).data
     left = data.model_copy(update={"augmentation": STILL, "own_share": 1.0})
     for given, same in ((left, True), (left.model_copy(update={"augmentation": Augmentation()}), False)):
-        batch = next(Batches(given, 3, SIZE, 1).since(0))
+        batch = next(Batches(given, 3, SIZE, seed=1).since(0))
         assert torch.equal(batch.references[:, 0], batch.hq) == same
 
 
@@ -478,8 +478,8 @@ def test_recogniser_learns_and_serves_by_its_file(people: Path, tmp_path: Path) 
 def test_margin_makes_the_right_angle_wider() -> None:
     vectors = torch.nn.functional.normalize(torch.randn(5, 8, dtype=torch.float64), dim=1)
     centres, who = torch.randn(3, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
-    plain = angular_margin_logits(vectors, centres, who, 0.0, 1.0)
-    wide = angular_margin_logits(vectors, centres, who, 0.3, 2.0) / 2
+    plain = angular_margin_logits(vectors, centres, who, margin=0.0, scale=1.0)
+    wide = angular_margin_logits(vectors, centres, who, margin=0.3, scale=2.0) / 2
     right = torch.nn.functional.one_hot(who, 3).bool()
     assert torch.allclose(wide[~right], plain[~right])
     assert torch.allclose(wide[right].acos(), (plain[right].acos() + 0.3).clamp(max=torch.pi))
@@ -513,7 +513,7 @@ def test_validation_is_logged_and_taken_up(tmp_path: Path, need_weights: Callabl
     loss = settings(people, "refldm", steps=1, autoencoder="a", validation={"every": 1})
     loss["identity"] = {"weight": 0.1, "recogniser": "dlib-resnet"}
     with pytest.raises(RefbenchError, match="is the one in the loss"):
-        Validation(make_config(loss), 24, True, "cpu")  # type: ignore[arg-type]
+        Validation(make_config(loss), 24, True, device="cpu")  # type: ignore[arg-type]
 
 
 def test_validation_never_gives_the_target_as_its_reference(
@@ -524,7 +524,7 @@ def test_validation_never_gives_the_target_as_its_reference(
     given["data"] |= {"own_share": 1.0, "augmentation": STILL.model_dump()}
     run = make_config(given)
     assert run.kind == "refldm"
-    batch = Validation(run, SIZE, True, "cpu").batch
+    batch = Validation(run, SIZE, True, device="cpu").batch
     assert not any(torch.equal(own[0], hq) for own, hq in zip(batch.references, batch.hq, strict=True))
 
 
@@ -582,14 +582,14 @@ def test_minis_are_packed_without_what_they_share(people: Path, tmp_path: Path) 
         direct = (wanted.decode(wanted.encode(small * 2 - 1)) / 2 + 0.5).clamp(0, 1)
     assert torch.allclose(back.restore(small, [], []), direct, atol=0.02)
     other = Autoencoder(LIGHT)
-    save_weights(other, LIGHT, folder / "autoencoder.safetensors", torch.float16)
+    save_weights(other, LIGHT, folder / "autoencoder.safetensors", dtype=torch.float16)
     with pytest.raises(RefbenchError, match="another autoencoder"):
         minis.pack(tmp_path / "ldm", None, folder)
 
 
 def test_first_images_do_not_depend_on_what_was_read(people: Path) -> None:
     data = make_config(settings(people, "ldm", steps=1, autoencoder="a")).data
-    batches = Batches(data, 2, 24, 0)
+    batches = Batches(data, 2, 24, seed=0)
     before = batches.first(3)
     next(batches.since(5))
     after = batches.first(3)

@@ -117,7 +117,7 @@ def test_membrane_of_a_constant_is_that_constant_and_of_a_slope_stays_within_it(
 def test_clone_takes_the_photo_s_tone_and_leaves_what_is_outside() -> None:
     photo, outline = ramp(), closed_curve(circle((45, 60), 25))
     darker = photo * 0.6
-    whole = clone(darker, photo, outline, 2.0)
+    whole = clone(darker, photo, outline, feather=2.0)
     outside = inside(outline, SIZE, 2.0) < 1e-4
     assert np.allclose(whole[outside], photo[outside], atol=1e-4)
     assert np.abs(whole[60, 45] - photo[60, 45]).max() < 0.02 < np.abs(darker[60, 45] - photo[60, 45]).max()
@@ -128,7 +128,7 @@ def test_clone_forgives_a_single_hair_across_the_seam() -> None:
     hairy = photo.copy()
     hairy[60:62, 60:90] = 0.0
     centre = (slice(50, 70), slice(35, 55))
-    plain, forgiven = (clone(photo * 0.8, each, outline, 1.0)[centre] for each in (photo, hairy))
+    plain, forgiven = (clone(photo * 0.8, each, outline, feather=1.0)[centre] for each in (photo, hairy))
     assert np.abs(plain - forgiven).max() < 0.02
 
 
@@ -148,7 +148,7 @@ def test_a_turn_moves_the_nose_most_and_nothing_where_there_is_no_depth() -> Non
     assert shift[68, 45, 0] > shift[60, 25, 0] > 0
     assert np.abs(shift[..., 1]).max() == 0
     assert np.abs(shift[:, 0]).max() < 1e-3
-    assert np.array_equal(turned(places, solid, 0.0, 0.0), places)
+    assert np.array_equal(turned(places, solid, 0.0, pitch=0.0), places)
 
 
 def test_light_from_the_right_brightens_the_right_and_none_changes_nothing() -> None:
@@ -183,7 +183,9 @@ def test_kernels_give_the_same_bytes_twice() -> None:
     here, there = rng.uniform(0, 90, (15, 2)), rng.uniform(0, 90, (15, 2))
     image, outline = rng.random((*SIZE, 3), np.float32), closed_curve(circle((45, 60), 28))
     first, second = (
-        encode(np.clip(clone(look_up(image, thin_plate(here, there, SIZE)), image, outline, 2.0), 0, 1))
+        encode(
+            np.clip(clone(look_up(image, thin_plate(here, there, SIZE)), image, outline, feather=2.0), 0, 1)
+        )
         for _ in "12"
     )
     assert first == second

@@ -136,13 +136,13 @@ def test_ctrl_c_keeps_what_has_come(web: Any, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(downloads, "CHUNK", 1000)
     real, seen = downloads._pour, []
 
-    def interrupted(response: Any, partial: Path, have: int, advance: Any) -> int:
+    def interrupted(response: Any, partial: Path, have: int, *, advance: Any) -> int:
         def stop_at_the_third(count: int) -> None:
             seen.append(count)
             if len(seen) == 4:
                 raise KeyboardInterrupt
 
-        return real(response, partial, have, stop_at_the_third)
+        return real(response, partial, have, advance=stop_at_the_third)
 
     monkeypatch.setattr(downloads, "_pour", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -35,7 +35,7 @@ def inside(outline: Floats, size: tuple[int, int], feather: float) -> Mask:
     return blur(mask, feather)
 
 
-def around(points: Floats, size: tuple[int, int], margin: int, feather: float) -> Mask:
+def around(points: Floats, size: tuple[int, int], margin: int, *, feather: float) -> Mask:
     """The convex hull of ``points`` grown by ``margin`` pixels, with a soft edge; see `inside`."""
     hull = cv2.convexHull(points.astype(np.float32))
     mask = np.zeros(size, np.float32)
@@ -72,7 +72,7 @@ def membrane(values: Floats, outline: Floats, size: tuple[int, int]) -> Image:
     return magnify(spread.astype(np.float32), size)
 
 
-def clone(face: Image, photo: Image, outline: Floats, feather: float) -> Image:
+def clone(face: Image, photo: Image, outline: Floats, *, feather: float) -> Image:
     """Set the part of ``face`` within ``outline`` into ``photo``, its colours bent to meet at the seam.
 
     The difference of the two on the outline, cleared of single hairs by a median, is spread over the face.

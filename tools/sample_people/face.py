@@ -63,13 +63,13 @@ def composite(london: London, role: Role, smile: float) -> tuple[Image, Floats]:
         other = _mean(layers(SMILING if sharp == NEUTRAL else NEUTRAL))
         share = np.float32(max(smile, 1.0 - smile))
         colours = share * colours + (1 - share) * other
-    eyes = around(np.vstack([shape[BROWS], shape[LEFT_EYE], shape[RIGHT_EYE]]), SIZE, 14, 8.0)
-    lips = around(shape[LIPS], SIZE, 14, 8.0) * (1.0 - eyes)
+    eyes = around(np.vstack([shape[BROWS], shape[LEFT_EYE], shape[RIGHT_EYE]]), SIZE, 14, feather=8.0)
+    lips = around(shape[LIPS], SIZE, 14, feather=8.0) * (1.0 - eyes)
     detail = mix([layer - blur(layer, DETAIL_SIGMA) for layer in crisp], [eyes, 1.0 - eyes - lips, lips])
-    gaze = around(shape[LEFT_EYE], SIZE, 2, 2.0) + around(shape[RIGHT_EYE], SIZE, 2, 2.0)
-    teeth = around(shape[TEETH], SIZE, 1, 2.0)
+    gaze = around(shape[LEFT_EYE], SIZE, 2, feather=2.0) + around(shape[RIGHT_EYE], SIZE, 2, feather=2.0)
+    teeth = around(shape[TEETH], SIZE, 1, feather=2.0)
     face = mix([blur(colours, DETAIL_SIGMA) + detail, crisp[0], crisp[2]], [1.0 - gaze - teeth, gaze, teeth])
-    return clone(face, photo, outline, SEAM_FEATHER), shape
+    return clone(face, photo, outline, feather=SEAM_FEATHER), shape
 
 
 def _mean(images: list[Image]) -> Image:

@@ -89,7 +89,7 @@ class Head:
         return right / norm, down / norm, 1.0 / norm
 
 
-def turned(places: Map, solid: Depth, yaw: float, pitch: float) -> Map:
+def turned(places: Map, solid: Depth, yaw: float, *, pitch: float) -> Map:
     """Where to look up ``places`` so that the head ``solid`` is turned by ``yaw`` and ``pitch`` degrees.
 
     A point of depth z is seen moved by z sin(angle), to the right and up for positive angles; the inverse

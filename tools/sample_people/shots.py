@@ -89,6 +89,6 @@ def photograph(london: London, role: Role, shot: Shot) -> Image:
     image, shape = composite(london, role, shot.smile)
     head = Head.under(shape, (image.shape[0], image.shape[1]))
     lit = relight(image, head, shot.light)
-    places = turned(view(shot, 2 * PHOTO), head.depth(), shot.yaw, shot.pitch)
+    places = turned(view(shot, 2 * PHOTO), head.depth(), shot.yaw, pitch=shot.pitch)
     large = look_up(lit, places, cv2.INTER_CUBIC)
     return np.clip(cv2.resize(large, (PHOTO, PHOTO), interpolation=cv2.INTER_AREA), 0.0, 1.0)

@@ -28,7 +28,12 @@ def main(given: Path, output: Path) -> int:
             return 1
         found = checked.submission
         record = score_images(
-            chosen, settings["split"], settings["recipe"], found.images, found.card, settings["protocols"]
+            chosen,
+            settings["split"],
+            settings["recipe"],
+            submission=found.images,
+            card=found.card,
+            protocols=settings["protocols"],
         )
     except RefbenchError as error:
         print(error, file=sys.stderr)

@@ -78,7 +78,9 @@ class AutoencoderTask(Task):
 
     def validation(self) -> Callable[[], dict[str, float]]:
         """See `Task.validation`."""
-        return partial(Validation(self.run, self.image_size, False, str(self.device)).scores, self.restored)
+        return partial(
+            Validation(self.run, self.image_size, False, device=str(self.device)).scores, self.restored
+        )
 
     def exported(self, batch: Batch) -> nn.Module:
         """Without codebook, latents of mean 0 and deviation 1 in each channel."""

@@ -54,7 +54,7 @@ class DiffusionTask(Task):
             self.embed = aligned_embedder(load_recogniser(run.identity.recogniser, str(device)))
 
     @abstractmethod
-    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, batch: Batch, kept: Tensor) -> Tensor:
+    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
         """The predicted noise; ``kept`` (B,) is 0 where the references are left out."""
 
     @abstractmethod
@@ -72,12 +72,14 @@ class DiffusionTask(Task):
             hq, lq = self._hq_latents(batch.hq), model.encode(batch.lq).float()
         noise = torch.stack([torch.randn(hq.shape[1:], generator=g) for g in batch.generators]).to(hq)
         x_t = model.schedule.add_noise(hq, noise, t)
-        predicted = self.predict(x_t, t, lq * lq_kept.view(-1, 1, 1, 1), batch, references_kept).float()
+        predicted = self.predict(
+            x_t, t, lq * lq_kept.view(-1, 1, 1, 1), batch=batch, kept=references_kept
+        ).float()
         signal = model.schedule.scales(t, hq)[0] if model.schedule.prediction == "velocity" else 1.0
         denoising = noise_loss(predicted / signal, noise / signal, run.noise).mean()
         if self.embed is None:
             return Losses(denoising, {"loss": denoising})
-        identity = self._identity_loss(self.embed, batch, hq, x_t, predicted, t)
+        identity = self._identity_loss(self.embed, batch, hq, x_t=x_t, predicted=predicted, t=t)
         total = denoising + run.identity.weight * identity
         return Losses(total, {"loss": total, "noise": denoising, "identity": identity})
 
@@ -95,7 +97,7 @@ class DiffusionTask(Task):
         """See `Task.validation`."""
         place = str(self.device)
         return partial(
-            Validation(self.run, self.image_size, self.needs_references, place).scores, self.restored
+            Validation(self.run, self.image_size, self.needs_references, device=place).scores, self.restored
         )
 
     def _hq_latents(self, images: Tensor) -> Tensor:
@@ -107,7 +109,7 @@ class DiffusionTask(Task):
         return torch.stack([encoded(one) for one in images])
 
     def _identity_loss(
-        self, embed: Embedder, batch: Batch, hq: Tensor, x_t: Tensor, predicted: Tensor, t: Tensor
+        self, embed: Embedder, batch: Batch, hq: Tensor, *, x_t: Tensor, predicted: Tensor, t: Tensor
     ) -> Tensor:
         """The scaled identity loss of one-step estimates, over the first images of the batch."""
         wanted, model = self.run.identity, self.model
@@ -118,7 +120,7 @@ class DiffusionTask(Task):
             target = embed(batch.hq[some] if wanted.target == "hq" else model.decode(hq[some]).float())
             share = wanted.reference_share
             reference = embed(batch.references[some, 0]) if share else target
-        loss = hard_example_identity_loss(restored, target, reference, share)
+        loss = hard_example_identity_loss(restored, target, reference, share=share)
         return (loss * identity_scale(model.schedule.alphas_cumprod, t[some], wanted.scale)).mean()
 
 
@@ -131,20 +133,20 @@ class RefLdmTask(DiffusionTask):
         self.refldm = RefLdm(run.model.model_copy(update={"reference_mechanism": mechanism}))
         super().__init__(run, self.refldm, device)
 
-    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, batch: Batch, kept: Tensor) -> Tensor:
+    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
         """See `DiffusionTask.predict`: references that are left out become null references."""
         if not self.needs_references:
             return self.refldm.eps(x_t, t, lq)
         with torch.no_grad():
             latents = self.refldm.encode_references(batch.references).float()
         cache = self.refldm.cache_references(latents * kept.view(-1, 1, 1, 1, 1))
-        return self.refldm.eps(x_t, t, lq, cache)
+        return self.refldm.eps(x_t, t, lq, memory=cache)
 
     def restorer(self) -> RefLdmRestorer:
         """See `DiffusionTask.restorer`."""
         references = 5 if self.needs_references else 0
         sampling = RefLdmSampling(steps=SHEET_STEPS, references=references)
-        return RefLdmRestorer(self.refldm, sampling, CARD, str(self.device))
+        return RefLdmRestorer(self.refldm, sampling, CARD, device=str(self.device))
 
 
 class CompositeTask(DiffusionTask):
@@ -156,15 +158,15 @@ class CompositeTask(DiffusionTask):
         self.composite = CompositeContext(run.model, load_towers(run.model.context, str(device)))
         super().__init__(run, self.composite, device)
 
-    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, batch: Batch, kept: Tensor) -> Tensor:
+    def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
         """See `DiffusionTask.predict`: a context that is left out is zeros."""
         context = self.composite.context_of(batch.references[:, 0])
-        return self.composite.eps(x_t, t, lq, context * kept.view(-1, 1, 1))
+        return self.composite.eps(x_t, t, lq, context=context * kept.view(-1, 1, 1))
 
     def restorer(self) -> CompositeContextRestorer:
         """See `DiffusionTask.restorer`."""
         sampling = CompositeSampling(steps=SHEET_STEPS)
-        return CompositeContextRestorer(self.composite, sampling, CARD, str(self.device))
+        return CompositeContextRestorer(self.composite, sampling, CARD, device=str(self.device))
 
 
 def _begin_from(path: Path, model: nn.Module) -> None:

@@ -57,7 +57,9 @@ class IdentityTask(Task):
         images = torch.where(degraded.to(batch.hq.device).view(-1, 1, 1, 1), batch.lq, batch.hq)
         people = torch.tensor([self.person[key] for key in batch.keys], device=self.device)
         vectors = self.embed(images).float()
-        logits = angular_margin_logits(vectors, self.learner.centres.float(), people, run.margin, run.scale)
+        logits = angular_margin_logits(
+            vectors, self.learner.centres.float(), people, margin=run.margin, scale=run.scale
+        )
         loss = F.cross_entropy(logits, people)
         right = (logits.argmax(1) == people).float().mean()
         return Losses(loss, {"loss": loss, "right": right})
@@ -80,7 +82,7 @@ class IdentityTask(Task):
         """Cosines of pairs of one person and of two, and how often an image's own reference is most alike."""
         wanted = self.run.validation
         data = self.run.data.model_copy(update={"split": wanted.split, "references": 1})
-        batch = Batches(data, 1, self.image_size, self.run.seed).first(wanted.images).to(self.device)
+        batch = Batches(data, 1, self.image_size, seed=self.run.seed).first(wanted.images).to(self.device)
 
         @torch.inference_mode()
         def scores() -> dict[str, float]:
