@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ...errors import RefbenchError
+from ...records.options import Options
 from .overrides import Overrides
 from .quality_filters import Gates
 
@@ -20,7 +18,7 @@ Distance = Annotated[float, Field(ge=0.0, le=2.0)]
 ELSEWHERE = {"name", "licence", "consent", "workers", "device"}
 
 
-class BuildOptions(BaseModel):
+class BuildOptions(Options):
     """Every choice of a build. All but ``workers`` and ``device`` decide which bytes come out.
 
     Attributes:
@@ -57,7 +55,7 @@ class BuildOptions(BaseModel):
         device: of the networks.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    WHAT = "build options"
 
     aligned: bool = False
     detector: str = "mtcnn"
@@ -94,46 +92,18 @@ class BuildOptions(BaseModel):
         """Whether only the largest face of a photo counts; a folder's name says who that one is."""
         return self.faces == "largest" or self.identities == "folders"
 
+    @classmethod
+    def prepare(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """The values of a file; ``overrides`` may name a YAML file of them, relative to ``folder``."""
+        if isinstance(values.get("overrides"), str):
+            return values | {"overrides": Overrides.read(folder / values["overrides"])}
+        return values
+
     def settings(self) -> dict[str, Any]:
         """What ``set.json`` keeps: every choice that decides which bytes come out."""
         return self.model_dump(mode="json", exclude=ELSEWHERE)
 
 
 def read_options(path: Path | None, given: Mapping[str, Any]) -> BuildOptions:
-    """The options of a YAML file (None for the defaults) with those ``given`` by name in their place.
-
-    Instead of ``overrides``, the file may name a YAML file of them, relative to its own folder.
-
-    Raises:
-        RefbenchError: no such file, or not a mapping of names to values; every unknown name and every
-            value that is out of its range, at once.
-    """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            loaded = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RefbenchError(f"{path} cannot be read as build options: {error}") from None
-        if not isinstance(loaded, dict):
-            raise RefbenchError(f"{path} must hold build options as NAME: VALUE lines")
-        values = loaded
-        if isinstance(values.get("overrides"), str):
-            values["overrides"] = Overrides.read(path.parent / values["overrides"])
-    try:
-        return BuildOptions.model_validate(values | dict(given))
-    except ValidationError as error:
-        faults = dict.fromkeys(
-            _told(fault["loc"], fault["type"], fault["msg"], given=fault["input"]) for fault in error.errors()
-        )
-        listed = "\n  - ".join(["build options:", *faults])
-        raise RefbenchError(f"{listed}\nthe options are: {', '.join(BuildOptions.model_fields)}") from None
-
-
-def _told(place: tuple[int | str, ...], kind: str, words: str, *, given: Any) -> str:
-    """A fault of pydantic's in our words; the branches of a union are no places."""
-    name = ".".join(str(part) for part in place if not str(part).startswith("constrained")) or "options"
-    if kind != "extra_forbidden":
-        return f"{name}: {words}; got {given!r}"
-    fields = (*BuildOptions.model_fields, *(f"gates.{gate}" for gate in Gates.model_fields))
-    close = get_close_matches(name, fields, n=1)
-    return f"{name}: no such option" + (f"; did you mean {close[0]!r}?" if close else "")
+    """`BuildOptions.read`, by its name in 0.1."""
+    return BuildOptions.read(path, given)

@@ -156,7 +156,8 @@ METRICS = (
             "share",
             bounds=(0.0, 1.0),
             definition="Share of 16-pixel patches whose best correlation with a reference within 6 pixels "
-            "is at least 0.9 and 0.1 above that of HQ's patch, among those where HQ's is textured and at most 0.9.",
+            "is at least 0.9 and 0.1 above that of HQ's patch, among those where HQ's is textured and "
+            "at most 0.9.",
         ),
         FACE_CHIP,
         copied_share,
