@@ -1,0 +1,72 @@
+"""Options of publishing: where the pictures come from, and whether the site goes to a Space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ...records.options import Options
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def _as_list(value: object) -> object:
+    """A single path stands for a list of one."""
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _hub_name(value: str) -> str:
+    if value and not HUB_NAME.fullmatch(value):
+        raise PydanticCustomError("hub_name", "a repository on the Hub is named owner/name")
+    return value
+
+
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_as_list)]
+HubName = Annotated[str, AfterValidator(_hub_name)]
+
+
+class PublishKeywords(TypedDict, total=False):
+    """The fields of `PublishOptions` as keywords of `publish`."""
+
+    reference_sets: Sequence[Path] | Path
+    submissions: Sequence[Path] | Path
+    push: str
+    private: bool
+
+
+class PublishOptions(Options):
+    """Every choice of publishing beyond the store and the folder of the site.
+
+    Attributes:
+        reference_sets: folders of the sets that the records were scored on; each brings the pictures (LQ, HQ,
+            references) of its benchmarks. Without them the site has tables alone.
+        submissions: folders or archives of restored images; each is matched to its record by the hash of its
+            images. Without them the comparison pages show no model.
+        push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site; empty
+            for none.
+        private: make that Space private if it is new.
+
+    Raises:
+        RefbenchError: an unknown option; ``push`` is not of the form ``owner/name``.
+    """
+
+    WHAT = "publish options"
+
+    reference_sets: Paths = Field(
+        default=(), description="Folder of a reference set, for the pictures; may be repeated (default: none)."
+    )
+    submissions: Paths = Field(
+        default=(),
+        description="Folder or archive of a submission, for the pictures; may be repeated (default: none).",
+    )
+    push: HubName = Field(
+        default="",
+        description="OWNER/NAME of a static Space on the Hugging Face Hub to send the site to "
+        "(default: none; the site stays on disk).",
+    )
+    private: bool = Field(default=False, description="Make that Space private if it is new (default: public).")
