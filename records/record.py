@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import RefbenchError
 from ..files import sha256_json, write_json, write_table
 from .card import Card as Card
+from .ids import VersionedId
 
 SCORE_COLUMNS = ("key", "identity", "protocol", "value", "reason")
 
@@ -42,7 +43,7 @@ class Benchmark(BaseModel):
         """A name for files and pages: set, split, recipe, mode and eight digits of the hash of it all."""
         mode = "" if self.references == "all" else f"-references-{self.references}"
         digits = sha256_json(self.model_dump(exclude_defaults=True))[:8]
-        return f"{self.name}-{self.split}-{self.recipe.partition('@')[0]}{mode}-{digits}"
+        return f"{self.name}-{self.split}-{VersionedId.parse(self.recipe).name}{mode}-{digits}"
 
 
 class SetScore(BaseModel):
