@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..errors import RefbenchError
 from ..files import sha256_json
@@ -16,6 +19,7 @@ from .reference_set import ALL_SPLITS, ReferenceSet, Target, content_hash
 
 ALL = "all"
 WRONG = "wrong"
+ReferenceMode = Literal["all", "wrong"] | Annotated[int, Field(ge=0)]
 
 
 def with_references(reference_set: ReferenceSet, mode: str, split: str = ALL_SPLITS) -> ReferenceSet:

@@ -83,7 +83,9 @@ class Options(BaseModel):
     def _fault(cls, fault: Any) -> str:
         """A fault of pydantic's in our words; the branches of a union are no places."""
         place = (str(part) for part in fault["loc"])
-        name = ".".join(part for part in place if not part.startswith("constrained")) or "options"
+        name = (
+            ".".join(part for part in place if not part.startswith(("constrained", "literal["))) or "options"
+        )
         if fault["type"] != "extra_forbidden":
             return f"{name}: {fault['msg']}; got {fault['input']!r}"
         close = get_close_matches(name, [*cls._paths()], n=1)
