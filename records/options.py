@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
+
+Split = Literal["train", "val", "test", "all"]
+"""Whose targets a verb works on; ``all`` for every image with references."""
 
 
 class Options(BaseModel):
