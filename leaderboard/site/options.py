@@ -47,8 +47,8 @@ class PublishOptions(Options):
             references) of its benchmarks. Without them the site has tables alone.
         submissions: folders or archives of restored images; each is matched to its record by the hash of its
             images. Without them the comparison pages show no model.
-        push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site; empty
-            for none.
+        push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site;
+            empty for none.
         private: make that Space private if it is new.
 
     Raises:
@@ -58,7 +58,8 @@ class PublishOptions(Options):
     WHAT = "publish options"
 
     reference_sets: Paths = Field(
-        default=(), description="Folder of a reference set, for the pictures; may be repeated (default: none)."
+        default=(),
+        description="Folder of a reference set, for the pictures; may be repeated (default: none).",
     )
     submissions: Paths = Field(
         default=(),
@@ -69,4 +70,6 @@ class PublishOptions(Options):
         description="OWNER/NAME of a static Space on the Hugging Face Hub to send the site to "
         "(default: none; the site stays on disk).",
     )
-    private: bool = Field(default=False, description="Make that Space private if it is new (default: public).")
+    private: bool = Field(
+        default=False, description="Make that Space private if it is new (default: public)."
+    )

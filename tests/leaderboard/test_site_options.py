@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from refbench.errors import RefbenchError
 from refbench.leaderboard.site.options import PublishKeywords, PublishOptions
 
