@@ -53,7 +53,7 @@ def render(findings: Sequence[Finding]) -> str:
 
 def look() -> dict[str, dict[str, Any]]:
     """What `probe` saw, by package; the one in which it died has an ``error``."""
-    command = [sys.executable, "-W", "ignore", "-m", f"{__name__}.probe"]
+    command = [sys.executable, "-W", "ignore", "-m", f"{__package__}.probe"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS)
         output, ending = done.stdout, f"it ends the interpreter with code {done.returncode}"

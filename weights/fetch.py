@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..downloads import DownloadError
 from ..errors import InvalidInputError, RefbenchError
+from ..extras import MissingPackageError
 from ..files import CHUNK, replacing, sha256_file
 from ..progress import say
 from . import local as weights
@@ -92,7 +93,7 @@ def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, *, again: 
         try:
             source.bring(arrived, shelf, entry.size)
             return _accept(entry, arrived, target, source=str(source), recorded=recorded)
-        except (DownloadError, InvalidInputError) as error:
+        except (DownloadError, InvalidInputError, MissingPackageError) as error:
             arrived.unlink(missing_ok=True)
             say(f"    {error}")
     raise _UnavailableError(f"no source gave {entry.file}")

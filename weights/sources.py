@@ -20,6 +20,7 @@ from urllib.parse import quote
 from ..archives import take_from_tar, take_from_zip
 from ..downloads import DownloadError, download, reach
 from ..errors import InvalidInputError, RefbenchError
+from ..extras import optional
 from ..files import replacing
 
 
@@ -68,7 +69,8 @@ class HubFile:
 
     def bring(self, target: Path, shelf: Path, size: int | None) -> None:
         """Download it through ``huggingface_hub``, which takes up what an earlier try left."""
-        from huggingface_hub import constants, hf_hub_download
+        with optional("huggingface_hub", "a file of the Hugging Face Hub"):
+            from huggingface_hub import constants, hf_hub_download
 
         if not constants.HF_HUB_OFFLINE:
             reach(constants.ENDPOINT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import RefbenchError
+from ...extras import optional
 from ...faces.embeddings import Embeddings
 from .pair_search import Pairs, check_vectors, exact_distances
 
@@ -101,10 +101,6 @@ def _exact_rows(vectors: Embeddings, rows: np.ndarray, threshold: float) -> np.n
 
 
 def _faiss() -> Any:
-    try:
+    with optional("faiss", "the pair search by FAISS"):
         import faiss
-    except ImportError:
-        raise RefbenchError(
-            "the search by FAISS needs the package faiss-cpu; install it, or search exactly"
-        ) from None
     return faiss

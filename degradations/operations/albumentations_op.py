@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...extras import optional
 from ...files import canonical_json
 from .operation import Operation, Parameter, Pixels, Setting, Values, as_pixels, round_levels
 
@@ -40,7 +41,8 @@ def _pipeline(plain: dict[str, Any]) -> Any:
 
 
 def _build(plain: dict[str, Any]) -> Any:
-    import albumentations
+    with optional("albumentations", "the operation albumentations"):
+        import albumentations
 
     from . import true_colour  # noqa: F401  registers TrueColourCompression
 

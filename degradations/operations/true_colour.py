@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...extras import optional
+
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-from albumentations import ImageCompression
+with optional("albumentations", "compression in true colours"):
+    from albumentations import ImageCompression
 
 Picture = npt.NDArray[Any]
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...images import to_uint8
 from ..engine.degrade import degrade
 from ..operations.distributions import Fixed
@@ -25,7 +26,8 @@ from ..recipes.recipe import Recipe
 from ..recipes.steps import Step
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-from albumentations.core.transforms_interface import ImageOnlyTransform
+with optional("albumentations", "a recipe as a transform"):
+    from albumentations.core.transforms_interface import ImageOnlyTransform
 
 Picture = npt.NDArray[Any]
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...images import RGB
 from ..face import Face, check_photo
 from ..resize import resize
@@ -34,7 +35,8 @@ class RetinaFaceDetector:
     ) -> None:
         import warnings
 
-        from facexlib.detection.retinaface import RetinaFace
+        with optional("facexlib", "the detector retinaface"):
+            from facexlib.detection.retinaface import RetinaFace
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

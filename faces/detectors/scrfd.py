@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...images import RGB
 from ...progress import say
 from ..face import Face, check_photo
@@ -32,7 +33,8 @@ class ScrfdDetector:
     """
 
     def __init__(self, path: Path, device: str = "cpu", threshold: float = 0.5, *, size: int = 640) -> None:
-        from insightface.model_zoo import get_model
+        with optional("insightface", "the detector scrfd"):
+            from insightface.model_zoo import get_model
 
         if not path.is_file():
             raise RefbenchError(f"{path}: no such file; name an SCRFD detector (ONNX, with landmarks)")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ...errors import InvalidInputError, RefbenchError
+from ...extras import optional
 from ..rendering.site_folder import MANIFEST
 from ..store.settings import read_settings
 from ..store.store import Store
@@ -113,8 +114,9 @@ def _push(
 ) -> str:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise InvalidInputError(f"a repository on the Hub is named owner/name; got {repo!r}")
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    with optional("huggingface_hub", "sending to the Hub"):
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     api = HfApi(endpoint=endpoint, token=token)
     sdk = "static" if kind == "space" else None

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...images import read_rgb
 from ...records.protocol import Protocol
 from ...weights import local as weights
@@ -30,7 +31,8 @@ def load_parser(device: torch.device) -> Any:
     Raises:
         RefbenchError: the weights are absent or another network's.
     """
-    from facexlib.parsing.parsenet import ParseNet
+    with optional("facexlib", "fLPIPS with parsed masks"):
+        from facexlib.parsing.parsenet import ParseNet
 
     path = weights.path("parsenet")
     network = ParseNet(in_size=PARSED_SIDE, out_size=PARSED_SIDE, parsing_ch=19)

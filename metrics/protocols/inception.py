@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...records.protocol import Protocol
 from ...weights import local as weights
 from ..core.feature import Batch, Bundle, Extractor, Feature
@@ -77,7 +78,8 @@ def load_inception(path: Path, device: torch.device) -> Any:
     Raises:
         RefbenchError: the file is not that network's.
     """
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    with optional("torch_fidelity", "FID and its kin"):
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     safe = io.BytesIO()
     try:

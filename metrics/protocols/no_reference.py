@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -18,6 +18,7 @@ from urllib.parse import urlparse
 import torch
 
 from ...errors import RefbenchError
+from ...extras import optional
 from ...files import sha256_file
 from ...records.protocol import Protocol
 from ...weights import local as weights
@@ -76,17 +77,11 @@ def create(name: str, device: torch.device) -> Any:
     Raises:
         RefbenchError: pyiqa is not installed, has no such metric, or a file of it is missing.
     """
-    try:
+    with optional("pyiqa", f"{PREFIX}{name}"):
         import pyiqa
-    except ImportError as error:
-        raise RefbenchError(
-            f"{PREFIX}{name} needs pyiqa ({error}); install it with: pip install pyiqa"
-        ) from None
     offered = pyiqa.list_models(metric_mode="NR")
     if name not in offered:
-        raise RefbenchError(
-            f"pyiqa has no metric {name!r} without compared_with; it has: {', '.join(offered)}"
-        )
+        raise RefbenchError(f"pyiqa has no no-reference metric {name!r}; it has: {', '.join(offered)}")
     with no_downloads() as asked:
         try:
             metric = pyiqa.create_metric(name, device=device)
@@ -100,22 +95,18 @@ def create(name: str, device: torch.device) -> Any:
 
 
 def pyiqa_metric(name: str) -> NoReferenceMetric:
-    """A pyiqa metric without compared_with as a metric of the catalogue.
+    """A no-reference metric of pyiqa as a metric of the catalogue.
 
     Raises:
         RefbenchError: pyiqa is not installed or has no such metric.
     """
-    try:
-        number = version("pyiqa")
+    with optional("pyiqa", f"{PREFIX}{name}"):
         from pyiqa.default_model_configs import DEFAULT_CONFIGS
-    except (ImportError, PackageNotFoundError):
-        raise RefbenchError(f"{PREFIX}{name} needs pyiqa; install it with: pip install pyiqa") from None
+    number = version("pyiqa")
     facts = DEFAULT_CONFIGS.get(name)
     if facts is None or facts.get("metric_mode") != "NR":
         offered = [key for key, value in DEFAULT_CONFIGS.items() if value.get("metric_mode") == "NR"]
-        raise RefbenchError(
-            f"pyiqa has no metric {name!r} without compared_with; it has: {', '.join(offered)}"
-        )
+        raise RefbenchError(f"pyiqa has no no-reference metric {name!r}; it has: {', '.join(offered)}")
 
     def load(device: torch.device) -> Extractor:
         metric = create(name, device)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidInputError, RefbenchError
+from ...extras import optional
 from ...files import sha256_file, sha256_json
 from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
 from ...records.run_manifest import Job, RestorerCard
@@ -171,7 +172,8 @@ class OnnxRestorer:
     PRESETS = ("unit", "symmetric")
 
     def __init__(self, path: Path, preset: str | None = None, device: str = "cpu") -> None:
-        import onnxruntime
+        with optional("onnxruntime", "an ONNX restorer"):
+            import onnxruntime
 
         self.path = path
         self.preset = preset or "unit"

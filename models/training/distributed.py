@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import reduce
 from torch import Tensor, nn
+
+from ...extras import optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,9 @@ class Workers:
         """
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
+        with optional("accelerate", "training in several processes"):
+            from accelerate import PartialState
+
         state = PartialState(cpu=device == "cpu")
         return cls(state.process_index, state.num_processes)
 
@@ -50,10 +53,14 @@ class Workers:
         """The mean of a tensor over the processes."""
         if self.world == 1:
             return value
+        from accelerate.utils import reduce
+
         mean: Tensor = reduce(value.clone(), "mean")
         return mean
 
     def wait(self) -> None:
         """Wait for the others."""
         if self.world > 1:
+            from accelerate import PartialState
+
             PartialState().wait_for_everyone()
