@@ -13,6 +13,7 @@ from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.card import read_card
+from toys import files_of
 from typer.testing import CliRunner, Result
 
 SCORED = ("-p", "psnr/rgb", "-p", "copy/face-correlation-v1")
@@ -75,7 +76,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     drawn: Path, evaluated: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(evaluated, tmp_path / "half")
-    whole = {p.relative_to(evaluated): p.read_bytes() for p in evaluated.rglob("*.p*") if p.is_file()}
+    whole = files_of(evaluated, "*.p*")
     first = sorted((tmp_path / "half" / "all" / "refldm-severe").glob("*.png"))[0]
     first.unlink()
     for record in (tmp_path / "half" / "store").glob("*/*/record.json"):
@@ -83,8 +84,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
             shutil.rmtree(record.parent)
     done = evaluate(drawn, tmp_path / "half", "all")
     assert done.exit_code == 0
-    again = {p.relative_to(tmp_path / "half"): p for p in (tmp_path / "half").rglob("*.p*") if p.is_file()}
-    assert {name: path.read_bytes() for name, path in again.items()} == whole
+    assert files_of(tmp_path / "half", "*.p*") == whole
 
 
 def test_the_mode_comes_from_the_card_unless_it_is_given(

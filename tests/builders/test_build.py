@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from refbench.builders.build import build_set
 from refbench.builders.photos import photos as work
 from refbench.builders.photos.phash import hash_vectors, perceptual_hash
@@ -30,26 +29,15 @@ from refbench.faces.face import Face
 from refbench.files import sha256_file
 from refbench.images import RGB, read_rgb, write_png
 from refbench.records.reference_set import ReferenceSet
+from toys import files_of, patches, save_patch_recogniser
 
 SIDE = 128
 PEOPLE, EACH = 6, 3
 
 
-def person(number: int, photo: int) -> RGB:
-    """A pattern of coloured patches per person; photos differ by finer patches of grey."""
-    patches = np.random.default_rng(number).uniform(50, 200, (8, 8, 3))
-    fine = np.random.default_rng([number, photo]).normal(0, 25, (24, 24))
-    large, texture = (cv2.resize(p, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for p in (patches, fine))
-    return np.clip(large + texture[..., None], 0, 255).astype(np.uint8)
-
-
 @pytest.fixture(scope="module")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that takes the mean colours of an 8 x 8 grid for a face."""
-    path = tmp_path_factory.mktemp("networks") / "patches.pt"
-    network = torch.nn.Sequential(torch.nn.AvgPool2d(14), torch.nn.Flatten())
-    torch.jit.script(network).save(str(path))
-    return path
+    return save_patch_recogniser(tmp_path_factory.mktemp("networks"))
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("photos")
     for number in range(PEOPLE):
         for photo in range(EACH):
-            write_png(root / f"person{number}" / f"{photo}.png", person(number, photo))
-    write_png(root / "once" / "0.png", person(99, 0))
+            write_png(root / f"person{number}" / f"{photo}.png", patches(number, photo))
+    write_png(root / "once" / "0.png", patches(99, 0))
     return root
 
 
@@ -86,10 +74,6 @@ def built(folder: Path, recogniser: Path, tmp_path_factory: pytest.TempPathFacto
     )
     build_set(folder, out, chosen)
     return out
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def test_people_are_found_without_being_told_them(built: Path) -> None:
@@ -120,18 +104,18 @@ def test_any_number_of_workers_gives_the_same_bytes(
 ) -> None:
     build_set(folder, tmp_path / "one", options(workers=1))
     build_set(folder, tmp_path / "two", options(workers=2))
-    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
 def test_a_second_run_reuses_everything_and_changes_nothing(
     folder: Path, options: Callable[..., BuildOptions], tmp_path: Path
 ) -> None:
     first = build_set(folder, tmp_path / "set", options())
-    before, times = tree(tmp_path / "set"), (tmp_path / "set" / "set.json").stat().st_mtime_ns
+    before, times = files_of(tmp_path / "set"), (tmp_path / "set" / "set.json").stat().st_mtime_ns
     second = build_set(folder, tmp_path / "set", options())
     assert (first.reused, first.changed) == (0, True)
     assert (second.reused, second.changed) == (PEOPLE * EACH + 1, False)
-    assert tree(tmp_path / "set") == before
+    assert files_of(tmp_path / "set") == before
     assert (tmp_path / "set" / "set.json").stat().st_mtime_ns == times
 
 
@@ -155,7 +139,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert not (tmp_path / "killed" / "set.json").exists()
     monkeypatch.setattr(work, "_examine", examine)
     assert build_set(folder, tmp_path / "killed", options()).reused == 7
-    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
 def test_a_damaged_cache_is_done_again(
@@ -163,13 +147,13 @@ def test_a_damaged_cache_is_done_again(
 ) -> None:
     out = tmp_path / "set"
     build_set(folder, out, options())
-    before = tree(out)
+    before = files_of(out)
     min((out / ".cache" / "photos").rglob("*.json")).write_text("{")
     picture = max((out / ".cache" / "faces").rglob("*.png"))
     picture.unlink()
     picture.write_bytes(b"not a picture")
     assert build_set(folder, out, options()).reused == PEOPLE * EACH + 1 - 2
-    assert tree(out) == before
+    assert files_of(out) == before
 
 
 def test_every_odd_file_gets_a_line_and_the_rest_goes_on(
@@ -250,7 +234,7 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_written(
     ):
         with pytest.raises(RefbenchError, match=words):
             build_set(photos, out, options())
-    assert tree(mine) == {"thesis.txt": b"years of work"}
+    assert files_of(mine) == {"thesis.txt": b"years of work"}
 
 
 @pytest.mark.parametrize(
@@ -328,9 +312,9 @@ def test_a_photo_on_its_side_is_turned_for_a_detector_of_ones_own(
     detector = tmp_path / "own.onnx"
     detector.write_bytes(b"a network")
     monkeypatch.setattr(work, "_detector", lambda name, device: Sideways())
-    wide = np.concatenate([person(0, 0), np.full_like(person(0, 0), 90)], axis=1)
+    wide = np.concatenate([patches(0, 0), np.full_like(patches(0, 0), 90)], axis=1)
     write_png(tmp_path / "photos" / "side.png", np.ascontiguousarray(np.rot90(wide, -1)))
-    write_png(tmp_path / "photos" / "square.png", person(1, 0))
+    write_png(tmp_path / "photos" / "square.png", patches(1, 0))
     gates = {"max_yaw": 180, "max_pitch": 180, "min_eye_distance": 10}
     report = build_set(
         tmp_path / "photos",
@@ -340,7 +324,7 @@ def test_a_photo_on_its_side_is_turned_for_a_detector_of_ones_own(
     found = ReferenceSet.read(tmp_path / "set")
     assert [target.source for target in found.targets] == ["side.png"]
     upright = read_rgb(found.hq_path("side"))
-    assert np.abs(upright.astype(int) - person(0, 0)).mean() < 2
+    assert np.abs(upright.astype(int) - patches(0, 0)).mean() < 2
     assert found.info.versions["own.onnx"] == sha256_file(detector)
     assert found.info.settings["gates"]["min_score"] == 0.5
     assert [(line.source, line.reason) for line in report.lines] == [("square.png", "no face was found")]
@@ -366,7 +350,7 @@ def test_near_duplicates_leave_with_a_line(
 ) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(folder, photos)
-    pixels = person(0, 0)
+    pixels = patches(0, 0)
     pixels[:4] //= 2
     write_png(photos / "person0" / "nearly.png", pixels)
     report = build_set(photos, tmp_path / "set", options(duplicate_distance=0.005))
@@ -380,7 +364,7 @@ def test_folders_may_say_who_is_who(
     found = ReferenceSet.read(tmp_path / "set")
     assert len({target.identity for target in found.targets}) == PEOPLE + 1
     assert all(len(t.references) == EACH - 1 for t in found.targets if t.key != "once--0")
-    write_png(tmp_path / "loose" / "a.png", person(0, 0))
+    write_png(tmp_path / "loose" / "a.png", patches(0, 0))
     with pytest.raises(FaultListError, match=r"a\.png lies in no person's folder"):
         build_set(tmp_path / "loose", tmp_path / "other", options(identities="folders"))
 
@@ -431,11 +415,11 @@ def test_a_set_is_rebuilt_from_its_manifest_and_photos_alone(
         shutil.copyfile(built / name, given / name)
     made = rebuild_set(given, folder)
     assert made.differences == ()
-    assert tree(tmp_path / "given-rebuilt") == tree(built)
+    assert files_of(tmp_path / "given-rebuilt") == files_of(built)
     photos = tmp_path / "photos"
     shutil.copytree(folder, photos)
     (photos / "once" / "0.png").unlink()
-    write_png(photos / "person0" / "0.png", person(0, 7))
+    write_png(photos / "person0" / "0.png", patches(0, 7))
     text = rebuild_set(given, photos, tmp_path / "other").text()
     assert "once--0: is not in the rebuilt set" in text
     assert "person0--0: " in text
@@ -473,10 +457,10 @@ def test_an_honest_set_has_no_leak_and_a_planted_one_is_found(
     clean = audit_set(built)
     assert clean.leaks == ()
     assert len(clean.nearest) >= 1
-    write_png(tmp_path / "photos" / "stranger.png", person(1234, 0))
-    write_png(tmp_path / "photos" / "same.png", person(2, 1))
-    write_png(tmp_path / "photos" / "again.png", person(3, 8))
-    recompressed = cv2.imdecode(cv2.imencode(".jpg", person(4, 0), [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
+    write_png(tmp_path / "photos" / "stranger.png", patches(1234, 0))
+    write_png(tmp_path / "photos" / "same.png", patches(2, 1))
+    write_png(tmp_path / "photos" / "again.png", patches(3, 8))
+    recompressed = cv2.imdecode(cv2.imencode(".jpg", patches(4, 0), [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
     write_png(tmp_path / "photos" / "jpeg.png", recompressed)
     build_set(tmp_path / "photos", tmp_path / "other", options(val=0.0, test=0.0))
     found = audit_set(built, [tmp_path / "other"])
@@ -515,11 +499,11 @@ def test_a_perceptual_hash_survives_recompression_and_tells_pictures_apart() -> 
         one, two = hash_vectors([perceptual_hash(first), perceptual_hash(second)])
         return float((1.0 - one @ two) * 128)
 
-    plain = person(1, 0)
+    plain = patches(1, 0)
     compressed = cv2.imdecode(cv2.imencode(".jpg", plain, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], 1)
     assert bits(plain, plain) == 0
     assert bits(plain, compressed) <= 8
     assert bits(plain, cv2.resize(plain, (90, 90), interpolation=cv2.INTER_AREA)) <= 8
-    assert bits(plain, person(2, 0)) > 60
+    assert bits(plain, patches(2, 0)) > 60
     with pytest.raises(RefbenchError):
         hash_vectors(["abc"])

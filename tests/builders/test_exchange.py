@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from refbench.builders.build import build_set
 from refbench.builders.commands import app
 from refbench.builders.exchange.exchange import FORMATS, export_set
@@ -19,15 +18,10 @@ from refbench.builders.verify import manifest_faults, verify_set
 from refbench.degradations.engine.degrade import degrade
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.errors import FaultListError, RefbenchError
-from refbench.images import RGB, read_rgb, write_png
-from refbench.records.reference_set import ReferenceSet, Target
+from refbench.images import read_rgb, write_png
+from refbench.records.reference_set import ReferenceSet
+from toys import bare_target, patches, save_patch_recogniser
 from typer.testing import CliRunner, Result
-
-
-def face(number: int, photo: int) -> RGB:
-    patches = np.random.default_rng(number).uniform(50, 200, (8, 8, 3)).repeat(16, 0).repeat(16, 1)
-    noise = np.random.default_rng([number, photo]).normal(0, 20, patches.shape)
-    return np.clip(patches + noise, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +29,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("photos")
     for number in range(5):
         for photo in range(3):
-            write_png(root / f"name{number}" / f"{photo}.png", face(number, photo))
+            write_png(root / f"name{number}" / f"{photo}.png", patches(number, photo))
     return root
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("networks") / "patches.pt"
-    torch.jit.script(torch.nn.Sequential(torch.nn.AvgPool2d(14), torch.nn.Flatten())).save(str(path))
-    return str(path)
+    return str(save_patch_recogniser(tmp_path_factory.mktemp("networks")))
 
 
 @pytest.fixture(scope="module")
@@ -227,21 +219,6 @@ def test_an_export_of_what_is_not_there_is_refused(built: Path, tmp_path: Path) 
         read_parquet(tmp_path, tmp_path / "other")
 
 
-def target(key: str, **parts: object) -> Target:
-    plain = {
-        "identity": "p0",
-        "split": "test",
-        "hq": f"images/{key}.png",
-        "hq_sha256": key,
-        "width": 8,
-        "height": 8,
-        "references": (),
-        "reference_distances": (),
-        "landmarks": (),
-    }
-    return Target(key=key, **(plain | parts))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("other", "words"),
     [
@@ -259,8 +236,8 @@ def target(key: str, **parts: object) -> Target:
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_told_apart(other: dict[str, object], words: str) -> None:
-    assert not list(manifest_faults((target("a"), target("b"))))
-    assert any(words in fault for fault in manifest_faults((target("a"), target(**other))))  # type: ignore[arg-type]
+    assert not list(manifest_faults((bare_target("a"), bare_target("b"))))
+    assert any(words in fault for fault in manifest_faults((bare_target("a"), bare_target(**other))))  # type: ignore[arg-type]
 
 
 def test_the_commands_work_and_end_with_their_codes(built: Path, photos: Path, tmp_path: Path) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.build import build_set
@@ -18,8 +16,9 @@ from refbench.builders.rebuild import rebuild_set
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultListError, RefbenchError
-from refbench.images import RGB, write_png
+from refbench.images import write_png
 from refbench.records.reference_set import ReferenceSet
+from toys import patches, save_patch_recogniser
 
 TRAIN = "gt_image,ref_image\n00001.png,\"['00002.png', '00003.png']\"\n00002.png,\"['00001.png']\"\n"
 TEST = """gt_image,lq_image,ref_image
@@ -162,18 +161,9 @@ def test_a_weight_column_and_a_byte_order_mark_are_accepted(tmp_path: Path) -> N
     assert found.rows["train"][0].references == ("2.png",)
 
 
-def face(number: int, photo: int) -> RGB:
-    patches = np.random.default_rng(number).uniform(50, 200, (8, 8, 3)).repeat(16, 0).repeat(16, 1)
-    return np.clip(
-        patches + np.random.default_rng([number, photo]).normal(0, 20, patches.shape), 0, 255
-    ).astype(np.uint8)
-
-
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("networks") / "patches.pt"
-    torch.jit.script(torch.nn.Sequential(torch.nn.AvgPool2d(14), torch.nn.Flatten())).save(str(path))
-    return str(path)
+    return str(save_patch_recogniser(tmp_path_factory.mktemp("networks")))
 
 
 @pytest.fixture
@@ -186,8 +176,8 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
 ) -> None:
     for number in range(8):
         for photo in range(3):
-            write_png(tmp_path / "photos" / f"{number}{photo}.png", face(number, photo))
-    write_png(tmp_path / "photos" / "99.png", face(99, 0))
+            write_png(tmp_path / "photos" / f"{number}{photo}.png", patches(number, photo))
+    write_png(tmp_path / "photos" / "99.png", patches(99, 0))
     chosen = BuildOptions(aligned=True, recogniser=network, threshold=0.3, image_size=128, test=0.4)
     build_set(tmp_path / "photos", tmp_path / "set", chosen)
     first = ReferenceSet.read(tmp_path / "set")
@@ -210,7 +200,7 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
 def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, options: AdoptOptions) -> None:
     published = release(tmp_path / "release", train=TRAIN, test=TEST)
     for name, number in (("00001", 1), ("00002", 1), ("10/00010", 2), ("11/00011", 2), ("twice/00010", 2)):
-        write_png(tmp_path / "images" / f"{name}.png", face(number, int(name[-5:])))
+        write_png(tmp_path / "images" / f"{name}.png", patches(number, int(name[-5:])))
     report = adopt(published, tmp_path / "images", tmp_path / "set", options=options)
     reasons = {line.source: line.reason for line in report.lines}
     assert reasons["00003.png"] == "is missing"
@@ -234,6 +224,6 @@ def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
 ) -> None:
     (tmp_path / "celeba.csv").write_text(TEST.replace("png", "jpg"))
     for name in ("00010", "00011"):
-        write_png(tmp_path / "images" / f"{name}.png", face(1, int(name)))
+        write_png(tmp_path / "images" / f"{name}.png", patches(1, int(name)))
     adopt(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options=options)
     assert [t.split for t in ReferenceSet.read(tmp_path / "set").targets] == ["test", "test"]

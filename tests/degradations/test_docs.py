@@ -17,9 +17,8 @@ from refbench.degradations.operations.registry import OPERATIONS
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.reports.recipes_doc import renewed
 from refbench.errors import FaultListError
-from refbench.files import sha256_file
-from refbench.images import write_png
-from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+from refbench.images import read_rgb, write_png
+from toys import Shot, write_set
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -83,24 +82,7 @@ def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_training_examples(photo: Path, tmp_path: Path) -> None:
-    person: dict[str, Any] = {
-        "identity": "p0",
-        "split": "train",
-        "hq": photo.name,
-        "hq_sha256": sha256_file(photo),
-    }
-    shape: dict[str, Any] = {
-        "width": 128,
-        "height": 128,
-        "landmarks": ((1.0, 1.0),) * 5,
-        "reference_distances": (0.1, 0.1),
-    }
-    others = {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
-    targets = tuple(Target(key=key, references=of, **person, **shape) for key, of in others.items())
-    info = SetInfo(
-        name="toy", content_hash=content_hash(targets), image_size=128, settings={}, versions={}, counts={}
-    )
-    ReferenceSet(tmp_path, info, targets).write()
+    write_set(tmp_path, [Shot(key, "p0", read_rgb(photo), "train") for key in "abc"])
     *_, loading, batched = examples("python")
     names: dict[str, Any] = {"SET": tmp_path}
     exec(loading, names)

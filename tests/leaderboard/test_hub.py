@@ -20,6 +20,7 @@ from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.verbs import publish
+from toys import files_of, store_of
 
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/alex-v0.1")}
 
@@ -110,10 +111,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "store")
-    for record in make_records(DECLARED, 2, People.make(12, 4)):
-        made.add(record)
-    return made
+    return store_of(tmp_path / "store", make_records(DECLARED, 2, People.make(12, 4)))
 
 
 def test_a_site_becomes_a_static_space_and_stays_in_step(hub: FakeHub, store: Store, tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_a_site_becomes_a_static_space_and_stays_in_step(hub: FakeHub, store: St
     assert address.endswith("spaces/lab/board")
     assert hub.created[0]["sdk"] == "static"
     there = hub.repositories["spaces/lab/board"]
-    on_disk = {p.relative_to(site).as_posix(): p.read_bytes() for p in site.rglob("*") if p.is_file()}
+    on_disk = files_of(site)
     del on_disk["site.json"]
     assert {name: data for name, data in there.items() if name in on_disk} == on_disk
     front = yaml.safe_load(there["README.md"].decode().split("---\n")[1])
@@ -132,7 +130,7 @@ def test_a_site_becomes_a_static_space_and_stays_in_step(hub: FakeHub, store: St
         path.unlink()
     publish_site(store, site)
     push_site(site, "lab/board", token="hf_good", endpoint=hub.address)
-    kept = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()} - {"site.json"}
+    kept = set(files_of(site)) - {"site.json"}
     assert set(there) == kept | {"README.md", ".gitattributes"}
 
 
@@ -154,9 +152,7 @@ def test_publish_pushes_what_it_wrote(
 def test_a_store_becomes_a_data_set_that_loads(hub: FakeHub, store: Store, tmp_path: Path) -> None:
     push_records(store, "lab/records", token="hf_good", endpoint=hub.address)
     there = hub.repositories["datasets/lab/records"]
-    held = {
-        p.relative_to(store.root).as_posix(): p.read_bytes() for p in store.root.rglob("*") if p.is_file()
-    }
+    held = files_of(store.root)
     assert {name: there[name] for name in held} == held
     front = yaml.safe_load(there["README.md"].decode().split("---\n")[1])
     for config in front["configs"]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from refbench.errors import InvalidInputError
-from refbench.images import read_rgb, write_png
+from refbench.images import read_rgb
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.integrity.copies import find_copies
 from refbench.leaderboard.integrity.overlap import find_overlap
@@ -18,6 +18,7 @@ from refbench.leaderboard.submission.submission import Submission
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.card import Card
 from refbench.records.reference_set import ReferenceSet
+from toys import write_images
 
 DECLARED = {"psnr/rgb": PROTOCOLS["psnr/rgb"]}
 RECIPE = "refldm-severe"
@@ -29,12 +30,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> ReferenceSet:
 
 
 def images(chosen: ReferenceSet, out: Path, make: object) -> dict[str, Path]:
-    written = {}
-    for target in chosen.select("test"):
-        pixels = make(target)  # type: ignore[operator]
-        written[target.key] = out / f"{target.key}.png"
-        write_png(written[target.key], np.ascontiguousarray(pixels))
-    return written
+    return write_images(out, {target.key: make(target) for target in chosen.select("test")})  # type: ignore[operator]
 
 
 def kinds(chosen: ReferenceSet, tmp_path: Path, make: object) -> set[str]:

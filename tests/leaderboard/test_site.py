@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -24,15 +23,10 @@ from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet
+from toys import files_of, with_card
 
 DECLARED = {name: PROTOCOLS[name] for name in OFFLINE}
 Scene = tuple[Store, ReferenceSet, list[Path]]
-
-
-def changed(record: Record, **card: Any) -> Record:
-    return replace(
-        record, info=record.info.model_copy(update={"card": record.info.card.model_copy(update=card)})
-    )
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +38,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def site(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store, chosen, folders = scene
     return publish_site(store, tmp_path_factory.mktemp("site") / "out", [chosen], submissions=folders).parent
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
 
 
 class Links(HTMLParser):
@@ -97,7 +85,7 @@ def test_every_link_leads_somewhere_and_none_leaves_the_site(site: Path) -> None
 
 
 def test_nothing_is_asked_of_any_server(site: Path) -> None:
-    for name, data in contents(site).items():
+    for name, data in files_of(site).items():
         if name.endswith((".css", ".js")):
             assert b"http" not in data.replace(b"http://www.w3.org", b""), name
             assert b"@import" not in data
@@ -113,17 +101,17 @@ def test_ids_are_unique_on_every_page(site: Path) -> None:
 def test_the_same_inputs_give_the_same_bytes(scene: Scene, site: Path, tmp_path: Path) -> None:
     store, chosen, folders = scene
     again = publish_site(store.root, tmp_path / "out", [chosen.root], submissions=folders[::-1]).parent
-    assert contents(again) == contents(site)
+    assert files_of(again) == files_of(site)
 
 
 def test_publishing_again_makes_nothing_anew_and_removes_what_is_gone(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     out = tmp_path / "out"
     publish_site(store, out, [chosen], submissions=folders)
-    before = contents(out)
+    before = files_of(out)
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")}
     publish_site(store, out, [chosen], submissions=folders)
-    assert contents(out) == before
+    assert files_of(out) == before
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.webp")} == stamps
     publish_site(store, out)
     assert not list(out.rglob("*.webp"))
@@ -152,9 +140,9 @@ def test_a_damaged_picture_is_made_again(scene: Scene, tmp_path: Path) -> None:
 def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     roots = [store.root, chosen.root, *folders]
-    before = [contents(root) for root in roots]
+    before = [files_of(root) for root in roots]
     publish_site(store, tmp_path / "out", [chosen], submissions=folders)
-    assert [contents(root) for root in roots] == before
+    assert [files_of(root) for root in roots] == before
 
 
 def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> None:
@@ -170,7 +158,7 @@ def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> No
 def test_what_a_submission_says_cannot_become_part_of_the_page(tmp_path: Path) -> None:
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     record = make_records(DECLARED, 1, People.make(6, 3), recipes=("refldm-severe@1",))[0]
-    hostile = changed(
+    hostile = with_card(
         record,
         model=evil,
         team=evil,
@@ -223,7 +211,7 @@ def test_copies_found_while_publishing_are_flagged(scene: Scene, tmp_path: Path)
         shutil.copy(chosen.hq_path(target.key), own / f"{target.key}.png")
     digests = {t.key: sha256_file(own / f"{t.key}.png") for t in chosen.select("test")}
     record = next(r for r in store.records() if r.info.benchmark.recipe.startswith("refldm-severe"))
-    info = changed(record, model="Too good").info.model_copy(
+    info = with_card(record, model="Too good").info.model_copy(
         update={"submission_hash": submission_hash(digests, digests)}
     )
     mine = Store(tmp_path / "store")

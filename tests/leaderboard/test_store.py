@@ -28,6 +28,7 @@ from refbench.leaderboard.tables.board import Board
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.card import Card
 from refbench.records.record import Record
+from toys import files_of, store_of, with_card
 
 CHOSEN = ("psnr/rgb", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "fd/alexnet-relu5-v1")
 DECLARED = {name: PROTOCOLS[name] for name in CHOSEN}
@@ -37,12 +38,6 @@ def some_records(models: int = 3, **options: Any) -> list[Record]:
     return make_records(DECLARED, models, People.make(24, 8), recipes=("refldm-severe@1",), **options)
 
 
-def changed(record: Record, **card: Any) -> Record:
-    return replace(
-        record, info=record.info.model_copy(update={"card": record.info.card.model_copy(update=card)})
-    )
-
-
 def with_scores(record: Record, edit: Callable[[pd.DataFrame], None]) -> Record:
     scores = record.scores.copy()
     edit(scores)
@@ -50,22 +45,13 @@ def with_scores(record: Record, edit: Callable[[pd.DataFrame], None]) -> Record:
 
 
 def board_of(tmp_path: Path, records: list[Record], settings: BoardSettings | None = None) -> Board:
-    store = Store(tmp_path / "store")
-    for record in records:
-        store.add(record)
+    store = store_of(tmp_path / "store", records)
     return make_board(store.stored(), PROTOCOLS, settings or BoardSettings())
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "store")
-    for record in some_records():
-        made.add(record)
-    return made
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return store_of(tmp_path / "store", some_records())
 
 
 def test_a_record_is_readable_without_this_code(store: Store) -> None:
@@ -76,15 +62,15 @@ def test_a_record_is_readable_without_this_code(store: Store) -> None:
 
 
 def test_adding_again_changes_nothing(store: Store) -> None:
-    before = snapshot(store.root)
+    before = files_of(store.root)
     for record in some_records():
         shuffled = replace(record, scores=record.scores.sample(frac=1, random_state=0))
         store.add(shuffled)
-    assert snapshot(store.root) == before
+    assert files_of(store.root) == before
 
 
 def test_another_record_of_that_name_is_refused_and_a_new_version_is_not(store: Store) -> None:
-    before = snapshot(store.root)
+    before = files_of(store.root)
 
     def better(scores: pd.DataFrame) -> None:
         scores["value"] += 0.001
@@ -93,9 +79,9 @@ def test_another_record_of_that_name_is_refused_and_a_new_version_is_not(store: 
     with pytest.raises(InvalidInputError, match=r"its scores differ.*another version"):
         store.add(other)
     with pytest.raises(InvalidInputError, match="its card differ"):
-        store.add(changed(some_records()[0], team="Someone else"))
-    assert snapshot(store.root) == before
-    store.add(changed(other, version="2"))
+        store.add(with_card(some_records()[0], team="Someone else"))
+    assert files_of(store.root) == before
+    store.add(with_card(other, version="2"))
     assert len(store.stored()) == 4
 
 
@@ -111,9 +97,9 @@ def nearly(record: Record, by: float) -> Record:
 
 
 def test_last_digits_that_threads_or_a_device_change_are_the_same_record(store: Store) -> None:
-    before, record = snapshot(store.root), some_records()[0]
+    before, record = files_of(store.root), some_records()[0]
     store.add(nearly(record, 3e-6))
-    assert snapshot(store.root) == before
+    assert files_of(store.root) == before
     with pytest.raises(InvalidInputError, match="its scores differ"):
         store.add(nearly(record, 3e-5))
     only_set = replace(record, info=nearly(record, 3e-5).info)
@@ -123,14 +109,14 @@ def test_last_digits_that_threads_or_a_device_change_are_the_same_record(store: 
 
 def test_names_that_would_share_a_folder_are_refused(store: Store) -> None:
     with pytest.raises(InvalidInputError, match="another name"):
-        store.add(changed(some_records()[0], model="Model-A"))
+        store.add(with_card(some_records()[0], model="Model-A"))
     with pytest.raises(InvalidInputError, match="another name"):
-        store.add(changed(some_records()[0], model="MODEL A"))
+        store.add(with_card(some_records()[0], model="MODEL A"))
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "..", ".", "", "CON", "ü b", "x" * 300, "-rf", "a\0b"])
 def test_no_name_leads_out_of_the_store(tmp_path: Path, name: str) -> None:
-    folder = Store(tmp_path).folder(changed(some_records()[0], model=name))
+    folder = Store(tmp_path).folder(with_card(some_records()[0], model=name))
     assert folder.resolve().parent.parent == tmp_path.resolve()
     assert len(folder.name.encode()) < 200
     assert not folder.name.startswith(("-", "."))
@@ -143,7 +129,7 @@ def test_different_texts_keep_different_safe_names() -> None:
 
 
 def test_a_killed_addition_leaves_no_half_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = changed(some_records()[0], version="9")
+    record = with_card(some_records()[0], version="9")
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -159,7 +145,7 @@ def test_a_killed_addition_leaves_no_half_record(store: Store, monkeypatch: pyte
 
 
 def test_a_superseded_record_stays_and_is_not_ranked(store: Store) -> None:
-    new = store.add(changed(some_records()[0], version="2"))
+    new = store.add(with_card(some_records()[0], version="2"))
     old = store.stored()[0].folder
     before = (old / "record.json").read_bytes()
     store.supersede(old, new)
@@ -181,7 +167,7 @@ def test_records_move_between_stores_with_their_flags(store: Store, tmp_path: Pa
     write_flags(store.stored()[1].folder, [flag])
     other = Store(tmp_path / "other")
     assert len(other.take(store.root)) == 3
-    assert snapshot(other.root) == snapshot(store.root)
+    assert files_of(other.root) == files_of(store.root)
     assert len(other.take(store.root)) == 3
     assert read_flags(other.stored()[1].folder) == (flag,)
     with pytest.raises(InvalidInputError, match="says otherwise"):
@@ -332,7 +318,7 @@ def test_a_gap_of_the_benchmark_is_no_models_fault(tmp_path: Path) -> None:
 
 def test_a_control_is_shown_and_never_ranked(tmp_path: Path) -> None:
     records = some_records(3)
-    records[0] = changed(records[0], control=True)
+    records[0] = with_card(records[0], control=True)
     table = board_of(tmp_path, records).tables[0]
     control = next(row for row in table.rows if row.name == "Model-A@1")
     assert control.rank == 0
@@ -365,7 +351,7 @@ def test_the_board_is_the_same_whatever_the_order_of_records(tmp_path: Path) -> 
 
 def test_exports_carry_full_precision_and_escape(tmp_path: Path) -> None:
     records = some_records(2)
-    records[0] = changed(records[0], model="=1+1|_&%", team="@evil")
+    records[0] = with_card(records[0], model="=1+1|_&%", team="@evil")
     table = board_of(tmp_path, records).tables[0]
     rows = list(csv.DictReader(io.StringIO(export(table, "csv"))))
     assert {row["model"] for row in rows} == {"'=1+1|_&%", "Model B"}

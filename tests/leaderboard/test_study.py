@@ -28,6 +28,7 @@ from refbench.leaderboard.study.votes import Vote, VoteFile, analyse, read_votes
 from refbench.leaderboard.submission.submission import read_submission
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.reference_set import ReferenceSet
+from toys import files_of
 
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/alex-v0.1")}
 Scene = tuple[Store, ReferenceSet, list[Path]]
@@ -264,10 +265,8 @@ def test_the_same_wishes_give_the_same_study(scene: Scene, made: tuple[Path, Pat
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
     page, key = new_study(store, chosen, given[::-1], recipe="refldm-severe", items=9, out=tmp_path / "again")
-    first = {p.relative_to(made[0].parent): p.read_bytes() for p in made[0].parent.rglob("*") if p.is_file()}
-    assert {
-        p.relative_to(page.parent): p.read_bytes() for p in page.parent.rglob("*") if p.is_file()
-    } == first
+    first = files_of(made[0].parent)
+    assert files_of(page.parent) == first
     assert key.read_bytes() == made[1].read_bytes()
 
 

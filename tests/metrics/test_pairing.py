@@ -9,11 +9,7 @@ import pytest
 from refbench.errors import FaultListError
 from refbench.images import write_png
 from refbench.metrics.scoring.pairing import lossy, pair
-from refbench.records.reference_set import Target
-
-
-def target(key: str, side: int = 8) -> Target:
-    return Target(key, "p0", "test", f"images/{key}.png", "", side, side, ("other",), (0.2,), ())
+from toys import bare_target
 
 
 def picture(folder: Path, name: str, side: int = 8) -> Path:
@@ -23,7 +19,7 @@ def picture(folder: Path, name: str, side: int = 8) -> Path:
 
 
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
-    targets = [target(key) for key in ("a", "b", "c", "d")]
+    targets = [bare_target(key) for key in ("a", "b", "c", "d")]
     images = {
         "a": picture(tmp_path, "a.png"),
         "A": picture(tmp_path, "A.png"),
@@ -49,21 +45,23 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
 
 def test_long_lists_are_cut_but_counted(tmp_path: Path) -> None:
     with pytest.raises(FaultListError, match="missing: 30 more"):
-        pair([target(f"k{index:02d}") for index in range(50)], {}, "a model")
+        pair([bare_target(f"k{index:02d}") for index in range(50)], {}, "a model")
 
 
 def test_what_cannot_be_decoded_is_no_fault_of_pairing(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("this is text")
     (tmp_path / "b.png").write_bytes(b"")
     images = {"a": tmp_path / "a.png", "b": tmp_path / "b.png", "c": tmp_path / "absent.png"}
-    found = pair([target(key) for key in "abc"], images, "a model")
+    found = pair([bare_target(key) for key in "abc"], images, "a model")
     assert found["a"].sha256
     assert not found["a"].reason
     assert "cannot be opened" in found["c"].reason
 
 
 def test_missing_images_may_be_allowed(tmp_path: Path) -> None:
-    found = pair([target("a"), target("b")], {"a": picture(tmp_path, "a.png")}, "a model", allow_missing=True)
+    found = pair(
+        [bare_target("a"), bare_target("b")], {"a": picture(tmp_path, "a.png")}, "a model", allow_missing=True
+    )
     assert (found["a"].reason, found["b"].reason) == ("", "no image was submitted")
 
 
@@ -71,7 +69,9 @@ def test_lossy_formats_are_counted(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
-    found = pair([target("a"), target("b")], {"a": tmp_path / "a.jpg", "b": picture(tmp_path, "b.png")}, "x")
+    found = pair(
+        [bare_target("a"), bare_target("b")], {"a": tmp_path / "a.jpg", "b": picture(tmp_path, "b.png")}, "x"
+    )
     assert lossy(found) == 1
 
 
@@ -82,5 +82,5 @@ def test_an_image_that_exif_turns_has_its_upright_size(tmp_path: Path) -> None:
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / "a.png", exif=exif)
-    wide = Target("a", "p0", "test", "", "", 12, 8, (), (), ())
+    wide = bare_target("a", width=12)
     assert pair([wide], {"a": tmp_path / "a.png"}, "x")["a"].path == tmp_path / "a.png"

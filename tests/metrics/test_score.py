@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refbench.errors import FaultListError, InvalidInputError, RefbenchError
-from refbench.files import sha256_file, write_json
 from refbench.images import read_rgb, write_png
 from refbench.metrics import catalogue
 from refbench.metrics.core.feature import PIXELS, Feature
@@ -25,68 +24,15 @@ from refbench.records.card import Card
 from refbench.records.evaluation_modes import with_references
 from refbench.records.protocol import Protocol
 from refbench.records.record import Record
-from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+from refbench.records.reference_set import ReferenceSet
+from toys import SIDE, noise, noisy_copies, write_noise_set
 
-SIDE = 24
 PIXEL_IDS = ("psnr/rgb", "ssim/rgb", "colour-shift/face-lab-v1", "colour-drift/face-lab-v1", "gain:psnr/rgb")
-POINTS = ((8.0, 9.0), (15.0, 9.0), (11.5, 13.0), (9.0, 16.0), (14.0, 16.0))
-
-
-def noise(seed: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    coarse = generator.integers(30, 220, (4, 4, 3)).repeat(height // 4, 0).repeat(width // 4, 1)
-    return np.clip(coarse + generator.normal(0, 8, coarse.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture
 def toy(tmp_path: Path) -> ReferenceSet:
-    """Five people with three images each, two of them of another size; one image stands alone."""
-    root, targets = tmp_path / "set", []
-    for person in range(5):
-        for shot in range(3):
-            key, size = f"p{person}_{shot}", (SIDE, SIDE + 8 * (person > 2))
-            write_png(root / "images" / f"{key}.png", noise(person * 10 + shot, *size))
-            others = tuple(f"p{person}_{other}" for other in range(3) if other != shot)
-            references = () if person == 4 and shot == 2 else others
-            targets.append(
-                Target(
-                    key=key,
-                    identity=f"p{person:04d}",
-                    split="test",
-                    hq=f"images/{key}.png",
-                    hq_sha256=sha256_file(root / "images" / f"{key}.png"),
-                    width=size[1],
-                    height=size[0],
-                    references=references,
-                    reference_distances=(0.2,) * len(references),
-                    landmarks=POINTS,
-                )
-            )
-            level = np.clip(noise(person * 10 + shot, *size).astype(int) + 20, 0, 255).astype(np.uint8)
-            write_png(root / "lq" / "dim" / f"{key}.png", level)
-    write_json(root / "lq" / "dim" / "lq.json", {"recipe_id": "dim@1", "lq_hash": "0" * 64})
-    info = SetInfo(
-        name="toy",
-        content_hash=content_hash(targets),
-        image_size=SIDE,
-        settings={},
-        versions={},
-        counts={"test": len(targets)},
-    )
-    made = ReferenceSet(root, info, tuple(targets))
-    made.write()
-    return made
-
-
-def submission(toy: ReferenceSet, folder: Path, seed: int = 0) -> dict[str, Path]:
-    generator = np.random.default_rng(seed)
-    images = {}
-    for target in toy.select("test"):
-        pixels = read_rgb(toy.hq_path(target.key)).astype(int)
-        damaged = np.clip(pixels + generator.normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
-        write_png(folder / f"{target.key}.png", damaged)
-        images[target.key] = folder / f"{target.key}.png"
-    return images
+    return write_noise_set(tmp_path / "set")
 
 
 def as_bytes(record: Record, folder: Path) -> bytes:
@@ -130,7 +76,7 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 
 def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Path, vector_metrics) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     record = score_images(
         toy, "test", "dim", submission=images, card=Card(model="m"), protocols=(*PIXEL_IDS, *vector_metrics)
     )
@@ -162,7 +108,7 @@ def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Pa
 def test_batches_workers_company_and_order_change_nothing(
     toy: ReferenceSet, tmp_path: Path, vector_metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, other = submission(toy, tmp_path / "a", 1), submission(toy, tmp_path / "b", 2)
+    images, other = noisy_copies(toy, tmp_path / "a", 1), noisy_copies(toy, tmp_path / "b", 2)
     ids = (*PIXEL_IDS, *vector_metrics)
     alone = score_images(
         toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, workers=1
@@ -197,7 +143,7 @@ def test_batches_workers_company_and_order_change_nothing(
 def test_what_cannot_be_scored_keeps_its_row_and_reason(
     toy: ReferenceSet, tmp_path: Path, vector_metrics
 ) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     images["p0_0"].write_text("not a picture")
     whole = images["p1_1"].read_bytes()
     images["p1_1"].write_bytes(whole[: len(whole) // 2])
@@ -220,7 +166,7 @@ def test_what_cannot_be_scored_keeps_its_row_and_reason(
 
 def test_a_face_without_landmarks_is_unscored_not_zero(toy: ReferenceSet, tmp_path: Path) -> None:
     blind = tuple(replace(t, landmarks=()) if t.key == "p0_0" else t for t in toy.targets)
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     record = score_images(
         ReferenceSet(toy.root, toy.info, blind),
         "test",
@@ -241,7 +187,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     toy: ReferenceSet, tmp_path: Path, vector_metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 3)
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     ids = (*PIXEL_IDS, *vector_metrics)
     whole = as_bytes(
         score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids),
@@ -273,7 +219,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
 
 
 def test_a_changed_image_is_scored_anew(toy: ReferenceSet, tmp_path: Path) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     first = score_images(
         toy,
         "test",
@@ -300,7 +246,7 @@ def test_a_changed_image_is_scored_anew(toy: ReferenceSet, tmp_path: Path) -> No
 
 
 def test_a_hq_image_that_changed_is_refused(toy: ReferenceSet, tmp_path: Path) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     write_png(toy.hq_path("p3_0"), noise(999, SIDE, SIDE + 8))
     with pytest.raises(InvalidInputError, match="changed since the set was built"):
         score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=("psnr/rgb",))
@@ -308,7 +254,7 @@ def test_a_hq_image_that_changed_is_refused(toy: ReferenceSet, tmp_path: Path) -
 
 def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 3)
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
     with pytest.raises(RefbenchError, match="name one as work"):
         score_images(
@@ -346,7 +292,7 @@ def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path
 
 @pytest.mark.slow
 def test_two_processes_under_torchrun(toy: ReferenceSet, tmp_path: Path) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
     script = tmp_path / "together.py"
     script.write_text(
@@ -382,7 +328,7 @@ def test_two_processes_under_torchrun(toy: ReferenceSet, tmp_path: Path) -> None
 
 
 def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = submission(toy, tmp_path / "sub")
+    images = noisy_copies(toy, tmp_path / "sub")
     exact = catalogue.METRICS["psnr/rgb"]
     fast = replace(
         exact,
@@ -414,7 +360,7 @@ def test_wrong_questions_are_answered(toy: ReferenceSet, tmp_path: Path, change:
         "reference_set": toy,
         "split": "test",
         "recipe": "dim",
-        "submission": submission(toy, tmp_path / "sub"),
+        "submission": noisy_copies(toy, tmp_path / "sub"),
         "card": Card(model="m"),
         "protocols": ("psnr/rgb",),
     }
@@ -425,7 +371,7 @@ def test_wrong_questions_are_answered(toy: ReferenceSet, tmp_path: Path, change:
 def test_absent_weights_are_named_with_the_command(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path / "none"))
     with pytest.raises(RefbenchError) as caught:
-        score_images(toy, "test", "dim", submission=submission(toy, tmp_path / "sub"), card=Card(model="m"))
+        score_images(toy, "test", "dim", submission=noisy_copies(toy, tmp_path / "sub"), card=Card(model="m"))
     assert "refbench weights fetch dlib-resnet dlib-resnet-manifest lpips-alexnet mobilefacenet" in str(
         caught.value
     )
@@ -452,7 +398,7 @@ def test_the_record_holds_no_clock(toy: ReferenceSet, tmp_path: Path) -> None:
         toy,
         "test",
         "dim",
-        submission=submission(toy, tmp_path / "sub"),
+        submission=noisy_copies(toy, tmp_path / "sub"),
         card=Card(model="m"),
         protocols=("psnr/rgb",),
     )

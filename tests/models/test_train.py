@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -20,8 +19,6 @@ from refbench.degradations.training.augment import Augmentation
 from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.faces.align import ARCFACE_112
 from refbench.faces.recognisers.recognise import load_recogniser
-from refbench.files import sha256_file
-from refbench.images import write_png
 from refbench.models.checkpoints import minis
 from refbench.models.checkpoints.checkpoints import load_autoencoder, load_refldm, read_tensors, save_weights
 from refbench.models.checkpoints.trained import load_trained
@@ -37,8 +34,9 @@ from refbench.models.training.presets import PRESETS, preset
 from refbench.models.training.settings import make_config, parse_assignments, read_settings
 from refbench.models.training.train import rate_at, train
 from refbench.models.training.validation import Validation
-from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+from refbench.records.reference_set import ReferenceSet
 from torch import Tensor
+from toys import write_cartoon_set
 
 SIZE = 24
 AUTOENCODER = {
@@ -61,57 +59,10 @@ TOWER = {"image_size": 16, "patch": 8, "channels": 32, "layers": 2, "heads": 2}
 CONTEXT = {"identity": False, "tower": TOWER, "tower_source": "own", "layers": [2], "channels": 32}
 
 
-def face(person: int, number: int) -> np.ndarray:
-    """A cartoon: each person has colours and a shape, each photo its own place."""
-    drawn = np.random.default_rng(person)
-    background, skin = drawn.integers(0, 256, (2, 3))
-    picture = np.full((SIZE, SIZE, 3), background, np.uint8)
-    centre = (SIZE // 2 + number - 1, SIZE // 2)
-    cv2.ellipse(picture, centre, (6 + person % 3, 9), 0, 0, 360, tuple(map(int, skin)), -1)
-    for side in (-2, 2):
-        cv2.circle(picture, (centre[0] + side, centre[1] - 2), 0, (20, 20, 20), -1)
-    return picture
-
-
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four people in train and one in test, two photos each, at 24 pixels."""
-    return make_set(tmp_path_factory.mktemp("set"), ["train"] * 4 + ["test"])
-
-
-def make_set(root: Path, splits: list[str], size: int = SIZE) -> Path:
-    targets = []
-    for person, split in enumerate(splits):
-        keys = [f"p{person}_{number}" for number in range(2)]
-        for number, key in enumerate(keys):
-            path = root / "images" / f"{key}.png"
-            write_png(path, cv2.resize(face(person, number), (size, size)))
-            others = tuple(other for other in keys if other != key)
-            points = ((1.0, 1.0),) * 5
-            targets.append(
-                Target(
-                    key=key,
-                    identity=f"p{person}",
-                    split=split,
-                    hq=f"images/{key}.png",
-                    hq_sha256=sha256_file(path),
-                    width=size,
-                    height=size,
-                    references=others,
-                    reference_distances=(0.1,) * len(others),
-                    landmarks=points,
-                )
-            )
-    info = SetInfo(
-        name="cartoons",
-        content_hash=content_hash(targets),
-        image_size=size,
-        settings={},
-        versions={},
-        counts={},
-    )
-    ReferenceSet(root, info, tuple(targets)).write()
-    return root
+    return write_cartoon_set(tmp_path_factory.mktemp("set"), ["train"] * 4 + ["test"]).root
 
 
 def settings(people: Path, kind: str, **more: Any) -> dict[str, Any]:
@@ -296,10 +247,10 @@ class TestFaults:
         assert train(run, tmp_path).steps == 4
 
     def test_sets_that_do_not_fit(self, people: Path, autoencoder: Path, tmp_path: Path) -> None:
-        other_size = make_set(tmp_path / "large", ["train", "test"], size=64)
+        other_size = write_cartoon_set(tmp_path / "large", ["train", "test"], side=64).root
         with pytest.raises(InvalidInputError, match="images are 64x64, the model takes 24x24"):
             train(make_config(settings(other_size, "autoencoder", steps=1)), tmp_path / "a")
-        mixed = make_set(tmp_path / "mixed", ["train", "train"])
+        mixed = write_cartoon_set(tmp_path / "mixed", ["train", "train"]).root
         chosen = ReferenceSet.read(mixed)
         moved = (replace(chosen.targets[0], split="test"), *chosen.targets[1:])
         ReferenceSet(chosen.root, chosen.info, moved).write()
@@ -498,7 +449,7 @@ def test_forgetting_changes_nothing(kind: str, people: Path, tmp_path: Path, aut
 
 def test_validation_is_logged_and_taken_up(tmp_path: Path, need_weights: Callable[..., None]) -> None:
     need_weights("lpips-alexnet", "dlib-resnet", "dlib-resnet-manifest")
-    people = make_set(tmp_path / "set", ["train", "test"], size=64)
+    people = write_cartoon_set(tmp_path / "set", ["train", "test"], side=64).root
     given = light(people, steps=4, batch=2, validation={"every": 2, "images": 2, "split": "test"})
     given["image_size"] = 64
     train(make_config(given), tmp_path / "whole")
