@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
-FILES = "version deprecated errors extras files images progress devices downloads archives"
+FILES = "version deprecated errors extras files images progress devices downloads archives user_code"
 GROUND = (*FILES.split(), "weights")
 BELOW = (*GROUND, "records")
 FEWEST, MOST = 2, 12

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
 from pathlib import Path
 
 from ...errors import FaultListError, RefbenchError
+from ...user_code import import_object
 from ..operations.registry import nearest
 from .bundled import RECIPES
 from .recipe import Recipe
@@ -56,14 +55,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
 
 
 def _from_module(text: str) -> Recipe:
-    module, _, name = text.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise RefbenchError(f"{text}: {error}; write MODULE:NAME of a Recipe") from None
-    finally:
-        sys.path.pop(0)
+    found = import_object(text, "write MODULE:NAME of a Recipe")
     if not isinstance(found, Recipe):
         raise RefbenchError(f"{text} is a {type(found).__name__}, not a Recipe")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +33,8 @@ class RestoreReport:
         failures: why a key has no image, by key.
         seconds_per_image: mean time in the restorer, without reading and writing; None unless recorded,
             and for a folder of finished images, whose model ran elsewhere.
-        peak_memory_mib: largest memory of the process, or of the GPU where one is used; None likewise.
+        peak_memory_mib: largest memory of the process, or of the GPU where one is used; None likewise, and on
+            Windows, which does not tell it.
     """
 
     restored: tuple[str, ...]
@@ -102,10 +102,17 @@ def image_seed(seed: int, key: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") >> 1
 
 
-def peak_memory_mib() -> float:
-    """Largest memory so far, in MiB: of the GPU where one was used, else of this process or a child of it."""
+def peak_memory_mib() -> float | None:
+    """Largest memory so far, in MiB: of the GPU where one was used, else of this process or a child of it.
+
+    None where the operating system does not tell it: Windows has no ``resource`` module.
+    """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:
+        return None
     unit = 2**20 if sys.platform == "darwin" else 2**10
     users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(user).ru_maxrss for user in users) / unit

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from ...extras import optional
 from ...files import sha256_file, sha256_json
 from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
 from ...records.run_manifest import Job, RestorerCard
+from ...user_code import import_object, working_folder_importable
 from .restorer import AnyRestorer, FileRestorer, Restorer
 
 if TYPE_CHECKING:
@@ -35,25 +34,20 @@ UNKNOWN = "unknown"
 def load_entry_point(spec: str, preset: str | None, device: str) -> AnyRestorer:
     """Build the restorer named by ``package.module:Class``; modules of the working folder are found too.
 
-    ``preset`` and ``device`` are handed over where the constructor has parameters of these names.
+    ``preset`` and ``device`` are passed where the constructor has parameters of these names. The working
+    folder is on ``sys.path`` during the import and the constructor only; `restore` must not import from it.
 
     Raises:
         RefbenchError: no such module or class, a constructor that fails, or not a restorer.
     """
-    module_name, _, class_name = spec.partition(":")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        factory = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise RefbenchError(f"{spec}: {error}; a restorer is named package.module:Class") from None
+    factory = import_object(spec, "a restorer is named package.module:Class")
     accepted = inspect.signature(factory).parameters
     if preset is not None and "preset" not in accepted:
         raise RefbenchError(f"{spec} has no presets; leave --preset out")
     offered = {"preset": preset, "device": device}
     try:
-        built = factory(**{name: value for name, value in offered.items() if name in accepted})
+        with working_folder_importable():
+            built = factory(**{name: value for name, value in offered.items() if name in accepted})
     except Exception as error:
         raise RefbenchError(f"{spec} could not be built: {type(error).__name__}: {error}") from error
     if not isinstance(built, Restorer | FileRestorer):
