@@ -64,7 +64,7 @@ AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Score what is there; the entry gets no rank.")
 ]
 Arithmetic = Annotated[
-    str, typer.Option("--precision", help="float32; or bf16: faster, less exact, and marked +bf16.")
+    str, typer.Option("--precision", help="float32; or bfloat16: faster, less exact, and ids end in +bf16.")
 ]
 Cache = Annotated[
     Path | None, typer.Option(help="Folder of embeddings of HQ images, for several stores to share.")
@@ -283,11 +283,9 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score submissions in one pass and add their records to a store."""
-    from .metrics.scoring.engine import precision_named
     from .verbs import score as run
     from .verbs import summary
 
-    exactness = precision_named(precision)
     records = run(
         reference_set,
         recipe,
@@ -298,7 +296,7 @@ def score(
         device=device,
         allow_missing=allow_missing,
         references=references,
-        precision=exactness,
+        precision=precision,
         cache=cache,
     )
     table = summary(records)
@@ -326,11 +324,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Restore, check, score and record in one go; a run that was killed goes on where it was."""
-    from .metrics.scoring.engine import precision_named
     from .verbs import evaluate as run
     from .verbs import summary
 
-    exactness = precision_named(precision)
     records, folders = run(
         reference_set,
         recipe,
@@ -346,7 +342,7 @@ def evaluate(
         record_times=times,
         protocols=protocol,
         allow_missing=allow_missing,
-        precision=exactness,
+        precision=precision,
         cache=cache,
     )
     table = summary(records)

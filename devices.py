@@ -1,15 +1,29 @@
-"""Where the networks run."""
+"""Devices that networks run on, and the precision of their arithmetic."""
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from .errors import RefbenchError
+
+Precision = Literal["float32", "mixed", "bfloat16"]
+"""Arithmetic inside networks: float32; bfloat16; or mixed, bfloat16 where an error weighs least."""
+
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+OLD_PRECISIONS = {"bf16": "bfloat16"}
+"""Spellings of earlier versions, which are still read."""
+
+
+def spell_precision(value: object) -> object:
+    """A precision under its name of today; anything that is no old spelling is returned as it is."""
+    return OLD_PRECISIONS.get(value, value) if isinstance(value, str) else value
 
 
 def pick_device(name: str = "auto") -> str:
     """The device to use: ``auto`` takes CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        RefbenchError: a device that is not here, or a name that no device has.
+        RefbenchError: a device that this machine does not have, or a name that no device has.
     """
     import torch
 

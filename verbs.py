@@ -29,7 +29,6 @@ from .records.lq_set import INFO
 from .records.reference_set import ReferenceSet, Target
 
 if TYPE_CHECKING:
-    from .metrics.scoring.engine import Precision
     from .models.restorers.restore import RestoreReport
     from .records.record import Record
 
@@ -186,7 +185,7 @@ def score(
     device: str = "auto",
     allow_missing: bool = False,
     references: int | str | None = None,
-    precision: Precision = "float32",
+    precision: str = "float32",
     cache: Path | None = None,
 ) -> list[Record]:
     """Score submissions in one pass over the set and add their records to a store.
@@ -208,37 +207,30 @@ def score(
         FaultListError: images are missing, extra, of the wrong size or kind; all of them are listed.
         RefbenchError: no such set or protocol, absent weights.
     """
-    from .devices import pick_device
     from .leaderboard.store.store import Store
     from .leaderboard.submission.submission import read_submission
-    from .metrics.catalogue import OFFLINE
+    from .metrics.core.options import ScoreOptions
     from .metrics.scoring.score import Entry, score_many
 
     chosen = ReferenceSet.read(reference_set)
     _require_lq(chosen, recipe, _targets(chosen, split))
     read = [read_submission(path) for path in submissions]
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
-    modes = [entry.card.references if references is None else str(references) for entry in entries]
     work = _work_folder(store)
-    scored: dict[int, Record] = {}
-    for mode in dict.fromkeys(modes):
-        places = [place for place, its in enumerate(modes) if its == mode]
-        records = score_many(
-            chosen,
-            split,
-            [entries[place] for place in places],
-            protocols=OFFLINE if protocols is None else protocols,
-            references=mode,
-            device=pick_device(device),
-            precision=precision,
-            allow_missing=allow_missing,
-            work=work,
-            cache=cache or work / "hq",
-        )
-        scored |= dict(zip(places, records, strict=True))
-    for place in sorted(scored):
-        Store(store).add(scored[place])
-    return [scored[place] for place in sorted(scored)]
+    options = {
+        "split": split,
+        "protocols": protocols,
+        "references": references,
+        "device": device,
+        "precision": precision,
+        "allow_missing": allow_missing,
+        "work": work,
+        "cache": cache or work / "hq",
+    }
+    records = score_many(chosen, entries, ScoreOptions.merged(None, options))
+    for record in records:
+        Store(store).add(record)
+    return records
 
 
 def evaluate(
@@ -257,7 +249,7 @@ def evaluate(
     record_times: bool = True,
     protocols: Sequence[str] | None = None,
     allow_missing: bool = False,
-    precision: Precision = "float32",
+    precision: str = "float32",
     cache: Path | None = None,
 ) -> tuple[list[Record], list[Path]]:
     """Restore, check, score and record, one recipe after the other; the records, and where the images are.

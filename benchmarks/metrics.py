@@ -167,7 +167,7 @@ def ours(
         for folder in folders
     ]
     with redirect_stderr(io.StringIO()):
-        score_many(reference_set, "test", entries, protocols=protocols, precision=precision)
+        score_many(reference_set, entries, protocols=protocols, precision=precision, device="cpu")
 
 
 @lru_cache(maxsize=1)

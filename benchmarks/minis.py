@@ -231,9 +231,15 @@ def per_image(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Of each condition and protocol the values in the order of ``keys``."""
     kept = set(keys)
-    some = tuple(replace(t, split="scored" if t.key in kept else "other") for t in place.targets)
+    some = tuple(replace(t, split="test" if t.key in kept else "train") for t in place.targets)
     entries = [Entry(recipe, Card(model=name), paths) for name, paths in images.items()]
-    records = score_many(ReferenceSet(place.root, place.info, some), "scored", entries, protocols=PER_IMAGE)
+    records = score_many(
+        ReferenceSet(place.root, place.info, some),
+        entries,
+        protocols=PER_IMAGE,
+        references="all",
+        device="cpu",
+    )
 
     def column(record: Record, protocol: str) -> np.ndarray:
         table = record.scores[record.scores.protocol == protocol].set_index("key")["value"]

@@ -10,19 +10,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from ...devices import Precision, pick_device
 from ...errors import RefbenchError
 from ...records.reference_set import Target
 from ...weights import local as weights
 from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
 from ..core.metric import Metric, NoReferenceMetric, PerImage, ReferenceMetric, SetMetric
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Engine:
     metrics: tuple[Metric, ...]
     extractors: Mapping[str, Extractor]
     device: torch.device
-    precision: Precision
-    batch_size: int | None
-    cache: Path | None
-    key: str
     pool: ThreadPoolExecutor
+    precision: Precision = "float32"
+    batch_size: int | None = None
+    cache: Path | None = None
+    key: str = ""
     device_lock: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @cached_property
@@ -106,17 +105,14 @@ class Engine:
         return tuple(torch.cat(pair) for pair in zip(*parts, strict=True))
 
 
-def precision_named(name: str) -> Precision:
-    """The precision of a name people type: ``float32``, ``bfloat16`` or ``bf16``.
+def torch_device(name: str) -> torch.device:
+    """The device of a name as `pick_device` reads it; ``mps`` lacks float64 and gives the CPU.
 
     Raises:
-        RefbenchError: another name.
+        RefbenchError: a device that this machine does not have, or a name that no device has.
     """
-    if name == "float32":
-        return "float32"
-    if name in ("bf16", "bfloat16"):
-        return "bfloat16"
-    raise RefbenchError(f"the precision can be float32 or bf16; got {name!r}")
+    picked = pick_device(name)
+    return torch.device("cpu" if picked.startswith("mps") else picked)
 
 
 def load(feature: Feature, device: torch.device) -> Extractor:

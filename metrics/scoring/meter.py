@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...devices import Precision
 from ...errors import RefbenchError
 from ..catalogue import find
 from ..core.feature import Batch, Landmarks
 from ..core.metric import GainMetric, ImageMetric, NoReferenceMetric, ReferenceMetric, SetMetric
 from ..core.tensors import check_images, check_pair
-from .engine import Engine, Precision, load
+from .engine import Engine, load
 
 
 class Meter:
@@ -36,7 +37,7 @@ class Meter:
         base = self.metric.base if isinstance(self.metric, GainMetric) else self.metric
         extractors = {base.feature.name: load(base.feature, place)}
         pool = ThreadPoolExecutor(1)
-        self._engine = Engine((base,), extractors, place, precision, None, None, "", pool)
+        self._engine = Engine((base,), extractors, place, pool, precision)
         self.reset()
 
     def reset(self) -> None:

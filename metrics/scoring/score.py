@@ -1,29 +1,29 @@
-"""Scoring: a submission in, a record out; several submissions at once share the work on the HQ side."""
+"""Scoring of submissions against a reference set in one pass over the HQ images; one record for each."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-
-import torch
+from typing import Unpack
 
 from ...errors import RefbenchError
 from ...files import sha256_json
 from ...progress import progress, say
 from ...records.card import Card
-from ...records.evaluation_modes import ALL, with_references
+from ...records.evaluation_modes import with_references
 from ...records.record import Record
 from ...records.reference_set import ReferenceSet, Target
-from ..catalogue import OFFLINE, select
+from ..catalogue import select
 from ..core.metric import GainMetric, Metric
+from ..core.options import ScoreKeywords, ScoreOptions
 from ..protocols.no_reference import file_digests
 from .chunks import Chunk, Part, chunks
 from .distributed import ALONE, Shard
-from .engine import Engine, Precision, deterministic, give_back_memory, load
+from .engine import Engine, deterministic, give_back_memory, load, torch_device
 from .harness import Opened, open_chunk, score_chunk
 from .pairing import Paired, lossy, pair
 from .provenance import digests_of, provenance, versions
@@ -34,7 +34,13 @@ PART_VERSION = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission to score: for LQ images of which recipe, what the team says, and its images by key."""
+    """A submission to score.
+
+    Attributes:
+        recipe: name of the recipe whose LQ images were restored.
+        card: what the team says.
+        images: path of the restored image of each target, by key.
+    """
 
     recipe: str
     card: Card
@@ -43,120 +49,113 @@ class Entry:
 
 def score_images(
     reference_set: ReferenceSet,
-    split: str,
     recipe: str,
+    images: Mapping[str, Path],
     *,
-    submission: Mapping[str, Path],
     card: Card,
-    protocols: Sequence[str] = OFFLINE,
-    references: str = ALL,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    allow_missing: bool = False,
-    work: Path | None = None,
-    cache: Path | None = None,
+    options: ScoreOptions | None = None,
     shard: Shard = ALONE,
+    **given: Unpack[ScoreKeywords],
 ) -> Record:
-    """Score one submission; see `score_many`."""
-    return score_many(
-        reference_set,
-        split,
-        [Entry(recipe, card, submission)],
-        protocols=protocols,
-        references=references,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        workers=workers,
-        allow_missing=allow_missing,
-        work=work,
-        cache=cache,
-        shard=shard,
-    )[0]
+    """Score one submission and return its record; nothing is written but ``work`` and ``cache``.
+
+    Args:
+        reference_set: what is scored against.
+        recipe: name of the recipe whose LQ images were restored.
+        images: path of the restored image of each target, by key.
+        card: what the team says.
+        options: see `ScoreOptions`; None for the defaults.
+        shard: this process's share of the chunks, where several processes score together (`distributed`).
+        given: options by name, in place of those in ``options``.
+
+    Raises:
+        FaultListError, RefbenchError: as `score_many`.
+    """
+    entry = Entry(recipe, card, images)
+    return score_many(reference_set, [entry], options, shard=shard, **given)[0]
 
 
 def score_many(
     reference_set: ReferenceSet,
-    split: str,
     entries: Sequence[Entry],
+    options: ScoreOptions | None = None,
     *,
-    protocols: Sequence[str] = OFFLINE,
-    references: str = ALL,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    allow_missing: bool = False,
-    work: Path | None = None,
-    cache: Path | None = None,
     shard: Shard = ALONE,
+    **given: Unpack[ScoreKeywords],
 ) -> list[Record]:
     """Score several submissions in one pass; the work on HQ images and references is done once for all.
 
     Args:
         reference_set: what is scored against.
-        split: whose targets with references are scored; ``all`` for all of them.
         entries: the submissions; they may answer different recipes.
-        protocols: ids from the catalogue, or its lists ``offline`` and ``paper``.
-        references: the evaluation mode that the images were restored under, see `modes`.
-        device: ``cpu``, ``cuda`` or ``cuda:1``; ``mps`` lacks float64 and is taken as ``cpu``.
-        precision: ``bfloat16`` inside large networks is fast and marked: those ids end in ``+bf16``.
-        batch_size: images at a time for every network; None for each network's measured own.
-        workers: threads, on a CPU one network each; None for one per core. Never changes a number.
-        allow_missing: score what is there, and leave a row with a reason for what is not.
-        work: folder where finished chunks are kept, so that a killed run resumes; None for none.
-        cache: folder where embeddings of HQ images are kept by content; None for none.
-        shard: this process's share of the chunks, where several processes score together (`shards`).
+        options: see `ScoreOptions`; None for the defaults.
+        shard: this process's share of the chunks, where several processes score together (`distributed`).
+        given: options by name, in place of those in ``options``.
 
     Returns:
         One record per entry, in order. Nothing is written but ``work`` and ``cache``.
 
     Raises:
         FaultListError: missing, extra, duplicate or wrong-size images, before anything is computed.
-        RefbenchError: an unknown protocol, absent weights, no LQ images of that recipe, or an empty split.
+        RefbenchError: an unknown option or protocol, absent weights, no LQ images of that recipe, or an empty
+            split.
     """
-    metrics = select(protocols)
-    targets = reference_set.select(None if split == "all" else split)
-    if not targets:
-        raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
-    seen = with_references(reference_set, references, split)
-    targets = tuple(seen[target.key] for target in targets)
-    if shard.count > 1 and work is None:
+    chosen = ScoreOptions.merged(options, given)
+    if shard.count > 1 and chosen.work is None:
         raise RefbenchError(
             "several processes score together through a folder they all see; name one as work"
         )
+    metrics = select(chosen.protocols)
+    asked = chosen.references
+    modes = [str(entry.card.references if asked is None else asked) for entry in entries]
+    records: dict[int, Record] = {}
+    for mode in dict.fromkeys(modes):
+        places = [place for place, its in enumerate(modes) if its == mode]
+        some = [entries[place] for place in places]
+        found = _score_mode(reference_set, mode, some, metrics=metrics, options=chosen, shard=shard)
+        records |= dict(zip(places, found, strict=True))
+    return [records[place] for place in range(len(entries))]
+
+
+def _score_mode(
+    reference_set: ReferenceSet,
+    mode: str,
+    entries: Sequence[Entry],
+    *,
+    metrics: Sequence[Metric],
+    options: ScoreOptions,
+    shard: Shard,
+) -> list[Record]:
+    """The records of submissions that are scored under one evaluation mode."""
+    seen, targets = _select_targets(reference_set, mode, options.split)
     recipes = {recipe: read_recipe(seen, recipe) for recipe in {entry.recipe for entry in entries}}
-    pairs = [pair(targets, entry.images, entry.card.model, allow_missing=allow_missing) for entry in entries]
+    pairs = [
+        pair(targets, entry.images, entry.card.model, allow_missing=options.allow_missing)
+        for entry in entries
+    ]
     for entry, found in zip(entries, pairs, strict=True):
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
-    untouched = _untouched(seen, targets, metrics, recipes=sorted(recipes))
-    digests = digests_of(metrics)
+    lq_images = _lq_as_submissions(seen, targets, metrics, recipes=sorted(recipes))
     with ExitStack() as stack:
-        folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pool = stack.enter_context(deterministic(workers))
-        place = torch.device("cpu" if device.startswith("mps") else device)
-        computed = _computed(metrics)
-        features = {metric.feature.name: metric.feature for metric in computed}
-        extractors = {name: load(feature, place) for name, feature in features.items()}
-        digests |= file_digests(features.values())
-        key = sha256_json([PART_VERSION, versions(), digests, str(place), precision, batch_size])
-        device_lock = nullcontext() if place.type == "cpu" else Lock()
-        engine = Engine(computed, extractors, place, precision, batch_size, cache, key, pool, device_lock)
+        folder = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        engine, facts = stack.enter_context(_open_engine(metrics, options))
         parts = _score_parts(
-            seen, targets, [*pairs, *untouched.values()], engine=engine, folder=folder, shard=shard
+            seen, targets, [*pairs, *lq_images.values()], engine=engine, folder=folder, shard=shard
         )
-        facts = provenance(digests, str(place), precision, batch_size=batch_size)
-        lq_parts = dict(zip(untouched, parts[len(pairs) + 1 :], strict=True))
+        lq_parts = dict(zip(lq_images, parts[len(pairs) + 1 :], strict=True))
         return [
             make_record(
                 seen,
-                split,
-                references,
+                options.split,
+                mode,
                 scored=Scored(
-                    entry.card, recipes[entry.recipe], found, paths, parts[0], lq_parts.get(entry.recipe, [])
+                    card=entry.card,
+                    recipe=recipes[entry.recipe],
+                    pairs=found,
+                    parts=paths,
+                    hq_parts=parts[0],
+                    lq_parts=lq_parts.get(entry.recipe, []),
                 ),
                 metrics=metrics,
                 provenance=facts,
@@ -165,7 +164,43 @@ def score_many(
         ]
 
 
-def _untouched(
+def _select_targets(
+    reference_set: ReferenceSet, mode: str, split: str
+) -> tuple[ReferenceSet, tuple[Target, ...]]:
+    """The set as the evaluation mode sees it, and the targets to score."""
+    targets = reference_set.select(split)
+    if not targets:
+        raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
+    seen = with_references(reference_set, mode, split)
+    return seen, tuple(seen[target.key] for target in targets)
+
+
+@contextmanager
+def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[tuple[Engine, dict[str, str]]]:
+    """Networks, device and threads of a run, and what its records say of them."""
+    digests = digests_of(metrics)
+    device = torch_device(options.device)
+    computed = _computed(metrics)
+    features = {metric.feature.name: metric.feature for metric in computed}
+    with deterministic(options.workers) as pool:
+        extractors = {name: load(feature, device) for name, feature in features.items()}
+        digests |= file_digests(features.values())
+        place = [str(device), options.precision, options.batch_size]
+        engine = Engine(
+            metrics=computed,
+            extractors=extractors,
+            device=device,
+            pool=pool,
+            precision=options.precision,
+            batch_size=options.batch_size,
+            cache=options.cache,
+            key=sha256_json([PART_VERSION, versions(), digests, *place]),
+            device_lock=nullcontext() if device.type == "cpu" else Lock(),
+        )
+        yield engine, provenance(digests, str(device), options.precision, batch_size=options.batch_size)
+
+
+def _lq_as_submissions(
     reference_set: ReferenceSet,
     targets: Sequence[Target],
     metrics: Sequence[Metric],

@@ -47,16 +47,7 @@ def measure_statistics(
     digests = digests_of([metric])
     place = torch.device(device)
     with deterministic(workers) as pool, progress("statistics", len(listed)) as advance:
-        engine = Engine(
-            (metric,),
-            {metric.feature.name: load(metric.feature, place)},
-            place,
-            "float32",
-            None,
-            None,
-            "",
-            pool,
-        )
+        engine = Engine((metric,), {metric.feature.name: load(metric.feature, place)}, place, pool)
 
         def rows_of(image: Image) -> torch.Tensor:
             path, landmarks = image

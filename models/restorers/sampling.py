@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from ...devices import Precision, spell_precision
 from ...errors import RefbenchError
 from ...files import canonical_json
 from ..diffusion.ddim import Spacing
 from ..diffusion.tiles import OVERLAP
 
-Precision = Literal["float32", "mixed", "bfloat16"]
 Settings = TypeVar("Settings", bound="Sampling")
 
 
@@ -40,7 +40,7 @@ class Sampling(BaseModel):
     solver: Literal["ddim", "dpm++"] = "ddim"
     references: int = Field(default=5, ge=0)
     noise: Literal["image", "shared"] = "image"
-    precision: Precision = "float32"
+    precision: Annotated[Precision, BeforeValidator(spell_precision)] = "float32"
     decoder_tile: int = Field(default=0, ge=0)
 
     @field_validator("decoder_tile")

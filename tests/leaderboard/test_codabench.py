@@ -129,11 +129,11 @@ def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipF
     images = {target.key: folder / f"{target.key}.png" for target in chosen.select("test")}
     record = score_images(
         chosen,
-        "test",
         "refldm-severe",
-        submission=images,
+        images,
         card=Card(model="M"),
         protocols=[p.id for p in CHOSEN],
+        device="cpu",
     )
     means = record.scores.groupby("protocol")["value"].mean()
     assert scores == {column_key(name): pytest.approx(value) for name, value in means.items()}

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from refbench.metrics.core.feature import PIXELS, Feature
 from refbench.metrics.core.metric import NoReferenceMetric, ReferenceMetric, SetMetric
 from refbench.metrics.protocols.pixel import psnr
 from refbench.metrics.scoring import harness, score
-from refbench.metrics.scoring.distributed import Shard
+from refbench.metrics.scoring.distributed import ALONE, Shard
 from refbench.metrics.scoring.score import Entry, score_images, score_many
 from refbench.records.card import Card
 from refbench.records.evaluation_modes import with_references
@@ -33,6 +35,14 @@ PIXEL_IDS = ("psnr/rgb", "ssim/rgb", "colour-shift/face-lab-v1", "colour-drift/f
 @pytest.fixture
 def toy(tmp_path: Path) -> ReferenceSet:
     return write_noise_set(tmp_path / "set")
+
+
+def score_toy(
+    toy: ReferenceSet, images: Mapping[str, Path], *, model: str = "m", shard: Shard = ALONE, **options: Any
+) -> Record:
+    return score_images(
+        toy, "dim", images, card=Card(model=model), shard=shard, **{"device": "cpu", **options}
+    )
 
 
 def as_bytes(record: Record, folder: Path) -> bytes:
@@ -77,9 +87,7 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Path, vector_metrics) -> None:
     images = noisy_copies(toy, tmp_path / "sub")
-    record = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=(*PIXEL_IDS, *vector_metrics)
-    )
+    record = score_toy(toy, images, protocols=(*PIXEL_IDS, *vector_metrics))
     table = record.scores.pivot(index="key", columns="protocol", values="value")
     assert len(table) == 14
     assert (record.scores.reason == "").all()
@@ -91,9 +99,7 @@ def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Pa
         assert table.loc[key, "psnr/rgb"] == pytest.approx(psnr(*pair).item(), rel=1e-6)
         assert table.loc[key, "toy/lone"] == pytest.approx(a[:, 0].mean(), rel=1e-5), "red is first"
     lq = {key: toy.lq_path("dim", key) for key in images}
-    untouched = score_images(
-        toy, "test", "dim", submission=lq, card=Card(model="lq"), protocols=PIXEL_IDS
-    ).scores
+    untouched = score_toy(toy, lq, model="lq", protocols=PIXEL_IDS).scores
     gains = untouched[untouched.protocol == "gain:psnr/rgb"].value
     assert (gains == 0).all()
     before = untouched[untouched.protocol == "psnr/rgb"].set_index("key").value
@@ -110,31 +116,23 @@ def test_batches_workers_company_and_order_change_nothing(
 ) -> None:
     images, other = noisy_copies(toy, tmp_path / "a", 1), noisy_copies(toy, tmp_path / "b", 2)
     ids = (*PIXEL_IDS, *vector_metrics)
-    alone = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, workers=1
-    )
-    again = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, workers=3
-    )
+    alone = score_toy(toy, images, model="a", protocols=ids, workers=1)
+    again = score_toy(toy, images, model="a", protocols=ids, workers=3)
     assert as_bytes(alone, tmp_path / "1") == as_bytes(again, tmp_path / "2")
     backwards = dict(sorted(images.items(), reverse=True))
     together = score_many(
         toy,
-        "test",
         [Entry("dim", Card(model="b"), other), Entry("dim", Card(model="a"), backwards)],
         protocols=ids,
+        device="cpu",
         cache=tmp_path / "cache",
     )
     assert as_bytes(together[1], tmp_path / "3") == as_bytes(alone, tmp_path / "1")
-    warm = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, cache=tmp_path / "cache"
-    )
+    warm = score_toy(toy, images, model="a", protocols=ids, cache=tmp_path / "cache")
     assert as_bytes(warm, tmp_path / "4") == as_bytes(alone, tmp_path / "1")
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 4)
     for batch_size in (1, 5):
-        batched = score_images(
-            toy, "test", "dim", submission=images, card=Card(model="a"), protocols=ids, batch_size=batch_size
-        )
+        batched = score_toy(toy, images, model="a", protocols=ids, batch_size=batch_size)
         np.testing.assert_allclose(batched.scores.value, alone.scores.value, rtol=1e-5)
         for name, number in batched.info.set_scores.items():
             assert number.value == pytest.approx(alone.info.set_scores[name].value, rel=1e-5)
@@ -150,10 +148,8 @@ def test_what_cannot_be_scored_keeps_its_row_and_reason(
     del images["p2_2"]
     ids = (*PIXEL_IDS, *vector_metrics)
     with pytest.raises(FaultListError, match="missing: p2_2"):
-        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids)
-    record = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, allow_missing=True
-    )
+        score_toy(toy, images, protocols=ids)
+    record = score_toy(toy, images, protocols=ids, allow_missing=True)
     holes = record.scores[record.scores.value.isna()]
     reasons = holes.groupby("key").reason.first().to_dict()
     assert set(reasons) == {"p0_0", "p1_1", "p2_2"}
@@ -167,14 +163,7 @@ def test_what_cannot_be_scored_keeps_its_row_and_reason(
 def test_a_face_without_landmarks_is_unscored_not_zero(toy: ReferenceSet, tmp_path: Path) -> None:
     blind = tuple(replace(t, landmarks=()) if t.key == "p0_0" else t for t in toy.targets)
     images = noisy_copies(toy, tmp_path / "sub")
-    record = score_images(
-        ReferenceSet(toy.root, toy.info, blind),
-        "test",
-        "dim",
-        submission=images,
-        card=Card(model="m"),
-        protocols=PIXEL_IDS,
-    )
+    record = score_toy(ReferenceSet(toy.root, toy.info, blind), images, protocols=PIXEL_IDS)
     holes = record.scores[record.scores.value.isna()].set_index(["protocol", "key"]).reason
     assert "landmarks" in holes["colour-shift/face-lab-v1", "p0_0"]
     assert {key for _, key in holes.index} == {"p0_0", "p0_1", "p0_2"}, (
@@ -190,7 +179,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     images = noisy_copies(toy, tmp_path / "sub")
     ids = (*PIXEL_IDS, *vector_metrics)
     whole = as_bytes(
-        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids),
+        score_toy(toy, images, protocols=ids),
         tmp_path / "whole",
     )
     done, real = [], harness.score_chunk
@@ -203,39 +192,29 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
 
     monkeypatch.setattr(score, "score_chunk", failing)
     with pytest.raises(KeyboardInterrupt):
-        score_images(
-            toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, work=tmp_path / "work"
-        )
+        score_toy(toy, images, protocols=ids, work=tmp_path / "work")
     kept = sorted((tmp_path / "work").iterdir())
     assert kept
     kept[0].write_bytes(kept[0].read_bytes()[:100])
     counted = []
     monkeypatch.setattr(score, "score_chunk", lambda *a: (counted.append(1), real(*a))[1])
-    resumed = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, work=tmp_path / "work"
-    )
+    resumed = score_toy(toy, images, protocols=ids, work=tmp_path / "work")
     assert len(counted) == 4, "five chunks: one is kept, one was damaged, three were not reached"
     assert as_bytes(resumed, tmp_path / "resumed") == whole
 
 
 def test_a_changed_image_is_scored_anew(toy: ReferenceSet, tmp_path: Path) -> None:
     images = noisy_copies(toy, tmp_path / "sub")
-    first = score_images(
+    first = score_toy(
         toy,
-        "test",
-        "dim",
-        submission=images,
-        card=Card(model="m"),
+        images,
         protocols=("psnr/rgb",),
         work=tmp_path / "work",
     )
     write_png(images["p0_0"], read_rgb(toy.hq_path("p0_0")))
-    second = score_images(
+    second = score_toy(
         toy,
-        "test",
-        "dim",
-        submission=images,
-        card=Card(model="m"),
+        images,
         protocols=("psnr/rgb",),
         work=tmp_path / "work",
     )
@@ -249,40 +228,31 @@ def test_a_hq_image_that_changed_is_refused(toy: ReferenceSet, tmp_path: Path) -
     images = noisy_copies(toy, tmp_path / "sub")
     write_png(toy.hq_path("p3_0"), noise(999, SIDE, SIDE + 8))
     with pytest.raises(InvalidInputError, match="changed since the set was built"):
-        score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=("psnr/rgb",))
+        score_toy(toy, images, protocols=("psnr/rgb",))
 
 
 def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("refbench.metrics.scoring.chunks.CHUNK", 3)
     images = noisy_copies(toy, tmp_path / "sub")
-    alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
+    alone = score_toy(toy, images, protocols=PIXEL_IDS)
     with pytest.raises(RefbenchError, match="name one as work"):
-        score_images(
+        score_toy(
             toy,
-            "test",
-            "dim",
-            submission=images,
-            card=Card(model="m"),
+            images,
             protocols=PIXEL_IDS,
             shard=Shard(0, 2),
         )
     with pytest.raises(RefbenchError, match="vanished"):
-        score_images(
+        score_toy(
             toy,
-            "test",
-            "dim",
-            submission=images,
-            card=Card(model="m"),
+            images,
             protocols=PIXEL_IDS,
             work=tmp_path / "w",
             shard=Shard(0, 2),
         )
-    second = score_images(
+    second = score_toy(
         toy,
-        "test",
-        "dim",
-        submission=images,
-        card=Card(model="m"),
+        images,
         protocols=PIXEL_IDS,
         work=tmp_path / "w",
         shard=Shard(1, 2),
@@ -293,23 +263,23 @@ def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path
 @pytest.mark.slow
 def test_two_processes_under_torchrun(toy: ReferenceSet, tmp_path: Path) -> None:
     images = noisy_copies(toy, tmp_path / "sub")
-    alone = score_images(toy, "test", "dim", submission=images, card=Card(model="m"), protocols=PIXEL_IDS)
+    alone = score_toy(toy, images, protocols=PIXEL_IDS)
     script = tmp_path / "together.py"
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from refbench.builders.manifest import ReferenceSet\n"
-        "from refbench.metrics import chunks\n"
-        "from refbench.metrics.record import Card\n"
-        "from refbench.metrics.score import score_images\n"
-        "from refbench.metrics.shards import from_torchrun\n"
+        "from refbench.metrics.scoring import chunks\n"
+        "from refbench.metrics.scoring.distributed import from_torchrun\n"
+        "from refbench.metrics.scoring.score import score_images\n"
+        "from refbench.records.card import Card\n"
+        "from refbench.records.reference_set import ReferenceSet\n"
         "chunks.CHUNK = 3\n"
         "root = Path(sys.argv[1])\n"
         "shard, device = from_torchrun()\n"
         "images = {path.stem: path for path in (root / 'sub').glob('*.png')}\n"
         f"ids = {PIXEL_IDS!r}\n"
         "toy = ReferenceSet.read(root / 'set')\n"
-        "record = score_images(toy, 'test', 'dim', images, Card(model='m'), ids,\n"
+        "record = score_images(toy, 'dim', images, card=Card(model='m'), protocols=ids,\n"
         "                      device=device, work=root / 'work', shard=shard)\n"
         "record.write(root / f'record{shard.index}')\n"
     )
@@ -337,9 +307,7 @@ def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pyte
     )
     monkeypatch.setitem(catalogue.METRICS, "toy/fast", fast)
     ids = ("psnr/rgb", "toy/fast")
-    record = score_images(
-        toy, "test", "dim", submission=images, card=Card(model="m"), protocols=ids, precision="bfloat16"
-    )
+    record = score_toy(toy, images, protocols=ids, precision="bfloat16")
     assert record.info.benchmark.protocols == ("psnr/rgb", "toy/fast+bf16")
     assert set(record.scores.protocol) == {"psnr/rgb", "toy/fast+bf16"}
     assert not catalogue.protocol_of("lpips/vgg-v0.1+bf16").higher_is_better
@@ -349,6 +317,12 @@ def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pyte
     ("change", "word"),
     [
         ({"split": "val"}, "split 'val'"),
+        ({"split": "some"}, "split: Input should be 'train', 'val', 'test' or 'all'"),
+        ({"precision": "mixed"}, "precision: Input should be 'float32' or 'bfloat16'; got 'mixed'"),
+        (
+            {"batchsize": 3, "workers": 0},
+            "(?s)workers: .*batchsize: no such option; did you mean 'batch_size'",
+        ),
         ({"recipe": "unknown"}, "no LQ images of the recipe 'unknown'"),
         ({"protocols": ("psnr/rgb", "psnr/rgb")}, "named twice"),
         ({"protocols": ("lpips/alex",)}, "did you mean lpips/alex-v0.1"),
@@ -356,22 +330,16 @@ def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_wrong_questions_are_answered(toy: ReferenceSet, tmp_path: Path, change: dict, word: str) -> None:
-    asked = {
-        "reference_set": toy,
-        "split": "test",
-        "recipe": "dim",
-        "submission": noisy_copies(toy, tmp_path / "sub"),
-        "card": Card(model="m"),
-        "protocols": ("psnr/rgb",),
-    }
+    images = noisy_copies(toy, tmp_path / "sub")
+    recipe = change.pop("recipe", "dim")
     with pytest.raises(RefbenchError, match=word):
-        score_images(**(asked | change))
+        score_images(toy, recipe, images, card=Card(model="m"), **({"protocols": "psnr/rgb"} | change))
 
 
 def test_absent_weights_are_named_with_the_command(toy: ReferenceSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path / "none"))
     with pytest.raises(RefbenchError) as caught:
-        score_images(toy, "test", "dim", submission=noisy_copies(toy, tmp_path / "sub"), card=Card(model="m"))
+        score_toy(toy, noisy_copies(toy, tmp_path / "sub"))
     assert "refbench weights fetch dlib-resnet dlib-resnet-manifest lpips-alexnet mobilefacenet" in str(
         caught.value
     )
@@ -394,12 +362,9 @@ def test_modes_of_references_are_other_sets(toy: ReferenceSet) -> None:
 
 
 def test_the_record_holds_no_clock(toy: ReferenceSet, tmp_path: Path) -> None:
-    record = score_images(
+    record = score_toy(
         toy,
-        "test",
-        "dim",
-        submission=noisy_copies(toy, tmp_path / "sub"),
-        card=Card(model="m"),
+        noisy_copies(toy, tmp_path / "sub"),
         protocols=("psnr/rgb",),
     )
     said = json.dumps(record.info.provenance)

@@ -29,11 +29,13 @@ def main(given: Path, output: Path) -> int:
         found = checked.submission
         record = score_images(
             chosen,
-            settings["split"],
             settings["recipe"],
-            submission=found.images,
+            found.images,
             card=found.card,
+            split=settings["split"],
             protocols=settings["protocols"],
+            references="all",
+            device="cpu",
         )
     except RefbenchError as error:
         print(error, file=sys.stderr)
