@@ -141,3 +141,10 @@ def test_every_sub_package_has_two_to_twelve_files() -> None:
         if count > MOST or (count < FEWEST and package not in ROOMS)
     }
     assert not wrong
+
+
+def test_the_page_names_every_sub_package() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    table = text[text.index("## Sub-packages") : text.index("## Public API")]
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+)`", table))
+    assert named == {"/".join(name.split(".")[:2]) for name in MODULES if name.count(".") > 1}
