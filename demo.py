@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import RefbenchError
 from .progress import say
-from .weights import local as weights
+from .weights import weight_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def demo(out: Path, photos: Path | None = None, device: str = "auto") -> DemoRes
 
 def require_weights() -> None:
     """Raise one clear error if any weight of the group ``demo`` is absent."""
-    absent = [name for name in weights.GROUPS["demo"] if weights.find(name) is None]
+    absent = [name for name in weight_files.GROUPS["demo"] if weight_files.find(name) is None]
     if absent:
         raise RefbenchError(
             f"the demo needs weights that are absent ({', '.join(absent)}); run: refbench weights fetch demo"

@@ -36,7 +36,7 @@ from refbench.faces.detectors.detect import MTCNN, choose_face, find_faces, load
 from refbench.faces.recognisers.recognise import RECOGNISERS, Recogniser, load_recogniser
 from refbench.faces.recognisers.registry import own_recogniser
 from refbench.images import find_photos, read_rgb, write_png
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 from torch import Tensor, nn
 
 GOAL = 0.15
@@ -200,7 +200,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work:
         paths = find_photos(options.photos) if options.photos else samples(Path(work))
         paths = paths[:: max(1, len(paths) // most)][:most]
-        there = weights.find("webface-r50") is not None
+        there = weight_files.find("webface-r50") is not None
         papers = load_recogniser("webface-r50") if there else stand_in(Path(work))
         told = {
             "mobilefacenet": pipeline(paths, load_recogniser(), options.threads, rounds=rounds),

@@ -35,7 +35,7 @@ from refbench.files import replacing
 from refbench.images import read_rgb
 from refbench.progress import track
 from refbench.records.reference_set import ReferenceSet
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 
 PRECISION = 0.999
 THRESHOLDS = (0.3, 0.35, 0.38, 0.4, 0.42, 0.45, 0.475, 0.5, 0.525, 0.55, 0.6)
@@ -85,7 +85,7 @@ def main() -> None:
     photos = read_photos(options.lfw)
     landmarks = find_landmarks(photos, options.work / "landmarks.npz")
     for name in options.recognisers:
-        if any(weights.find(needed) is None for needed in RECOGNISERS[name].weights):
+        if any(weight_files.find(needed) is None for needed in RECOGNISERS[name].weights):
             print(f"\n{name}: its weights are not here")
             continue
         file = options.work / f"embeddings_{name}{'+flip' if options.flip else ''}.npz"

@@ -49,7 +49,7 @@ from refbench.metrics.scoring.engine import cores, deterministic
 from refbench.metrics.scoring.score import Entry, score_many
 from refbench.records.card import Card
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 
 PROTOCOLS = (
     "psnr/rgb",
@@ -136,7 +136,7 @@ def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet,
 
 def random_inception(folder: Path) -> Any:
     """Inception's published weights, or random ones where they are absent."""
-    if weights.find("inception-fid"):
+    if weight_files.find("inception-fid"):
         return patch.object(inception, "lru_cache", inception.lru_cache)
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3 as Network
 
@@ -144,13 +144,13 @@ def random_inception(folder: Path) -> Any:
     torch.save({}, path)
     with patch.object(Network, "load_state_dict", lambda self, state: None):
         torch.save(Network("x", ["2048"], feature_extractor_weights_path=path).state_dict(), path)
-    real_find, real_path, real_digest = weights.find, weights.path, weights.digest
+    real_find, real_path, real_digest = weight_files.find, weight_files.path, weight_files.digest
     replaced = {
         "find": lambda name: path if name == "inception-fid" else real_find(name),
         "path": lambda name: path if name == "inception-fid" else real_path(name),
         "digest": lambda name: "random" if name == "inception-fid" else real_digest(name),
     }
-    return patch.multiple(weights, **replaced)
+    return patch.multiple(weight_files, **replaced)
 
 
 def ours(
@@ -242,7 +242,7 @@ def run_peer(name: str, inception_file: Path, reference_set: ReferenceSet, *, fo
 def measure(reference_set: ReferenceSet, folders: Sequence[Path], rounds: int) -> dict[str, Any]:
     with ProcessPoolExecutor(1, get_context("spawn")) as peers:
         with patch.dict(os.environ, {LARGE_PAGES: "0"}):
-            peers.submit(load_peers_only, weights.path("inception-fid"))
+            peers.submit(load_peers_only, weight_files.path("inception-fid"))
         return compare(reference_set, folders, rounds, peers=peers)
 
 
@@ -255,7 +255,7 @@ def compare(
     small = replace(reference_set, targets=(first, replace(second, references=())))
 
     def peer(name: str, chosen: ReferenceSet) -> float:
-        wanted = (name, weights.path("inception-fid"), chosen)
+        wanted = (name, weight_files.path("inception-fid"), chosen)
         return peers.submit(run_peer, *wanted, folder=one[0]).result()
 
     runs: dict[str, Callable[[], float | None]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..weights import local as weights
+from ..weights import weight_files
 
 State = Literal["ok", "warning", "missing"]
 Versions = Mapping[str, str]
@@ -184,13 +184,13 @@ def onnxruntime(have: Versions, probe: Probe) -> Iterator[Finding]:
 
 def weight_groups() -> Iterator[Finding]:
     """How many weights of each group are here, and what waits for the absent ones."""
-    for group, names in weights.GROUPS.items():
-        absent = [name for name in names if weights.state(name) == "missing"]
+    for group, names in weight_files.GROUPS.items():
+        absent = [name for name in names if weight_files.state(name) == "missing"]
         counted = f"{len(names) - len(absent)} of {len(names)} here"
         if not absent or group in EXTRA_GROUPS:
             yield Finding(f"weights {group}", "ok", f"{counted}{', not needed' if absent else ''}")
             continue
-        waiting = "; ".join(weights.TABLE[name].what for name in absent)
+        waiting = "; ".join(weight_files.TABLE[name].what for name in absent)
         fix = f"refbench weights fetch {group if len(absent) == len(names) else ' '.join(absent)}"
         state: State = "missing" if group == "demo" else "warning"
         yield Finding(f"weights {group}", state, f"{counted}; absent: {waiting}", fix)

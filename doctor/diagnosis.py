@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from ..weights import local as weights
+from ..weights import weight_files
 from . import checks
 from .checks import Finding
 
@@ -35,7 +35,7 @@ def diagnose() -> list[Finding]:
         ("pkg_resources", lambda: checks.pkg_resources(installed())),
         ("onnxruntime", lambda: checks.onnxruntime(installed(), probe)),
         ("weights", checks.weight_groups),
-        ("weights folder", lambda: checks.weights_folder(weights.folder())),
+        ("weights folder", lambda: checks.weights_folder(weight_files.folder())),
     ]
     return [finding for topic, check in plan for finding in _guarded(topic, check)]
 

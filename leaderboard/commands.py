@@ -283,11 +283,11 @@ def codabench(
     """Write a bundle for Codabench: pages, public and private data, and the scoring program."""
     from ..metrics.catalogue import OFFLINE, select
     from ..records.reference_set import ReferenceSet
-    from ..weights import local as weights
+    from ..weights import weight_files
     from .sharing.codabench import Challenge, write_bundle
 
     chosen = [metric.protocol for metric in select(protocol or OFFLINE)]
-    needed = {name: weights.path(name) for declared in chosen for name in declared.weights}
+    needed = {name: weight_files.path(name) for declared in chosen for name in declared.weights}
     plan = Challenge(title, start, end, image, contact=contact)
     typer.echo(
         str(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import write_text
 from ..records.protocol import Protocol
-from ..weights import local as weights
+from ..weights import weight_files
 from .catalogue import METRICS, OFFLINE
 from .core.metric import Metric, SetMetric
 from .distances.statistics_file import folder as statistics_folder
@@ -19,10 +19,10 @@ BEGIN, END = "<!-- protocols: begin -->", "<!-- protocols: end -->"
 
 def missing(metric: Metric) -> list[str]:
     """What a metric needs and this machine has not: names in the weights table."""
-    absent = [name for name in metric.protocol.weights if weights.state(name) == "missing"]
+    absent = [name for name in metric.protocol.weights if weight_files.state(name) == "missing"]
     if isinstance(metric, SetMetric) and metric.statistics:
         here = (statistics_folder() / f"{metric.statistics}.npz").is_file()
-        if not here and weights.state(metric.statistics) == "missing":
+        if not here and weight_files.state(metric.statistics) == "missing":
             absent.append(metric.statistics)
     return absent
 

@@ -13,11 +13,11 @@ app = typer.Typer(help="Bundled restorers and their weights.", no_args_is_help=T
 @app.command("list")
 def list_models() -> None:
     """Print the bundled restorers, their presets, and which weights they need."""
-    from ..weights import local as weights
+    from ..weights import weight_files
     from .checkpoints.registry import BUNDLED
 
     for declared in BUNDLED.values():
-        absent = [name for name in declared.weights if weights.find(name) is None]
+        absent = [name for name in declared.weights if weight_files.find(name) is None]
         note = f"  (refbench weights fetch {' '.join(absent)})" if absent else ""
         typer.echo(f"{declared.name}: {declared.summary}{note}")
         for name, summary in declared.presets.items():

@@ -68,9 +68,9 @@ def need_weights() -> Callable[..., None]:
     """Call with names of the weights table: skips the test, with the command to run, if one is absent."""
 
     def need(*names: str) -> None:
-        from refbench.weights import local as weights
+        from refbench.weights import weight_files
 
-        absent = [name for name in names if weights.find(name) is None]
+        absent = [name for name in names if weight_files.find(name) is None]
         if absent:
             pytest.skip(f"weights are absent; run: refbench weights fetch {' '.join(absent)}")
 

@@ -27,7 +27,7 @@ from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, content_hash
 from refbench.samples.sample_people import PEOPLE
 from refbench.verbs import verify_lq
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 
 OLD = Path(__file__).parent / "fixtures" / "v0_1"
 FACTS: dict[str, Any] = json.loads((OLD / "facts.json").read_text("utf-8"))
@@ -119,7 +119,7 @@ def test_weights_of_0_1_are_read() -> None:
 
 
 def test_the_photo_cache_of_0_1_is_used_and_the_set_comes_out_alike(old: Path) -> None:
-    absent = [name for name in ("mtcnn-pnet", "mobilefacenet") if weights.state(name) == "missing"]
+    absent = [name for name in ("mtcnn-pnet", "mobilefacenet") if weight_files.state(name) == "missing"]
     if absent:
         pytest.skip(f"weights are absent: {', '.join(absent)}; refbench weights fetch demo")
     kept = hashes(old / "set" / ".cache", "*")
@@ -134,6 +134,6 @@ def test_the_photo_cache_of_0_1_is_used_and_the_set_comes_out_alike(old: Path) -
 
 @pytest.mark.parametrize("name", FACTS["recogniser_fingerprints"])
 def test_recognisers_keep_their_fingerprints(name: str) -> None:
-    if weights.state(name) == "missing":
+    if weight_files.state(name) == "missing":
         pytest.skip(f"weight {name} is absent: refbench weights fetch {name}")
     assert load_recogniser(name).fingerprint == FACTS["recogniser_fingerprints"][name]

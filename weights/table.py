@@ -1,7 +1,7 @@
 """The declared table of weights: name, what it is, file, size, SHA-256, licence, sources in the order tried.
 
-The hashes of files that come out of packages were measured. Those of the publishers' files, where there are
-any, are the ones that independent projects publish for the same address.
+The hashes of files inside packages were measured. Those of files at their publishers' addresses are, where
+there are any, the ones that independent projects state for the same address.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from .sources import HubFile, NpmFile, PyPIFile, Source, Url
 
 @dataclass(frozen=True)
 class Weight:
-    """One file of trained numbers.
+    """One file of trained parameters, or of statistics that a metric needs.
 
     Attributes:
-        name: what code and the command line call it.
+        name: in code and on the command line; the key of `TABLE`.
         what: what it is, in a few words.
         file: its name in the weights folder.
-        size: bytes, where known.
-        sha256: its hash, or None: then the hash met first is recorded and kept to.
-        licence: under which terms it comes; shown when it is fetched.
-        sources: where it comes from, tried in this order.
-        sha256_prefix: the start of the hash, where the publisher's file name states no more.
-        others: hashes of files that are easily taken for this one, and what they are.
+        size: in bytes; None where it is unknown.
+        sha256: hexadecimal; None where nobody states one: then the hash of the first use is recorded.
+        licence: its terms, shown when it is fetched.
+        sources: where it can be downloaded, tried in this order.
+        sha256_prefix: the first digits of the hash, where the publisher's file name has no more.
+        others: hash and description of files that are easily mistaken for this one.
     """
 
     name: str

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import RefbenchError
 from ...files import sha256_file
 from ...images import RGB
-from ...weights import local as weights
+from ...weights import weight_files
 from ..face import Detector as Detector
 from ..face import Face as Face
 from ..face import check_photo
@@ -50,13 +50,13 @@ class DetectorKind:
 
     def files(self) -> tuple[Path, ...]:
         """The files that ``make`` takes; `RefbenchError` where weights are not there."""
-        return (self.path,) if self.path else tuple(weights.path(name) for name in self.weights)
+        return (self.path,) if self.path else tuple(weight_files.path(name) for name in self.weights)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, by its name in the weights table or its own."""
         if self.path:
             return {self.path.name: sha256_file(self.path)}
-        return {name: weights.digest(name) for name in self.weights}
+        return {name: weight_files.digest(name) for name in self.weights}
 
 
 def _mtcnn(files: tuple[Path, ...], device: str) -> Detector:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ...errors import RefbenchError
 from ...files import sha256_file
-from ...weights import local as weights
+from ...weights import weight_files
 from ..crops import ARCFACE_BGR, ARCFACE_RGB, CROPS, DLIB_CHIP, FFHQ_CENTRE, Crop
 from .dlib_network import load_dlib_network
 from .onnx_network import OnnxNetwork
@@ -54,13 +54,13 @@ class RecogniserKind:
 
     def files(self) -> tuple[Path, ...]:
         """The files that ``make`` takes; `RefbenchError` where weights are not there."""
-        return (self.path,) if self.path else tuple(weights.path(name) for name in self.weights)
+        return (self.path,) if self.path else tuple(weight_files.path(name) for name in self.weights)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, by its name in the weights table or its own."""
         if self.path:
             return {self.path.name: sha256_file(self.path)}
-        return {name: weights.digest(name) for name in self.weights}
+        return {name: weight_files.digest(name) for name in self.weights}
 
 
 def _onnx(files: tuple[Path, ...]) -> nn.Module:

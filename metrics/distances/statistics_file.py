@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...files import sha256_file, write_bytes
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.metric import SetMetric, Vectors
 from .frechet import Moments, frechet_distance, gather
 
@@ -97,7 +97,7 @@ def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
 
 def folder() -> Path:
     """Where statistics are kept: ``statistics`` in the weights folder."""
-    return Path(weights.folder()) / "statistics"
+    return Path(weight_files.folder()) / "statistics"
 
 
 def path_of(name: str) -> Path:
@@ -109,9 +109,9 @@ def path_of(name: str) -> Path:
     path = folder() / f"{name}.npz"
     if path.is_file():
         return path
-    if name in weights.TABLE and (found := weights.find(name)) is not None:
+    if name in weight_files.TABLE and (found := weight_files.find(name)) is not None:
         return Path(found)
-    fetch = f"refbench weights fetch {name}, or " if name in weights.TABLE else ""
+    fetch = f"refbench weights fetch {name}, or " if name in weight_files.TABLE else ""
     fix = f"{fetch}refbench metrics stats --import FILE.npz --name {name}"
     raise RefbenchError(f"the statistics {name!r} are not in {folder()}; bring them with {fix}")
 

@@ -16,7 +16,7 @@ from ...errors import RefbenchError
 from ...extras import optional
 from ...images import read_rgb
 from ...records.protocol import Protocol
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.feature import Batch, Bundle, Extractor, Feature
 from ..core.metric import ImageMetric
 from .lpips import TRUNKS, LpipsFeatures, load_lpips, lpips_distance
@@ -34,7 +34,7 @@ def load_parser(device: torch.device) -> Any:
     with optional("facexlib", "fLPIPS with parsed masks"):
         from facexlib.parsing.parsenet import ParseNet
 
-    path = weights.path("parsenet")
+    path = weight_files.path("parsenet")
     network = ParseNet(in_size=PARSED_SIDE, out_size=PARSED_SIDE, parsing_ch=19)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)

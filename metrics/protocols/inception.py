@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ...errors import RefbenchError
 from ...extras import optional
 from ...records.protocol import Protocol
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.feature import Batch, Bundle, Extractor, Feature
 from ..core.metric import Metric, SetMetric, Vectors
 from ..distances.frechet import frechet_between
@@ -108,7 +108,7 @@ def inception_feature(name: str, resize: Resize) -> Feature:
     """Inception features of 8-bit images after a resize."""
 
     def load(device: torch.device) -> Extractor:
-        network = load_inception(weights.path("inception-fid"), device)
+        network = load_inception(weight_files.path("inception-fid"), device)
 
         def extract(batch: Batch) -> Bundle:
             levels = resize(torch.round(batch.pixels * 255.0))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...errors import RefbenchError
 from ...records.protocol import Protocol
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.feature import Batch, Bundle, Extractor, Feature
 from ..core.metric import ImageMetric
 from ..distances.frechet import frechet_metric
@@ -87,7 +87,7 @@ def load_lpips(net: str, device: torch.device) -> Any:
         RefbenchError: the trunk is absent, is another network, or does not give the known self-test value.
     """
     module = build_lpips(net)
-    path = weights.path(TRUNKS[net])
+    path = weight_files.path(TRUNKS[net])
     flat = read_torchvision(path) if net == "squeeze" else read_trunk(path, net)
     state = module.net.state_dict()
     if len(flat) != len(state):

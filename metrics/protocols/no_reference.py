@@ -21,7 +21,7 @@ from ...errors import RefbenchError
 from ...extras import optional
 from ...files import sha256_file
 from ...records.protocol import Protocol
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.feature import Batch, Bundle, Extractor, Feature
 from ..core.metric import NoReferenceMetric
 
@@ -46,7 +46,7 @@ def no_downloads() -> Iterator[list[Path]]:
     asked: list[Path] = []
 
     def note(url: str) -> Any:
-        asked.append(weights.folder() / Path(urlparse(url).path).name)
+        asked.append(weight_files.folder() / Path(urlparse(url).path).name)
         return urlparse(url)
 
     def refuse(url: str, target: str, *_: object, **__: object) -> None:
@@ -54,7 +54,7 @@ def no_downloads() -> Iterator[list[Path]]:
         raise RefbenchError(f"{name} is missing, and nothing is downloaded here; put {url} at {target}")
 
     switches = (
-        (downloads, "DEFAULT_CACHE_DIR", str(weights.folder())),
+        (downloads, "DEFAULT_CACHE_DIR", str(weight_files.folder())),
         (downloads, "urlparse", note),
         (downloads, "download_url_to_file", refuse),
         (torch.hub, "download_url_to_file", refuse),

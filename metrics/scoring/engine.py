@@ -19,7 +19,7 @@ import torch
 from ...devices import Precision, pick_device
 from ...errors import RefbenchError
 from ...records.reference_set import Target
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
 from ..core.metric import Metric, NoReferenceMetric, PerImage, ReferenceMetric, SetMetric
 
@@ -121,7 +121,7 @@ def load(feature: Feature, device: torch.device) -> Extractor:
     Raises:
         RefbenchError: its weights are absent or not what they should be.
     """
-    return _loaded(feature, device, tuple(weights.digest(name) for name in feature.weights))
+    return _loaded(feature, device, tuple(weight_files.digest(name) for name in feature.weights))
 
 
 @lru_cache(maxsize=12)

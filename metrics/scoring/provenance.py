@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...errors import RefbenchError
 from ...files import sha256_file
-from ...weights import local as weights
+from ...weights import weight_files
 from ..core.metric import Metric, SetMetric
 from ..distances import statistics_file
 
@@ -35,14 +35,14 @@ def digests_of(metrics: Sequence[Metric]) -> dict[str, str]:
         RefbenchError: some weights are absent; all of them are named, with the command that brings them.
     """
     names = sorted({name for metric in metrics for name in metric.protocol.weights})
-    absent = [name for name in names if weights.find(name) is None]
+    absent = [name for name in names if weight_files.find(name) is None]
     if absent:
         command = f"refbench weights fetch {' '.join(absent)}"
         wanting = sorted(m.protocol.id for m in metrics if set(m.protocol.weights) & set(absent))
         raise RefbenchError(
             f"{', '.join(wanting)}: weights are absent: {', '.join(absent)}; get them with\n    {command}"
         )
-    found = {name: weights.digest(name) for name in names}
+    found = {name: weight_files.digest(name) for name in names}
     wanted = {m.statistics for m in metrics if isinstance(m, SetMetric) and m.statistics}
     found |= {f"statistics {name}": sha256_file(statistics_file.path_of(name)) for name in sorted(wanted)}
     return found

@@ -18,7 +18,7 @@ import yaml
 from ...errors import RefbenchError
 from ...files import sha256_file
 from ...records.run_manifest import RestorerCard
-from ...weights import local as weights
+from ...weights import weight_files
 from ..composite_context.restorer import CompositeContextRestorer
 from ..networks.autoencoder import Autoencoder
 from ..refldm.model import RefLdm, RefLdmConfig
@@ -97,7 +97,7 @@ def facts_of_release() -> dict[str, str]:
     """What is known of the released weights, as a file of ours says it."""
     return {
         "name": "ReF-LDM",
-        "licence": weights.TABLE["refldm"].licence,
+        "licence": weight_files.TABLE["refldm"].licence,
         "training_data": "FFHQ-Ref and FFHQ",
         "paper": "https://arxiv.org/abs/2412.05043",
     }
@@ -114,7 +114,7 @@ def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) 
     digest, facts = sha256_file(path), facts_of_release()
     card = RestorerCard(
         model=facts["name"],
-        version="released" if digest == weights.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}",
+        version="released" if digest == weight_files.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}",
         references_used=sampling.references,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         licence=facts["licence"],
@@ -127,13 +127,14 @@ def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) 
 
 def load_composite_context(preset: str | None = None, device: str = "cpu") -> CompositeContextRestorer:
     """Load the composite-context weights that the user has put in place; raises as `load_brought` does."""
-    named = os.environ.get(weights.variable_of("composite-context"))
-    path = Path(named).expanduser() if named else weights.folder() / COMPOSITE_FILE
+    named = os.environ.get(weight_files.variable_of("composite-context"))
+    path = Path(named).expanduser() if named else weight_files.folder() / COMPOSITE_FILE
     if not path.is_file():
         raise RefbenchError(
             f"{path}: no such file. No weights of the composite-context model are published: train them\n"
             "    refbench train composite-context SET --out RUN --preset composite-context-paper\n"
-            f"and put RUN/weights.safetensors there, or name it in {weights.variable_of('composite-context')}"
+            "and put RUN/weights.safetensors there, or name it in "
+            f"{weight_files.variable_of('composite-context')}"
         )
     restorer = load_brought(path, preset, device)
     if not isinstance(restorer, CompositeContextRestorer):

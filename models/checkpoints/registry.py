@@ -35,10 +35,10 @@ class Bundled:
 
 
 def _refldm(preset: str | None, device: str) -> AnyRestorer:
-    from ...weights import local as weights
+    from ...weights import weight_files
     from .external import load_released_refldm
 
-    return load_released_refldm(weights.path("refldm"), preset, device)
+    return load_released_refldm(weight_files.path("refldm"), preset, device)
 
 
 def _composite_context(preset: str | None, device: str) -> AnyRestorer:

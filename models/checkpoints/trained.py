@@ -11,7 +11,7 @@ from torch import nn
 from ...faces.recognisers.recognise import load_recogniser
 from ...files import sha256_file
 from ...records.run_manifest import RestorerCard
-from ...weights import local as weights
+from ...weights import weight_files
 from ..composite_context.model import CompositeContext, CompositeContextConfig, Towers
 from ..composite_context.restorer import PRESETS as COMPOSITE_PRESETS
 from ..composite_context.restorer import CompositeContextRestorer, CompositeSampling
@@ -97,7 +97,7 @@ def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:
     identity = aligned_embedder(load_recogniser(config.recogniser, device)) if config.identity else None
     if not config.appearance or config.tower_source == "own":
         return Towers(identity)
-    return Towers(identity, load_farl(weights.path("farl-b16"), config.tower).to(device))
+    return Towers(identity, load_farl(weight_files.path("farl-b16"), config.tower).to(device))
 
 
 def _card(

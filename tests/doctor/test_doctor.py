@@ -11,7 +11,7 @@ import pytest
 from refbench.doctor import checks
 from refbench.doctor import diagnosis as doctor
 from refbench.doctor.diagnosis import Finding, diagnose, render
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 from refbench.weights.sources import Url
 from refbench.weights.table import Weight
 
@@ -54,7 +54,7 @@ def test_diagnose_covers_every_topic(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         "onnxruntime",
         "weights folder",
     }
-    assert topics | {f"weights {group}" for group in weights.GROUPS} <= set(found)
+    assert topics | {f"weights {group}" for group in weight_files.GROUPS} <= set(found)
     assert found["weights demo"].state == "missing"
     assert found["weights demo"].fix == "refbench weights fetch demo"
     assert not (tmp_path / "new").exists()
@@ -201,8 +201,8 @@ def test_devices() -> None:
 def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path))
     table = {name: Weight(name, f"net {name}", name, 1, None, "", (Url("http://x"),)) for name in "ab"}
-    monkeypatch.setattr(weights, "TABLE", table)
-    monkeypatch.setattr(weights, "GROUPS", {"demo": ("a", "b")})
+    monkeypatch.setattr(weight_files, "TABLE", table)
+    monkeypatch.setattr(weight_files, "GROUPS", {"demo": ("a", "b")})
     monkeypatch.setenv("PATH", "")
     first, npm = checks.weight_groups()
     assert (first.state, first.fix) == ("missing", "refbench weights fetch demo")
@@ -212,10 +212,12 @@ def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert (second.detail, second.fix) == ("1 of 2 here; absent: net b", "refbench weights fetch b")
     (tmp_path / "b").touch()
     assert only(checks.weight_groups()).state == "ok"
-    monkeypatch.setattr(weights, "TABLE", {"c": Weight("c", "net c", "c", 1, None, "", (Url("http://x"),))})
-    monkeypatch.setattr(weights, "GROUPS", {"paper": ("c",)})
+    monkeypatch.setattr(
+        weight_files, "TABLE", {"c": Weight("c", "net c", "c", 1, None, "", (Url("http://x"),))}
+    )
+    monkeypatch.setattr(weight_files, "GROUPS", {"paper": ("c",)})
     assert only(checks.weight_groups()).state == "warning"
-    monkeypatch.setattr(weights, "GROUPS", {"samples": ("c",)})
+    monkeypatch.setattr(weight_files, "GROUPS", {"samples": ("c",)})
     assert only(checks.weight_groups()) == Finding("weights samples", "ok", "0 of 1 here, not needed")
 
 

@@ -266,9 +266,9 @@ def test_a_batch_never_leaks_into_the_rest(shape: tuple[int, int], tmp_path: Pat
 
 def test_the_embedded_recogniser_agrees_with_onnxruntime(need_weights: Any) -> None:
     need_weights("mobilefacenet")
-    from refbench.weights import local as weights
+    from refbench.weights import weight_files
 
-    path = weights.path("mobilefacenet")
+    path = weight_files.path("mobilefacenet")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     x = RNG.uniform(-1, 1, (3, 3, 112, 112)).astype(np.float32)
     wanted = np.concatenate([session.run(None, {"input": one[None]})[0] for one in x])

@@ -259,11 +259,11 @@ def test_the_plain_network_agrees_with_dlib(
 ) -> None:
     dlib = pytest.importorskip("dlib", reason="dlib is absent; pip install dlib-bin")
     need_weights("dlib-resnet", "dlib-resnet-manifest")
-    from refbench.weights import local as weights
+    from refbench.weights import weight_files
 
-    model = weights.folder() / LOCAL_DLIB
+    model = weight_files.folder() / LOCAL_DLIB
     if not model.is_file():
-        pytest.skip(f"dlib's own model is absent; lay {LOCAL_DLIB} into {weights.folder()}")
+        pytest.skip(f"dlib's own model is absent; lay {LOCAL_DLIB} into {weight_files.folder()}")
     recogniser = load_recogniser("dlib-resnet")
     (chip,) = recogniser.crop([astronaut], astronaut_landmarks[None])
     peer = np.array(dlib.face_recognition_model_v1(str(model)).compute_face_descriptor(chip))

@@ -13,7 +13,7 @@ from refbench.metrics.catalogue import METRICS, OFFLINE, PAPER, PROTOCOLS
 from refbench.metrics.commands import app
 from refbench.metrics.core.metric import GainMetric, SetMetric
 from refbench.metrics.listing import missing, protocols_markdown, with_table
-from refbench.weights.local import GROUPS, TABLE
+from refbench.weights.weight_files import GROUPS, TABLE
 from typer.testing import CliRunner
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from refbench.errors import InvalidInputError, RefbenchError
-from refbench.weights import local as weights
+from refbench.weights import weight_files
 from refbench.weights.commands import app
 from refbench.weights.sources import Url
 from refbench.weights.table import Weight
@@ -28,8 +28,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, web: Any) -> Path:
     sha256 = hashlib.sha256(DATA).hexdigest()
     net = Weight("net", "a network", "net.bin", len(DATA), sha256, "CC0-1.0", (Url(f"{web.url}/net.bin"),))
     free = Weight("free", "another", "free.bin", None, None, "CC0-1.0", (Url(f"{web.url}/free.bin"),))
-    monkeypatch.setattr(weights, "TABLE", {"net": net, "free": free})
-    monkeypatch.setattr(weights, "GROUPS", {"both": ("net", "free")})
+    monkeypatch.setattr(weight_files, "TABLE", {"net": net, "free": free})
+    monkeypatch.setattr(weight_files, "GROUPS", {"both": ("net", "free")})
     return tmp_path / "weights"
 
 
@@ -56,7 +56,7 @@ def test_list_fetch_list(home: Path) -> None:
 
 def test_fetch_says_what_was_here_already(home: Path) -> None:
     assert run("fetch", "net").stdout == f"net: {home / 'net.bin'}\n"
-    assert run("fetch", "net").stdout == f"net: {home / 'net.bin'} (was here)\n"
+    assert run("fetch", "net").stdout == f"net: {home / 'net.bin'} (already there)\n"
 
 
 def test_fetch_takes_a_local_file(home: Path, tmp_path: Path, web: Any) -> None:
@@ -77,9 +77,9 @@ def test_where(home: Path) -> None:
 
 
 def test_verify_judges_what_is_here(home: Path) -> None:
-    assert "no weights are in" in run("verify").stdout
+    assert "there are no weights in" in run("verify").stdout
     run("fetch", "net")
-    assert run("verify").stdout.startswith("net: whole, sha256 ")
+    assert run("verify").stdout.startswith("net: ok, sha256 ")
     (home / "net.bin").write_bytes(b"NUMBERS")
     os.utime(home / "net.bin", ns=(1, 1))
     result = run("verify", "--json")

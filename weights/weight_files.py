@@ -1,10 +1,11 @@
-"""Whether a network file is here and whole. Nothing downloads at import or inside a metric.
+"""Local files of trained network weights: where each is, whether it is there, and whether its hash is right.
 
-Code asks for a file with `path(NAME)` and gets a present, checked file or an error that names the one
-command that brings it: `refbench weights fetch NAME`. A file is looked for where the user says
-(`REFBENCH_WEIGHT_<NAME>`, a path), then in the weights folder (`REFBENCH_WEIGHTS`, by default the user's
-cache folder). Its SHA-256 is compared with the table's. For a publisher's file whose hash is not known, the
-hash met first is recorded and the file is held to it from then on.
+Nothing downloads at import or inside a metric. `path(NAME)` returns an existing file whose hash was checked,
+or raises an error with the one command that downloads it: `refbench weights fetch NAME`. A file is looked up
+at the path in the environment variable ``REFBENCH_WEIGHT_<NAME>``, then in the weights folder
+(``REFBENCH_WEIGHTS``, by default `platformdirs`' cache folder of the user). Its SHA-256 is compared with the
+one in the table. Where the table has none, the hash of the first use is recorded and every later use must
+have the same.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "digest",
     "find",
     "folder",
+    "location",
     "path",
     "select",
     "state",
@@ -42,7 +44,15 @@ State = Literal["present", "missing", "unchecked"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was seen when a file was last hashed; while size and time of change stay, it need not be again."""
+    """The hash of a local file, kept so that the file is hashed again only when it has changed.
+
+    Attributes:
+        path: of the file.
+        size: in bytes.
+        mtime_ns: time of its last change, in nanoseconds since 1970.
+        sha256: hexadecimal.
+        source: where it was downloaded or copied from, for people.
+    """
 
     path: str
     size: int
@@ -51,16 +61,28 @@ class Receipt:
     source: str
 
     def covers(self, file: Path) -> bool:
-        """Whether ``file`` is the one that was hashed, untouched since."""
+        """Whether path, size and time of change of ``file`` are those of the receipt."""
         status = file.stat()
         return (str(file), status.st_size, status.st_mtime_ns) == (self.path, self.size, self.mtime_ns)
 
 
 def folder() -> Path:
-    """The weights folder: ``$REFBENCH_WEIGHTS``, or ``refbench/weights`` in the user's cache folder."""
+    """The weights folder: ``$REFBENCH_WEIGHTS``, or ``refbench/weights`` in the user's cache folder.
+
+    The cache folder is what `platformdirs` says. Where that folder does not exist but the one that version
+    0.1 computed does, the latter is returned, so that files fetched by 0.1 are found.
+    """
     named = os.environ.get("REFBENCH_WEIGHTS")
     if named:
         return Path(named).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    current = user_cache_path("refbench", appauthor=False, opinion=False) / "weights"
+    earlier = _folder_of_0_1()
+    return earlier if not current.is_dir() and earlier.is_dir() else current
+
+
+def _folder_of_0_1() -> Path:
     if sys.platform == "win32":
         cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -71,10 +93,10 @@ def folder() -> Path:
 
 
 def select(names: Iterable[str]) -> list[Weight]:
-    """The weights of ``names``, each a weight or a group, once each and in the table's order.
+    """The weights of ``names`` (weights or groups), without duplicates, in the table's order.
 
     Raises:
-        RefbenchError: a name that is neither, with the names that come near it.
+        RefbenchError: a name that is neither; the message lists similar names.
     """
     chosen: set[str] = set()
     for name in names:
@@ -86,7 +108,11 @@ def select(names: Iterable[str]) -> list[Weight]:
 
 
 def weight(name: str) -> Weight:
-    """The entry of ``name``; an unknown name is a `RefbenchError` that lists what comes near."""
+    """The table's entry of ``name``.
+
+    Raises:
+        RefbenchError: an unknown name; the message lists similar ones.
+    """
     if name in TABLE:
         return TABLE[name]
     from difflib import get_close_matches
@@ -96,7 +122,7 @@ def weight(name: str) -> Weight:
 
 
 def location(name: str) -> Path:
-    """Where the file of ``name`` is looked for, whether it is there or not."""
+    """Path at which the file of ``name`` is expected, whether it exists or not; raises as `weight` does."""
     entry = weight(name)
     variable = variable_of(name)
     named = os.environ.get(variable)
@@ -104,12 +130,12 @@ def location(name: str) -> Path:
 
 
 def variable_of(name: str) -> str:
-    """The environment variable that names a file of the user's own for ``name``."""
+    """Name of the environment variable that holds the path of the user's own file for ``name``."""
     return "REFBENCH_WEIGHT_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def receipt(name: str) -> Receipt | None:
-    """What was recorded when the file of ``name`` was last hashed, if anything readable was."""
+    """The receipt of ``name``; None where there is none or it cannot be read."""
     try:
         return Receipt(**json.loads(receipt_file(name).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -117,12 +143,12 @@ def receipt(name: str) -> Receipt | None:
 
 
 def receipt_file(name: str) -> Path:
-    """Where the receipt of ``name`` is kept: in the weights folder, also for a file that lies elsewhere."""
+    """Path of the receipt of ``name``: in the weights folder, also for a file in another folder."""
     return folder() / "receipts" / f"{name}.json"
 
 
 def record(name: str, file: Path, sha256: str, *, source: str) -> None:
-    """Keep a receipt for ``file``. A weights folder that cannot be written only costs hashing again."""
+    """Write the receipt of ``file``; without one (a read-only weights folder) it is hashed at every use."""
     status = file.stat()
     kept = Receipt(str(file), status.st_size, status.st_mtime_ns, sha256, source)
     with suppress(OSError):
@@ -130,9 +156,9 @@ def record(name: str, file: Path, sha256: str, *, source: str) -> None:
 
 
 def state(name: str) -> State:
-    """Whether the file of ``name`` is here; ``unchecked`` where it lies but was never hashed as it now is.
+    """``present`` (its hash is known to be right), ``unchecked`` (a file not hashed yet), or ``missing``.
 
-    Reads no more than the file's size and time of change.
+    Reads only the file's size and time of change. Raises as `weight` does.
     """
     file, entry, kept = location(name), weight(name), receipt(name)
     if not file.is_file():
@@ -142,15 +168,20 @@ def state(name: str) -> State:
 
 
 def find(name: str) -> Path | None:
-    """The checked file of ``name``, or None where there is none; a damaged file raises as `path` does."""
+    """Path of the file of ``name`` with its hash checked, or None where there is no file.
+
+    Raises:
+        RefbenchError: an unknown name.
+        InvalidInputError: a file whose hash is not the expected one.
+    """
     return verify(name, thorough=False) if location(name).is_file() else None
 
 
 def path(name: str) -> Path:
-    """The present, hash-checked file of ``name``; an untouched file is not hashed again.
+    """Path of the file of ``name`` with its hash checked; a file unchanged since its last check is not read.
 
     Raises:
-        RefbenchError: no file, with the command that fetches it.
+        RefbenchError: no file (the message has the command that fetches it), or an unknown name.
         InvalidInputError: a file whose hash is not the expected one.
     """
     found = find(name)
@@ -166,7 +197,12 @@ def path(name: str) -> Path:
 
 
 def digest(name: str) -> str:
-    """The SHA-256 of the file of ``name`` in use, for the provenance of a score; raises as `path` does."""
+    """Hexadecimal SHA-256 of the file of ``name``, for the provenance of a score.
+
+    Raises:
+        RefbenchError: no file, or an unknown name.
+        InvalidInputError: a file whose hash is not the expected one.
+    """
     file = path(name)
     kept = receipt(name)
     return kept.sha256 if kept is not None and kept.covers(file) else sha256_file(file)
@@ -177,11 +213,11 @@ def verify(name: str, thorough: bool = True) -> Path:
 
     Args:
         name: a weight's name.
-        thorough: hash the file even if it is untouched since it was last hashed.
+        thorough: hash the file even if size and time of change are those of its last check.
 
     Raises:
         RefbenchError: no file, or one that cannot be read.
-        InvalidInputError: another hash than expected; says which and how to fix it.
+        InvalidInputError: another hash than the expected one; the message says how to fix it.
     """
     entry, file, kept = weight(name), location(name), receipt(name)
     if not file.is_file():
@@ -194,21 +230,21 @@ def verify(name: str, thorough: bool = True) -> Path:
         raise RefbenchError(f"{file}: cannot be read ({error.strerror})") from error
     fault = fault_of(entry, found, kept.sha256 if kept else None)
     if fault:
-        raise InvalidInputError(f"{file}: {fault}; {_mend(entry)}")
+        raise InvalidInputError(f"{file}: {fault}; {_remedy(entry)}")
     record(name, file, found, source=kept.source if kept else "put there by hand")
     return file
 
 
-def _mend(entry: Weight) -> str:
+def _remedy(entry: Weight) -> str:
     variable = variable_of(entry.name)
     if variable in os.environ:
         return f"name another file in {variable}, or unset it"
     again = "" if entry.sha256 else " --again"
-    return f"fetch it anew with\n    refbench weights fetch {entry.name}{again}"
+    return f"fetch it again with\n    refbench weights fetch {entry.name}{again}"
 
 
 def fault_of(entry: Weight, found: str, recorded: str | None) -> str | None:
-    """What is wrong with a file of SHA-256 ``found``, or None; ``recorded`` is the hash met at first use."""
+    """What is wrong with a file of SHA-256 ``found``, or None; ``recorded`` is the hash of the first use."""
     for other, what in entry.others:
         if found == other:
             return f"it is {what}"
