@@ -133,7 +133,7 @@ def build(
     threshold: Annotated[
         float | None, typer.Option(help="Cosine distance under which two images show one person.")
     ] = None,
-    identities: Annotated[str | None, typer.Option(help="guarded, components or folders.")] = None,
+    identities: Annotated[str | None, typer.Option(help="average-linkage, components or folders.")] = None,
     size: Annotated[
         int | None, typer.Option(help="Side of the aligned images, pixels (default 512).")
     ] = None,

@@ -178,9 +178,10 @@ def import_(
         return
     if images is None:
         raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
-    from .exchange.import_release import AdoptOptions, adopt
+    from .exchange.import_release import adopt
+    from .settings.options import ImportOptions
 
-    options = AdoptOptions(
+    options = ImportOptions(
         published=published,
         everything=everything,
         image_size=size,

@@ -55,15 +55,15 @@ def rebuild_set(
     first = ReferenceSet.read(root)
     if "threshold" not in first.info.settings:
         raise RefbenchError(f"{root} was taken in, not built from photos, so it cannot be rebuilt from them")
-    options = BuildOptions.model_validate(
-        first.info.settings
-        | {
+    options = BuildOptions.checked(
+        first.info.settings,
+        {
             "name": first.info.name,
             "licence": first.info.licence,
             "consent": first.info.consent,
             "workers": workers,
             "device": device,
-        }
+        },
     )
     out = out or root.resolve().with_name(f"{root.resolve().name}-rebuilt")
     if out.resolve() == root.resolve():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import RefbenchError
 from ...images import find_photos
@@ -21,46 +20,11 @@ from ..photos.photo_cache import Bench, PhotoDone
 from ..photos.report import BuildReport, Line, in_order
 from ..references.assign import count
 from ..references.references import DECIMALS
-from ..settings.options import BuildOptions
+from ..settings.options import BuildOptions, ImportOptions
 from ..settings.provenance import package_versions, recogniser_of, weight_versions
-from ..settings.quality_filters import Gates
+from ..settings.quality_filters import NO_FILTERS
 from .ffhq_ref import read_release
 from .release import Release
-
-NO_GATES = Gates(
-    min_score=0.0,
-    min_eye_distance=0.0,
-    max_scale=1e9,
-    max_outside=1.0,
-    max_yaw=180.0,
-    max_pitch=180.0,
-    min_sharpness=0.0,
-)
-
-
-class AdoptOptions(BaseModel):
-    """Choices of an import.
-
-    Attributes:
-        published: check the counts against those published under this name (``ffhq-ref`` ...), or nothing.
-        everything: take in every listed image, not only those that have references or are one.
-        image_size: side of the images of the set; aligned squares of another size are resized.
-        recogniser: measures the distances of references and makes the set's embeddings.
-        name, licence, consent: as for a build.
-        workers, device: as for a build.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    published: str = ""
-    everything: bool = False
-    image_size: int = Field(default=512, ge=64, le=1024)
-    recogniser: str = "mobilefacenet"
-    name: str | None = None
-    licence: str = "unknown"
-    consent: str = "unknown"
-    workers: int = Field(default=1, ge=1)
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -71,7 +35,7 @@ class Found:
     lines: list[Line]
 
 
-def adopt(release: Path, images: Path, out: Path, *, options: AdoptOptions | None = None) -> BuildReport:
+def adopt(release: Path, images: Path, out: Path, *, options: ImportOptions | None = None) -> BuildReport:
     """Make a reference set of a release and the folder of its aligned images.
 
     Every image that is missing or cannot be read gets a line in the report, as target and as reference; the
@@ -88,7 +52,7 @@ def adopt(release: Path, images: Path, out: Path, *, options: AdoptOptions | Non
         FaultListError: what is wrong in the release's files.
         RefbenchError: no image can be used, or folders or weights that cannot be.
     """
-    options = options or AdoptOptions()
+    options = options or ImportOptions()
     check_folders(images, out)
     taken = read_release(release)
     warnings = taken.unlike(options.published) if options.published else []
@@ -96,7 +60,7 @@ def adopt(release: Path, images: Path, out: Path, *, options: AdoptOptions | Non
         aligned=True,
         recogniser=options.recogniser,
         image_size=options.image_size,
-        gates=NO_GATES,
+        quality_filters=NO_FILTERS,
         workers=options.workers,
         device=options.device,
     )
@@ -182,7 +146,7 @@ def _targets(
     candidates: Mapping[str, Candidate],
     vectors: np.ndarray,
     *,
-    options: AdoptOptions,
+    options: ImportOptions,
     lines: list[Line],
 ) -> Iterable[Target]:
     place = {name: row for row, name in enumerate(candidates)}

@@ -62,12 +62,12 @@ def identify(
     pairs, warnings = search(vectors, threshold, options, journal=journal)
     joined = components(len(chosen), pairs)
     parted = guarded(vectors, joined, threshold)
-    found = {"components": _count(joined), "guarded": _count(parted)}
+    found = {"components": _count(joined), "average-linkage": _count(parted)}
     if options.identities == "folders":
         labels = by_folder(chosen)
         found["folders"] = _count(labels)
     else:
-        labels = parted if options.identities == "guarded" else joined
+        labels = parted if options.identities == "average-linkage" else joined
     decided = options.overrides.apply({c.key: int(label) for c, label in zip(chosen, labels, strict=True)})
     labels = relabel([decided[candidate.key] for candidate in chosen])
     rows = without_duplicates(chosen, pairs, labels, nearest=options.duplicate_distance, lines=lines)

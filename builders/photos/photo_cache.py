@@ -16,6 +16,9 @@ from ...files import sha256_file, sha256_json, write_text
 from ..settings.options import BuildOptions
 
 WORK_VERSION = 3
+PACKAGE, WRITTEN_FIRST_BY = "package:refbench", "0.1.0"
+"""`WORK_VERSION` says what the kept results depend on in this package, so its version, which is a part of
+the key since 0.1, stays that of 0.1: a new release keeps the work of the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,12 @@ class Bench:
     @classmethod
     def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
         """The bench of a build in ``folder``."""
-        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size", "gates")
+        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size")
         settings = options.settings()
-        chosen = {name: settings[name] for name in names} | {"largest": options.largest_alone}
-        return cls(folder, sha256_json([WORK_VERSION, chosen, versions]))
+        chosen = {name: settings[name] for name in names}
+        chosen |= {"gates": settings["quality_filters"], "largest": options.largest_only}
+        kept = versions | {PACKAGE: WRITTEN_FIRST_BY} if PACKAGE in versions else versions
+        return cls(folder, sha256_json([WORK_VERSION, chosen, kept]))
 
     def entry(self, photo_sha256: str) -> Path:
         """Where the outcome of a photo is kept."""

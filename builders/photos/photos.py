@@ -27,7 +27,7 @@ from ...files import sha256_bytes, write_bytes
 from ...images import decode, encode_png
 from ..settings.options import BuildOptions
 from ..settings.provenance import recogniser_of
-from ..settings.quality_filters import why_refused
+from ..settings.quality_filters import rejection_reason
 from .phash import perceptual_hash
 from .photo_cache import Bench, FaceFound, PhotoDone
 
@@ -114,7 +114,7 @@ def _examine(data: bytes, source: str, bench: Bench, *, options: BuildOptions) -
         if not faces:
             return PhotoDone(source, digest, "no face was found", photo.notes)
         found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
-    if options.largest_alone:
+    if options.largest_only:
         found = found[:1]
     judged = (
         _judge(face, aligned, bench.face(digest, number), options=options)
@@ -126,13 +126,13 @@ def _examine(data: bytes, source: str, bench: Bench, *, options: BuildOptions) -
 def _judge(face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions) -> FaceFound:
     quality = {name: round(value, 4) for name, value in sorted(measure(aligned, face).as_dict().items())}
     box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
-    refused = why_refused(quality, options.gates)
+    refused = rejection_reason(quality, options.quality_filters)
     if refused:
         return FaceFound(box, quality, refused)
     png = encode_png(aligned.pixels)
     digest = sha256_bytes(png)
     write_bytes(kept, png)
-    recogniser = _recogniser(options.recogniser, options.crop, options.device, options.flip)
+    recogniser = _recogniser(options.recogniser, options.crop, options.device, flip=options.flip)
     vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()

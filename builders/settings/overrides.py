@@ -1,4 +1,4 @@
-"""What people decided by eye: merges and splits of identities, and pictures to leave out."""
+"""Overrides: identities to merge or split and images to drop, as somebody decided by eye."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import FaultListError, RefbenchError
 
@@ -14,19 +14,22 @@ Group = tuple[str, ...]
 
 
 class Overrides(BaseModel):
-    """Decisions by key. A key that the set does not have is a fault, so that no decision is lost silently.
+    """Decisions by eye, each by the keys of images; a key that the set does not have is a fault.
 
-    Attributes:
-        merge: groups of keys; all identities that a group touches become one.
-        split: groups of keys; each group leaves its identities and becomes one of its own.
-        drop: keys that are left out of the set.
+    Raises:
+        pydantic.ValidationError: not lists of keys.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    merge: tuple[Group, ...] = ()
-    split: tuple[Group, ...] = ()
-    drop: Group = ()
+    merge: tuple[Group, ...] = Field(
+        default=(), description="Groups of keys; all identities that a group touches become one."
+    )
+    split: tuple[Group, ...] = Field(
+        default=(),
+        description="Groups of keys; each group leaves its identities and becomes one of its own.",
+    )
+    drop: Group = Field(default=(), description="Keys that are left out of the set.")
 
     @classmethod
     def read(cls, path: Path) -> Overrides:

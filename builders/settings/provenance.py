@@ -71,7 +71,8 @@ def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
     Raises:
         RefbenchError: the recogniser has no measured threshold and the user gave none.
     """
-    own = kind.guarded_threshold if options.identities == "guarded" else kind.clustering_threshold
+    averaged = options.identities == "average-linkage"
+    own = kind.guarded_threshold if averaged else kind.clustering_threshold
     threshold = own if options.threshold is None else options.threshold
     if np.isnan(threshold):
         raise RefbenchError(f"{kind.name} has no measured threshold; give one (cosine distance, 0 to 2)")
@@ -82,9 +83,9 @@ def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
             f"the least distance of a reference ({least:g}) is not under the threshold ({threshold:g}); "
             "no image would have a reference"
         )
-    gates = options.gates
-    if gates.min_score is None and not options.aligned:
-        gates = gates.model_copy(update={"min_score": detector_kind(options.detector).min_score})
+    filters = options.quality_filters
+    if filters.min_score is None and not options.aligned:
+        filters = filters.model_copy(update={"min_score": detector_kind(options.detector).min_score})
     return options.model_copy(
-        update={"threshold": threshold, "min_distance": round(least, 6), "gates": gates}
+        update={"threshold": threshold, "min_distance": round(least, 6), "quality_filters": filters}
     )

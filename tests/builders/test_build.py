@@ -20,7 +20,7 @@ from refbench.builders.review.audit import audit_set
 from refbench.builders.review.review import write_review
 from refbench.builders.review.sides import read_side
 from refbench.builders.review.summary import overview
-from refbench.builders.settings.options import BuildOptions, read_options
+from refbench.builders.settings.options import BuildOptions
 from refbench.builders.settings.overrides import Overrides
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultListError, RefbenchError
@@ -254,32 +254,6 @@ def test_choices_that_cannot_work_are_refused(
     assert not (tmp_path / "set" / "set.json").exists()
 
 
-@pytest.mark.parametrize(
-    "chosen", [{"threshold": 2.5}, {"val": -1}, {"test": 1.5}, {"gates": {"min_score": 7}}, {"speed": "high"}]
-)
-def test_values_out_of_range_are_refused_by_name(chosen: dict[str, object]) -> None:
-    with pytest.raises(RefbenchError, match=next(iter(chosen))):
-        read_options(None, chosen)
-
-
-def test_a_misspelt_option_is_told_with_the_nearest_and_a_union_as_one_fault() -> None:
-    with pytest.raises(RefbenchError) as told:
-        read_options(None, {"treshold": 0.1, "gates": {"max_yam": 3}, "order": "random"})
-    lines = str(told.value).splitlines()
-    assert "  - treshold: no such option; did you mean 'threshold'?" in lines
-    assert "  - gates.max_yam: no such option; did you mean 'gates.max_yaw'?" in lines
-    with pytest.raises(RefbenchError) as told:
-        read_options(None, {"val": -3})
-    assert str(told.value).count("val: ") == 1
-
-
-def test_options_come_from_a_file_that_may_name_the_overrides(tmp_path: Path) -> None:
-    (tmp_path / "by_eye.yaml").write_text("drop: [a]\n")
-    (tmp_path / "options.yaml").write_text("overrides: by_eye.yaml\ntest: 0.5\nseed: 3\n")
-    chosen = read_options(tmp_path / "options.yaml", {"seed": 4})
-    assert (chosen.overrides.drop, chosen.test, chosen.seed) == (("a",), 0.5, 4)
-
-
 def test_decisions_by_hand_are_applied_and_recorded(
     folder: Path, options: Callable[..., BuildOptions], tmp_path: Path
 ) -> None:
@@ -315,18 +289,18 @@ def test_a_photo_on_its_side_is_turned_for_a_detector_of_ones_own(
     wide = np.concatenate([patches(0, 0), np.full_like(patches(0, 0), 90)], axis=1)
     write_png(tmp_path / "photos" / "side.png", np.ascontiguousarray(np.rot90(wide, -1)))
     write_png(tmp_path / "photos" / "square.png", patches(1, 0))
-    gates = {"max_yaw": 180, "max_pitch": 180, "min_eye_distance": 10}
+    filters = {"max_yaw": 180, "max_pitch": 180, "min_eye_distance": 10}
     report = build_set(
         tmp_path / "photos",
         tmp_path / "set",
-        options(aligned=False, detector=str(detector), gates=gates),
+        options(aligned=False, detector=str(detector), quality_filters=filters),
     )
     found = ReferenceSet.read(tmp_path / "set")
     assert [target.source for target in found.targets] == ["side.png"]
     upright = read_rgb(found.hq_path("side"))
     assert np.abs(upright.astype(int) - patches(0, 0)).mean() < 2
     assert found.info.versions["own.onnx"] == sha256_file(detector)
-    assert found.info.settings["gates"]["min_score"] == 0.5
+    assert found.info.settings["quality_filters"]["min_score"] == 0.5
     assert [(line.source, line.reason) for line in report.lines] == [("square.png", "no face was found")]
     with pytest.raises(RefbenchError, match=r"haar.*mtcnn"):
         build_set(tmp_path / "photos", tmp_path / "other", options(aligned=False, detector="haar"))

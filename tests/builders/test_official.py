@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.build import build_set
 from refbench.builders.exchange.ffhq_ref import parse_list, read_release, write_release
-from refbench.builders.exchange.import_release import AdoptOptions, adopt
+from refbench.builders.exchange.import_release import adopt
 from refbench.builders.exchange.release import Counts
 from refbench.builders.rebuild import rebuild_set
-from refbench.builders.settings.options import BuildOptions
+from refbench.builders.settings.options import BuildOptions, ImportOptions
 from refbench.builders.verify import verify_set
 from refbench.errors import FaultListError, RefbenchError
 from refbench.images import write_png
@@ -167,12 +167,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def options(network: str) -> AdoptOptions:
-    return AdoptOptions(recogniser=network, image_size=128, name="adopted")
+def options(network: str) -> ImportOptions:
+    return ImportOptions(recogniser=network, image_size=128, name="adopted")
 
 
 def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
-    tmp_path: Path, network: str, options: AdoptOptions
+    tmp_path: Path, network: str, options: ImportOptions
 ) -> None:
     for number in range(8):
         for photo in range(3):
@@ -197,7 +197,7 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
     assert linked.counts["images"] == 24
 
 
-def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, options: AdoptOptions) -> None:
+def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, options: ImportOptions) -> None:
     published = release(tmp_path / "release", train=TRAIN, test=TEST)
     for name, number in (("00001", 1), ("00002", 1), ("10/00010", 2), ("11/00011", 2), ("twice/00010", 2)):
         write_png(tmp_path / "images" / f"{name}.png", patches(number, int(name[-5:])))
@@ -220,7 +220,7 @@ def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, opti
 
 
 def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
-    tmp_path: Path, options: AdoptOptions
+    tmp_path: Path, options: ImportOptions
 ) -> None:
     (tmp_path / "celeba.csv").write_text(TEST.replace("png", "jpg"))
     for name in ("00010", "00011"):

@@ -10,7 +10,7 @@ from refbench.builders.identities.pair_search import Pairs
 from refbench.builders.photos.keys import face_key, keys_of
 from refbench.builders.references.references import Reference, candidates, farthest_point_order, ordered
 from refbench.builders.references.splits import draw_splits
-from refbench.builders.settings.quality_filters import Gates, why_refused
+from refbench.builders.settings.quality_filters import QualityFilters, rejection_reason
 
 
 def on_a_circle(*degrees: float) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_names_that_differ_only_in_case_get_different_keys() -> None:
     ],
 )
 def test_gates_say_which_and_by_how_much(quality: dict[str, float], words: str) -> None:
-    assert why_refused(quality, Gates(min_score=0.9)) == words
+    assert rejection_reason(quality, QualityFilters(min_score=0.9)) == words
 
 
 def people(count: int) -> dict[str, int]:
