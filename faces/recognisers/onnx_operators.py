@@ -55,7 +55,13 @@ def _padding(
     return added
 
 
-def _conv(attributes: Attributes, x: Tensor, weight: Tensor, *, bias: Tensor | None = None) -> Tensor:
+def _filled(given: Sequence[Tensor | None], count: int) -> list[Any]:
+    """``count`` inputs, None in place of those at the end that a node leaves out."""
+    return [*given, *[None] * (count - len(given))]
+
+
+def _conv(attributes: Attributes, x: Tensor, *parameters: Tensor | None) -> Tensor:
+    weight, bias = _filled(parameters, 2)
     strides = attributes.get("strides", [1, 1])
     dilations = attributes.get("dilations", [1, 1])
     left, right, top, bottom = _padding(attributes, x, weight.shape[2:], strides=strides, dilations=dilations)
@@ -95,15 +101,15 @@ def _prelu(attributes: Attributes, x: Tensor, slope: Tensor) -> Tensor:
     return torch.where(x >= 0, x, x * slope)
 
 
-def _batch_norm(
-    attributes: Attributes, x: Tensor, scale: Tensor, *, bias: Tensor, mean: Tensor, variance: Tensor
-) -> Tensor:
+def _batch_norm(attributes: Attributes, x: Tensor, *parameters: Tensor) -> Tensor:
+    scale, bias, mean, variance = parameters
     if attributes.get("training_mode", 0):
         raise RefbenchError("BatchNormalization in training mode; export the network in evaluation mode")
     return F.batch_norm(x, mean, variance, scale, bias, False, 0.0, attributes.get("epsilon", 1e-5))
 
 
-def _gemm(attributes: Attributes, a: Tensor, b: Tensor, *, c: Tensor | None = None) -> Tensor:
+def _gemm(attributes: Attributes, *inputs: Tensor | None) -> Tensor:
+    a, b, c = _filled(inputs, 3)
     a = a.t() if attributes.get("transA", 0) else a
     b = b.t() if attributes.get("transB", 0) else b
     product: Tensor = attributes.get("alpha", 1.0) * (a @ b)
@@ -164,9 +170,8 @@ def _reduce_l2(attributes: Attributes, x: Tensor, axes: Tensor | None = None) ->
     return norm
 
 
-def _clip(
-    attributes: Attributes, x: Tensor, low: Tensor | None = None, *, high: Tensor | None = None
-) -> Tensor:
+def _clip(attributes: Attributes, x: Tensor, *limits: Tensor | None) -> Tensor:
+    low, high = _filled(limits, 2)
     least = attributes.get("min") if low is None else float(low)
     most = attributes.get("max") if high is None else float(high)
     return x.clamp(least, most)
