@@ -6,7 +6,6 @@ Every operation takes the node's attributes and then its inputs; an optional inp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from inspect import signature
 from typing import Any
 
 import torch
@@ -17,12 +16,6 @@ from ...errors import RefbenchError
 
 Attributes = dict[str, Any]
 Operation = Callable[..., Tensor]
-
-
-def _in_order(operation: Operation) -> Operation:
-    """The operation for inputs in the order of its parameters, as a graph lists them."""
-    names = list(signature(operation).parameters)[1:]
-    return lambda attributes, *inputs: operation(attributes, **dict(zip(names, inputs, strict=False)))
 
 
 def _text(attributes: Attributes, name: str, default: str) -> str:
@@ -199,17 +192,17 @@ def _divide(attributes: Attributes, a: Tensor, b: Tensor) -> Tensor:
 OPERATIONS: dict[str, Operation] = {
     "Add": lambda _, a, b: a + b,
     "AveragePool": _average_pool,
-    "BatchNormalization": _in_order(_batch_norm),
+    "BatchNormalization": _batch_norm,
     "Cast": _cast,
-    "Clip": _in_order(_clip),
+    "Clip": _clip,
     "Concat": lambda attributes, *parts: torch.cat(parts, attributes["axis"]),
-    "Conv": _in_order(_conv),
+    "Conv": _conv,
     "Div": _divide,
     "Dropout": lambda _, x, *rest: x,
     "Elu": lambda attributes, x: F.elu(x, attributes.get("alpha", 1.0)),
     "Flatten": _flatten,
     "Gather": _gather,
-    "Gemm": _in_order(_gemm),
+    "Gemm": _gemm,
     "GlobalAveragePool": lambda _, x: x.mean((2, 3), keepdim=True),
     "HardSigmoid": lambda a, x: (x * a.get("alpha", 0.2) + a.get("beta", 0.5)).clamp(0, 1),
     "HardSwish": lambda _, x: F.hardswish(x),
