@@ -51,11 +51,11 @@ leaderboard leaderboard.sharing: codabench hub
 leaderboard leaderboard.site: model_index publish
 leaderboard leaderboard.statistics: comparison matrices preferences=bradley_terry ranking slices
     statistics
-leaderboard leaderboard.store: flags records=record_io settings store study_results
+leaderboard leaderboard.store: flags records=checks settings store study_results
 leaderboard leaderboard.study: polling=create study study_commands=commands votes
 leaderboard leaderboard.submission: archives challenge faults kit pngs=png_check sinks=safe_extract
     submission tars zips
-leaderboard leaderboard.tables: board modes=seen_sets views=formatting
+leaderboard leaderboard.tables: board modes=reference_modes views=formatting
 leaderboard records: cards=card
 metrics metrics.core: feature metric tensors
 metrics metrics.distances: frechet kernel_distance=kid manifold=precision_recall statistics_file

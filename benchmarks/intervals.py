@@ -14,7 +14,7 @@ import json
 import sys
 
 import numpy as np
-from refbench.leaderboard.statistics.statistics import means_with_intervals, sum_by_identity, swap_test
+from refbench.leaderboard.statistics.statistics import means_with_intervals, permutation_test, sum_by_identity
 
 PEOPLE = (10, 20, 50, 100, 150)
 SLACK = 0.015
@@ -44,7 +44,7 @@ def error_rate(people: int, worlds: int, seed: int = 0) -> float:
     for world in range(worlds):
         gap = generator.standard_t(4, people)[labels] + generator.normal(size=len(labels))
         totals = sum_by_identity(gap[:, None], labels).totals
-        p = swap_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), world, draws=999)
+        p = permutation_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), world, draws=999)
         wrong += p[0, 1] <= 0.05
     return wrong / worlds
 

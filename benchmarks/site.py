@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from refbench.leaderboard.examples.example import write_example
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.statistics.ranking import make_board
-from refbench.leaderboard.statistics.statistics import DRAWS, draws_for
+from refbench.leaderboard.statistics.statistics import DRAWS, permutation_draws
 from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
@@ -108,7 +108,7 @@ def time_peer(store: Store, times: int = 4) -> float:
     tables = len({entry.record.info.benchmark.id for entry in stored})
     models = len(stored) // tables
     pairs = models * (models - 1) // 2
-    swaps = draws_for(pairs)
+    swaps = permutation_draws(pairs)
     table = make_board(stored[:2], PROTOCOLS, BoardSettings()).tables[0]
     column = next(iter(table.values))
     values = np.asarray(table.values[column], dtype=np.float64)
@@ -155,7 +155,9 @@ def main() -> int:
             store, chosen, submissions = write_example(root, declared, given.models, identities=12, size=512)
             sets = [chosen]
         else:
-            for record in make_records(declared, given.models, People.make(given.images, given.people)):
+            for record in make_synthetic_records(
+                declared, given.models, SyntheticImages.make(given.images, given.people)
+            ):
                 store.add(record)
         start, busy = time.monotonic(), time.process_time()
         site = publish_site(store, root / "site", sets, submissions=submissions).parent

@@ -284,14 +284,14 @@ def codabench(
     from ..metrics.catalogue import OFFLINE, select
     from ..records.reference_set import ReferenceSet
     from ..weights import weight_files
-    from .sharing.codabench import Challenge, write_bundle
+    from .sharing.codabench import Challenge, write_codabench_bundle
 
     chosen = [metric.protocol for metric in select(protocol or OFFLINE)]
     needed = {name: weight_files.path(name) for declared in chosen for name in declared.weights}
     plan = Challenge(title, start, end, image, contact=contact)
     typer.echo(
         str(
-            write_bundle(
+            write_codabench_bundle(
                 ReferenceSet.read(reference_set),
                 recipe,
                 out,

@@ -11,14 +11,15 @@ import numpy as np
 
 from ...files import sha256_bytes, sha256_json, write_bytes
 from ...images import RGB, encode_png
+from ...records.card import write_card
 from ...records.lq_set import LqInfo, write_info
 from ...records.protocol import Protocol
 from ...records.record import Record
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 from ..arrays import Floats
 from ..store.store import Store, entry_name
-from ..submission.submission import submission_hash, write_card
-from .synthetic import RECIPES, People, make_records
+from ..submission.submission import submission_hash
+from .synthetic import RECIPES, SyntheticImages, make_synthetic_records
 
 
 @lru_cache(maxsize=4_096)
@@ -86,14 +87,14 @@ def write_example(
     """
     chosen = _write_set(root / "set", identities, size)
     test = chosen.select("test")
-    people = People({t.key: t.identity for t in test}, chosen.info.content_hash, chosen.info.name)
+    people = SyntheticImages({t.key: t.identity for t in test}, chosen.info.content_hash, chosen.info.name)
     store = Store(root / "store")
     folders: list[Path] = []
     lq = {
         recipe: _write_lq(chosen, recipe, strength)
         for recipe, strength in zip(RECIPES, (0.03, 0.08), strict=True)
     }
-    for record in make_records(protocols, models, people, seed=seed):
+    for record in make_synthetic_records(protocols, models, people, seed=seed):
         name = record.info.benchmark.recipe
         share = 0.9 - 0.7 * len(folders) / (2 * models)
         folder = root / "submissions" / name.partition("@")[0] / entry_name(record.info.card)

@@ -18,7 +18,7 @@ RECIPES = ("refldm-moderate@1", "refldm-severe@1")
 
 
 @dataclass(frozen=True)
-class People:
+class SyntheticImages:
     """Made-up images: the identity of each key, and the hashes that a benchmark would have."""
 
     identity_of: Mapping[str, str]
@@ -26,17 +26,17 @@ class People:
     name: str = "made-up"
 
     @classmethod
-    def make(cls, images: int, identities: int, seed: int = 0) -> People:
+    def make(cls, images: int, identities: int, seed: int = 0) -> SyntheticImages:
         """``images`` keys spread evenly over ``identities``."""
         people = np.sort(np.arange(images) % identities)
         keys = {f"p{person:04d}-{number:05d}": f"p{person:04d}" for number, person in enumerate(people)}
         return cls(keys, sha256_json([images, identities, seed]))
 
 
-def make_records(
+def make_synthetic_records(
     protocols: Mapping[str, Protocol],
     models: int = 5,
-    people: People | None = None,
+    people: SyntheticImages | None = None,
     *,
     recipes: Sequence[str] = RECIPES,
     seed: int = 0,
@@ -46,7 +46,7 @@ def make_records(
     A model has a skill for quality and one for identity; an image has a difficulty that it shares, in part,
     with the other images of its identity.
     """
-    people = people or People.make(60, 20, seed)
+    people = people or SyntheticImages.make(60, 20, seed)
     keys = list(people.identity_of)
     labels = list(people.identity_of.values())
     generator = np.random.default_rng(seed)

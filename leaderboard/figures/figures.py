@@ -8,7 +8,7 @@ from typing import Any
 
 from ...records.evaluation_modes import ALL, WRONG
 from ..rendering.rendering import safe
-from ..statistics.slices import Sliced
+from ..statistics.slices import SliceScores
 from ..store.settings import BoardSettings
 from ..tables.board import Board, Cell, Column, Row, Table
 from ..tables.formatting import plural, table_title
@@ -19,7 +19,7 @@ LEAST_BEHIND = 8
 Figure = dict[str, Any]
 
 
-def table_figures(table: Table, settings: BoardSettings, sliced: Sequence[Sliced]) -> list[Figure]:
+def table_figures(table: Table, settings: BoardSettings, sliced: Sequence[SliceScores]) -> list[Figure]:
     """The plots below a table."""
     figures = [_pair_figure(table, across, up) for across, up in _pairs(table, settings)]
     quality = _quality(table)
@@ -103,7 +103,7 @@ def _time_figure(table: Table, up: Column) -> Figure | None:
     }
 
 
-def _curve_figure(table: Table, sliced: Sliced) -> Figure | None:
+def _curve_figure(table: Table, sliced: SliceScores) -> Figure | None:
     slicing = sliced.slicing
     column = _identity(table) if slicing.name == "references" else _quality(table)
     if not slicing.places or column is None or column.id not in sliced.mean:

@@ -9,17 +9,17 @@ from pathlib import Path
 from ...errors import InvalidInputError
 from ...files import sha256_file
 from ...records.reference_set import ReferenceSet
+from ..store.checks import add_flags
 from ..store.flags import Flag
-from ..store.record_io import keep_flags
-from ..store.store import Store, Stored
+from ..store.store import Store, StoredRecord
 from ..submission.submission import Submission, submission_hash
-from ..tables.seen_sets import as_seen
+from ..tables.reference_modes import sets_by_mode
 from .copies import find_copies
-from .overlap import find_overlap
+from .overlap import find_training_overlap
 
 
 def match_submissions(
-    stored: Sequence[Stored], submissions: Sequence[Submission]
+    stored: Sequence[StoredRecord], submissions: Sequence[Submission]
 ) -> tuple[dict[Path, Submission], list[Submission]]:
     """The submission of each record by the record's folder, found by hash; and those that fit none."""
     digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in submissions]
@@ -49,7 +49,7 @@ def flag_records(
     stored = store.stored()
     seen = {
         found.info.content_hash: found
-        for found in as_seen([reference_set], [s.record.info.benchmark for s in stored])
+        for found in sets_by_mode([reference_set], [s.record.info.benchmark for s in stored])
     }
     of_set = [s for s in stored if s.record.info.benchmark.set_hash in seen]
     matched, lost = match_submissions(of_set, submissions)
@@ -62,16 +62,16 @@ def flag_records(
         found |= find_flags(mine, matched, view)
     done = []
     for folder, flags in sorted(found.items()):
-        keep_flags(folder, flags)
+        add_flags(folder, flags)
         done.append((folder, flags))
     return done
 
 
 def find_flags(
-    stored: Sequence[Stored], matched: Mapping[Path, Submission], reference_set: ReferenceSet
+    stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], reference_set: ReferenceSet
 ) -> dict[Path, tuple[Flag, ...]]:
     """The flags of every record with a submission at hand, by the record's folder."""
-    groups: dict[str, list[Stored]] = defaultdict(list)
+    groups: dict[str, list[StoredRecord]] = defaultdict(list)
     for entry in stored:
         if entry.folder in matched:
             groups[entry.record.info.benchmark.id].append(entry)
@@ -82,6 +82,6 @@ def find_flags(
         images = {entry.name: matched[entry.folder].images for entry in group}
         copies = find_copies(reference_set, recipe, images)
         for entry in group:
-            overlap = find_overlap(matched[entry.folder], reference_set, benchmark.split)
+            overlap = find_training_overlap(matched[entry.folder], reference_set, benchmark.split)
             flags[entry.folder] = (*copies[entry.name], *overlap)
     return flags

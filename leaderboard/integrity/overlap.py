@@ -23,7 +23,7 @@ MAX_EMBEDDING_BYTES = 4 << 30
 Embed = Callable[[str, Sequence[RGB], npt.NDArray[np.float64]], tuple[npt.NDArray[np.float32], float]]
 
 
-def find_overlap(
+def find_training_overlap(
     submission: Submission, reference_set: ReferenceSet, split: str, *, embed: Embed | None = None
 ) -> tuple[Flag, ...]:
     """Training data that holds test images or test people, from what the team put beside its images.

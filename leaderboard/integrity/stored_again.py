@@ -24,7 +24,7 @@ BANDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class CopyMeasures:
     """How far an output is its source stored again.
 
     Attributes:
@@ -51,8 +51,8 @@ def quarter(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def likeness(output: Plane, source: Plane, truth: Plane | None = None) -> Likeness:
-    """Compare two planes of one size, both sides at least 32; see `Likeness`.
+def likeness(output: Plane, source: Plane, truth: Plane | None = None) -> CopyMeasures:
+    """Compare two planes of one size, both sides at least 32; see `CopyMeasures`.
 
     ``brought`` is the mean over three bands of the weight of the truth where each band of the output is
     fitted by those of source and truth.
@@ -65,7 +65,7 @@ def likeness(output: Plane, source: Plane, truth: Plane | None = None) -> Likene
     if truth is not None:
         weights = [_weight(*planes) for planes in zip(own, made, _bands(truth), strict=True)]
         brought = float(np.mean(weights[1:]))
-    return Likeness(psnr(quarter(left)), sharpening, brought)
+    return CopyMeasures(psnr(quarter(left)), sharpening, brought)
 
 
 def psnr(error: npt.NDArray[np.floating]) -> float:

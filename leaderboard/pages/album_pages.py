@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ...records.evaluation_modes import ALL
-from ..rendering.rendering import Page, page_script
+from ..rendering.rendering import Page, script_json
 from ..rendering.site_folder import Site
 from ..store.store import safe_name
 from ..tables.board import Board, Table
@@ -115,7 +115,7 @@ def album_pages(
         _write_data(table, album, site)
         left, right = _default_sides(album)
         key = album.keys[0]
-        told = {
+        context = {
             "slug": table.slug,
             "title": title,
             "sources": album.sources,
@@ -133,7 +133,7 @@ def album_pages(
             "others": _others(board, albums, table, kind="compare"),
             "orders": _orders(table, album),
         }
-        pages.append(Page(f"compare/{table.slug}.html", "compare.html", told))
+        pages.append(Page(f"compare/{table.slug}.html", "compare.html", context))
         gallery = {
             "slug": table.slug,
             "title": title,
@@ -231,7 +231,7 @@ def _write_data(table: Table, album: Album, site: Site) -> None:
         "groups": {kind: [place[k] for k in getattr(album.galleries, kind) if k in place] for kind in GROUPS},
         "sources": [_source(table, album, source) for source in album.sources],
     }
-    site.text(f"compare/{table.slug}/album.js", f"window.refbenchAlbum = {page_script(data)};\n")
+    site.text(f"compare/{table.slug}/album.js", f"window.refbenchAlbum = {script_json(data)};\n")
     rows = {key: i for i, key in enumerate(table.keys)}
     pick = [rows[key] for key in album.keys]
     for source in album.sources:
@@ -242,21 +242,21 @@ def _write_data(table: Table, album: Album, site: Site) -> None:
             [None if v != v else round(v * 10**c.decimals) for v in table.values[c.id][pick, at].tolist()]
             for c in columns
         ]
-        target = f"(window.refbenchScores = window.refbenchScores || {{}})[{page_script(source.name)}]"
-        site.text(f"compare/{table.slug}/{source.name}.js", f"{target} = {page_script(numbers)};\n")
+        target = f"(window.refbenchScores = window.refbenchScores || {{}})[{script_json(source.name)}]"
+        site.text(f"compare/{table.slug}/{source.name}.js", f"{target} = {script_json(numbers)};\n")
 
 
 def _source(table: Table, album: Album, source: Source) -> dict[str, Any]:
     files = [album.files.get((source.name, key), "") for key in album.keys]
     folder = next((str(PurePosixPath(file).parent) for file in files if file), "")
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "name": source.name,
         "label": source.label,
         "kind": source.kind,
         "folder": f"../{folder}/",
     }
     if gaps := [i for i, file in enumerate(files) if not file]:
-        told["gaps"] = gaps
+        entry["gaps"] = gaps
     if source.kind == "model":
-        told["scores"] = f"{source.name}.js"
-    return told
+        entry["scores"] = f"{source.name}.js"
+    return entry

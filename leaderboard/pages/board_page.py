@@ -9,14 +9,14 @@ from ..figures.figures import mode_figures, sweep_figures, table_figures
 from ..rendering.downloads import LABELS
 from ..rendering.rendering import Page
 from ..rendering.reported import Reported, rows_of
-from ..statistics.slices import Sliced
+from ..statistics.slices import SliceScores
 from ..store.study_results import StudyResult
-from ..tables.board import CONTROL_HOLE, Board, Column, Row, Table
+from ..tables.board import CONTROL_NOTE, Board, Column, Row, Table
 from ..tables.formatting import (
     COMPOSITE_TITLE,
     about,
-    cell_views,
     composite_definition,
+    format_cells,
     number,
     plural,
     search_text,
@@ -34,7 +34,7 @@ def board_page(
     albums: Mapping[str, Album],
     hero: Hero | None,
     *,
-    sliced: Mapping[str, Sequence[Sliced]],
+    sliced: Mapping[str, Sequence[SliceScores]],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult] = (),
 ) -> Page:
@@ -45,7 +45,7 @@ def board_page(
     people = sum(table.identities for table in sets.values())
     protocols = {column.id for table in board.tables for column in table.columns}
     facts = [("models", len(models)), ("images", images), ("people", people), ("metrics", len(protocols))]
-    told = {
+    context = {
         "summary": _summary(board),
         "facts": [{"label": name, "value": f"{value:,}"} for name, value in facts],
         "hero": hero,
@@ -62,7 +62,7 @@ def board_page(
         ],
         "sweeps": [*mode_figures(board), *sweep_figures(board)],
     }
-    return Page("index.html", "index.html", told)
+    return Page("index.html", "index.html", context)
 
 
 def _summary(board: Board) -> str:
@@ -80,11 +80,11 @@ def _table(
     table: Table,
     album: Album | None,
     *,
-    sliced: Sequence[Sliced],
+    sliced: Sequence[SliceScores],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult],
 ) -> dict[str, Any]:
-    views = cell_views(table)
+    views = format_cells(table)
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
         "slug": table.slug,
@@ -173,7 +173,7 @@ def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
         "range": "",
         "ranked": not row.holes,
         "control": row.card.control,
-        "holes": [hole for hole in row.holes if hole != CONTROL_HOLE],
+        "holes": [hole for hole in row.holes if hole != CONTROL_NOTE],
         "flags": row.flags,
         "points": None if row.points is None else f"{row.points:.1f}",
         "points_exact": repr(row.points),

@@ -8,14 +8,14 @@ from typing import Any
 
 from ..rendering.methodology import anchor, as_lines
 from ..rendering.rendering import Page
-from ..statistics.slices import Sliced, sliced_columns
+from ..statistics.slices import SliceScores, sliced_columns
 from ..tables.board import Board, Column, Row, Table
 from ..tables.formatting import COMPOSITE_TITLE, number, seconds, table_title
 
 Lines = list[dict[str, Any]]
 
 
-def model_pages(board: Board, sliced: Mapping[str, Sequence[Sliced]]) -> list[Page]:
+def model_pages(board: Board, sliced: Mapping[str, Sequence[SliceScores]]) -> list[Page]:
     """One page per submission: card, places, comparisons, provenance."""
     pages = []
     for name, card in sorted(board.cards.items()):
@@ -26,14 +26,14 @@ def model_pages(board: Board, sliced: Mapping[str, Sequence[Sliced]]) -> list[Pa
             if row.name == name
         ]
         label = next(row.label for t in board.tables for row in (*t.rows, *t.superseded) if row.name == name)
-        told = {
+        context = {
             "label": label,
             "card": card,
             "card_lines": _card_lines(card.model_dump()),
             "places": places,
             "model_index": f"../downloads/model-index/{name}.md",
         }
-        pages.append(Page(f"models/{name}.html", "model.html", told))
+        pages.append(Page(f"models/{name}.html", "model.html", context))
     return pages
 
 
@@ -53,7 +53,7 @@ def _card_lines(card: Mapping[str, Any]) -> Lines:
     return lines
 
 
-def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[Sliced]) -> dict[str, Any]:
+def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[SliceScores]) -> dict[str, Any]:
     ranked = sum(bool(other.rank) for other in table.rows)
     standing = (
         f"rank {row.rank} of {ranked} by {COMPOSITE_TITLE} points ({row.points:.1f})"
@@ -76,7 +76,7 @@ def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[Sliced]) ->
     }
 
 
-def _slice(table: Table, row: Row, sliced: Sliced) -> dict[str, Any]:
+def _slice(table: Table, row: Row, sliced: SliceScores) -> dict[str, Any]:
     columns = sliced_columns(table)
     at = table.rows.index(row)
     lines = []

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..statistics.statistics import DRAWS, FEW
+from ..statistics.statistics import DRAWS, MIN_BOOTSTRAP_IDENTITIES
 from ..store.store import safe_name
 from ..tables.board import Board, Column, Table
 from ..tables.formatting import COMPOSITE_TITLE, composite_definition, plural, table_title
 from .rendering import Page
 
 
-def how_page(board: Board) -> Page:
+def methodology_page(board: Board) -> Page:
     """How the numbers were made, from the protocols' own declarations."""
     columns = {column.id: column for table in board.tables for column in table.columns}
     composites = dict.fromkeys(composite_definition(table) for table in board.tables if table.composite)
-    told = {
+    context = {
         "tables": [_benchmark(board, table) for table in board.tables],
         "protocols": [_protocol(board, column) for column in columns.values()],
         "draws": DRAWS,
-        "few": FEW,
+        "few": MIN_BOOTSTRAP_IDENTITIES,
         "composite": f"{COMPOSITE_TITLE} points: " + " Elsewhere: ".join(composites)
         if composites
         else "This board has none.",
     }
-    return Page("how.html", "how.html", told)
+    return Page("how.html", "how.html", context)
 
 
 def _benchmark(board: Board, table: Table) -> dict[str, Any]:
@@ -86,15 +86,15 @@ def _protocol(board: Board, column: Column) -> dict[str, Any]:
 
 def _weights(board: Board, names: Sequence[str]) -> str:
     """Weights with the hashes that the records say they were scored with."""
-    told = []
+    named = []
     for name in names:
         hashes = {
             row.record.info.provenance.get(f"weights {name}", "")
             for table in board.tables
             for row in table.rows
         } - {""}
-        told.append(f"{name} (SHA-256 {', '.join(sorted(hashes))})" if hashes else name)
-    return ", ".join(told) or "none"
+        named.append(f"{name} (SHA-256 {', '.join(sorted(hashes))})" if hashes else name)
+    return ", ".join(named) or "none"
 
 
 def anchor(protocol_id: str) -> str:

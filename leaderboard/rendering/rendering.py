@@ -17,11 +17,11 @@ from .assets import template
 
 @dataclass(frozen=True)
 class Page:
-    """A page to write: its address below the site, its template and what the template is told."""
+    """A page to write: its address below the site, its template and what the template shows."""
 
     address: str
     template: str
-    told: Mapping[str, Any]
+    context: Mapping[str, Any]
 
 
 @cache
@@ -49,7 +49,7 @@ def render(page: Page, settings: BoardSettings, navigation: list[dict[str, str]]
             here=page.address,
             root="../" * depth,
             mark=safe(inner),
-            **page.told,
+            **page.context,
         )
     )
     return re.sub(r"\n\s+", "\n", text)
@@ -62,7 +62,7 @@ def safe(markup: str) -> Any:
     return markupsafe.Markup(markup)
 
 
-def page_script(value: Any) -> str:
+def script_json(value: Any) -> str:
     """JSON that may stand in a script element: no ``</script>``, no line separators, nothing but ASCII."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")

@@ -49,7 +49,7 @@ class Challenge:
     contact: str = ""
 
 
-def write_bundle(
+def write_codabench_bundle(
     reference_set: ReferenceSet,
     recipe: str,
     out: Path,

@@ -18,7 +18,7 @@ from ..pages.model_pages import model_pages
 from ..pages.pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
 from ..rendering.assets import ASSETS
 from ..rendering.downloads import LABELS, export, pairs_csv
-from ..rendering.methodology import how_page
+from ..rendering.methodology import methodology_page
 from ..rendering.rendering import Page, render
 from ..rendering.reported import read_reported, reported_page
 from ..rendering.site_folder import Site
@@ -26,11 +26,11 @@ from ..statistics.ranking import make_board
 from ..statistics.slices import slice_table, slicings
 from ..store.flags import FLAGS_NAME, Flag, read_flags
 from ..store.settings import read_settings
-from ..store.store import Store, Stored
+from ..store.store import Store, StoredRecord
 from ..store.study_results import read_results
 from ..submission.submission import Submission, read_submission
 from ..tables.board import Board
-from ..tables.seen_sets import as_seen
+from ..tables.reference_modes import sets_by_mode
 from .model_index import model_card
 
 
@@ -68,7 +68,7 @@ def publish_site(
     ]
     given = [found if isinstance(found, Submission) else read_submission(found) for found in submissions]
     stored = store.stored()
-    sets = as_seen(sets, [entry.record.info.benchmark for entry in stored])
+    sets = sets_by_mode(sets, [entry.record.info.benchmark for entry in stored])
     site = Site.open(out)
     matched, lost = match_submissions(stored, given)
     for found in lost:
@@ -93,7 +93,7 @@ def publish_site(
             reported=reported,
             studies=read_results(store.root),
         ),
-        how_page(board),
+        methodology_page(board),
         reported_page(board, reported),
         *model_pages(board, sliced),
         *album_pages(board, albums, options, site=site),
@@ -136,7 +136,7 @@ def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str
 
 
 def _flags(
-    stored: Sequence[Stored], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
+    stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
 ) -> dict[Path, tuple[Flag, ...]]:
     """What stands beside the records; where nothing does, what a look at the submissions finds."""
     kept = {entry.folder: read_flags(entry.folder) for entry in stored}
@@ -149,7 +149,7 @@ def _flags(
 
 def _plan(
     board: Board,
-    stored: Sequence[Stored],
+    stored: Sequence[StoredRecord],
     matched: Mapping[Path, Submission],
     *,
     by_slug: Mapping[str, ReferenceSet],

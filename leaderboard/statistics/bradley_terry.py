@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
-from .statistics import holm_pairs, rank_groups
+from .statistics import compact_letters, holm_pairs
 
 Indices = npt.NDArray[np.intp]
 DRAWS = 999
@@ -105,7 +105,7 @@ def fit_preferences(ballots: Ballots, models: int, seed: int = 0, *, draws: int 
     with np.errstate(invalid="ignore"):
         won = wins.sum(axis=1) / met
     order = sorted(range(models), key=lambda i: (-score[i], i))
-    groups = tuple(rank_groups(corrected, order))
+    groups = tuple(compact_letters(corrected, order))
     return Preferences(score, low, high, won, np.rint(met).astype(np.int64), corrected, groups)
 
 

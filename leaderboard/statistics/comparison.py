@@ -10,13 +10,13 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...records.protocol import Protocol
-from ..store.store import Store, Stored, label
+from ..store.store import Store, StoredRecord, label
 from ..tables.formatting import number, plural
 from .statistics import Difference, holm, paired_difference
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ProtocolComparison:
     """One protocol on one benchmark: both means, the paired difference, and p after Holm's correction.
 
     ``better`` is the label of the model that is better beyond doubt, or empty.
@@ -35,7 +35,7 @@ class Compared:
 
 def compare_models(
     store: Store, a: str, b: str, *, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
-) -> list[Compared]:
+) -> list[ProtocolComparison]:
     """Compare two models by name on the images that both have, on every benchmark that both have.
 
     p values come from the paired permutation test within identities; Holm's correction covers all lines.
@@ -57,12 +57,14 @@ def compare_models(
     ]
 
 
-def _current(stored: Sequence[Stored]) -> list[Stored]:
+def _current(stored: Sequence[StoredRecord]) -> list[StoredRecord]:
     """Records in force, those of superseded ones only where there is nothing else."""
     return sorted(stored, key=lambda s: not s.record.info.superseded_by)
 
 
-def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], *, seed: int) -> list[Compared]:
+def _compare(
+    left: StoredRecord, right: StoredRecord, protocols: Mapping[str, Protocol], *, seed: int
+) -> list[ProtocolComparison]:
     one, two = (s.record.scores.set_index(["protocol", "key"]) for s in (left, right))
     found = []
     for name in left.record.info.benchmark.protocols:
@@ -76,7 +78,7 @@ def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], *, 
         gap = paired_difference(a, b, both["identity"].to_numpy(), seed=seed)
         declared = protocols.get(name)
         found.append(
-            Compared(
+            ProtocolComparison(
                 left.folder.parent.name,
                 name,
                 declared.title if declared else name,
@@ -92,24 +94,24 @@ def _compare(left: Stored, right: Stored, protocols: Mapping[str, Protocol], *, 
 
 
 def _judged(
-    line: Compared,
+    line: ProtocolComparison,
     corrected: float,
-    left: Mapping[str, Stored],
+    left: Mapping[str, StoredRecord],
     *,
-    right: Mapping[str, Stored],
+    right: Mapping[str, StoredRecord],
     protocols: Mapping[str, Protocol],
     alpha: float,
-) -> Compared:
+) -> ProtocolComparison:
     declared = protocols.get(line.protocol)
     better = ""
     if declared is not None and corrected < alpha:
         wins = (line.difference.mean > 0) == declared.higher_is_better
         better = label((left if wins else right)[line.benchmark].record.info.card)
-    facts = {name: getattr(line, name) for name in Compared.__slots__}
-    return Compared(**facts | {"corrected": corrected, "better": better})
+    facts = {name: getattr(line, name) for name in ProtocolComparison.__slots__}
+    return ProtocolComparison(**facts | {"corrected": corrected, "better": better})
 
 
-def as_rows(lines: Sequence[Compared]) -> list[dict[str, Any]]:
+def as_rows(lines: Sequence[ProtocolComparison]) -> list[dict[str, Any]]:
     """Plain values for JSON."""
     return [
         {
@@ -130,7 +132,7 @@ def as_rows(lines: Sequence[Compared]) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(lines: Sequence[Compared], a: str, b: str) -> str:
+def as_text(lines: Sequence[ProtocolComparison], a: str, b: str) -> str:
     """A table for a terminal, one block per benchmark."""
     blocks = []
     for benchmark in dict.fromkeys(line.benchmark for line in lines):
@@ -151,7 +153,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [text.ljust(width) if i in (0, last) else text.rjust(width) for i, (text, width) in pairs]
 
 
-def _row(line: Compared) -> tuple[str, str, str, str, str, str, str]:
+def _row(line: ProtocolComparison) -> tuple[str, str, str, str, str, str, str]:
     gap, places = line.difference, line.decimals
     has = np.isfinite(gap.low)
     interval = f"{number(gap.low, places)} to {number(gap.high, places)}" if has else "one person only"

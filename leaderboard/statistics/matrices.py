@@ -8,7 +8,7 @@ import numpy as np
 
 from ...records.record import Record
 from ..arrays import Floats
-from ..store.store import Stored
+from ..store.store import StoredRecord
 from ..tables.board import Column
 
 
@@ -35,8 +35,8 @@ def score_matrices(records: Sequence[Record], ids: Sequence[str], keys: Sequence
     return values
 
 
-def find_holes(
-    stored: Sequence[Stored], values: Mapping[str, Floats], columns: Sequence[Column]
+def missing_scores(
+    stored: Sequence[StoredRecord], values: Mapping[str, Floats], columns: Sequence[Column]
 ) -> list[tuple[str, ...]]:
     """What each record lacks.
 

@@ -13,18 +13,18 @@ from ...records.record import Record, SetScore
 from ..arrays import Floats, Labels
 from ..store.flags import Flag
 from ..store.settings import BoardSettings
-from ..store.store import Stored
-from ..tables.board import CONTROL_HOLE, Board, Cell, Column, Comparisons, Row, Table
-from .matrices import find_holes, find_keys, score_matrices
+from ..store.store import StoredRecord
+from ..tables.board import CONTROL_NOTE, Board, Cell, Column, Comparisons, Row, Table
+from .matrices import find_keys, missing_scores, score_matrices
 from .statistics import (
-    draws_for,
+    compact_letters,
     holm_pairs,
     means_with_intervals,
-    rank_groups,
+    permutation_draws,
+    permutation_test,
     rank_ranges,
     ranks,
     sum_by_identity,
-    swap_test,
 )
 
 SUPERSEDED = "superseded"
@@ -32,7 +32,7 @@ CONTROL = "control"
 
 
 def make_board(
-    stored: Sequence[Stored],
+    stored: Sequence[StoredRecord],
     protocols: Mapping[str, Protocol],
     settings: BoardSettings,
     *,
@@ -40,7 +40,7 @@ def make_board(
     seed: int = 0,
 ) -> Board:
     """Group records by benchmark and rank each group; ``flags`` are by the records' folders."""
-    grouped: dict[str, list[Stored]] = defaultdict(list)
+    grouped: dict[str, list[StoredRecord]] = defaultdict(list)
     for entry in stored:
         grouped[entry.record.info.benchmark.id].append(entry)
     tables = (
@@ -51,7 +51,7 @@ def make_board(
 
 
 def make_table(
-    stored: Sequence[Stored],
+    stored: Sequence[StoredRecord],
     protocols: Mapping[str, Protocol],
     settings: BoardSettings,
     *,
@@ -70,7 +70,7 @@ def make_table(
 
     cells: list[list[Cell]] = [[] for _ in stored]
     comparisons: dict[str, Comparisons] = {}
-    holes = find_holes(stored, values, columns)
+    holes = missing_scores(stored, values, columns)
     whole = [i for i in current if not holes[i] and not standing[i]]
     for column in columns:
         if column.id in values:
@@ -94,7 +94,7 @@ def make_table(
             entry.record.info.card,
             entry.record,
             tuple(cells[i]),
-            (CONTROL_HOLE, *holes[i]) if standing[i] == CONTROL else holes[i],
+            (CONTROL_NOTE, *holes[i]) if standing[i] == CONTROL else holes[i],
             flags.get(entry.folder, ()),
             points.get(i),
             int(places[i]) if i in whole else 0,
@@ -153,7 +153,7 @@ def _image_cells(
     comparisons = _compare_all(matrix[:, whole], means, identities, seed=seed)
     places = ranks(means, column.protocol.higher_is_better)
     order = sorted(range(len(whole)), key=lambda k: (places[k], k))
-    groups = rank_groups(comparisons.corrected, order)
+    groups = compact_letters(comparisons.corrected, order)
     ranges = rank_ranges(comparisons.corrected, means, column.protocol.higher_is_better)
     for k, i in enumerate(whole):
         cell = cells[i]
@@ -166,7 +166,7 @@ def _image_cells(
 def _compare_all(matrix: Floats, means: Floats, identities: Labels, *, seed: int) -> Comparisons:
     totals = sum_by_identity(matrix, identities).totals
     pairs = len(means) * (len(means) - 1) // 2
-    p = swap_test(totals, seed, draws_for(pairs))
+    p = permutation_test(totals, seed, permutation_draws(pairs))
     return Comparisons(means[:, None] - means[None, :], p, holm_pairs(p))
 
 

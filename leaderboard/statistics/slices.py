@@ -56,7 +56,7 @@ class Slicing:
 
 
 @dataclass(frozen=True)
-class Sliced:
+class SliceScores:
     """Means and intervals of every row of a table in every slice: each (slices, rows), by protocol id."""
 
     slicing: Slicing
@@ -85,7 +85,7 @@ def slicings(table: Table, reference_set: ReferenceSet) -> list[Slicing]:
     return [slicing for slicing in found if slicing is not None]
 
 
-def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> Sliced:
+def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> SliceScores:
     """Means of every row in every slice, with intervals from fewer draws than the table's own."""
     identities = np.array([table.identity_of[key] for key in table.keys])
     slices, rows = len(slicing.labels), len(table.rows)
@@ -100,7 +100,7 @@ def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> Sliced:
     mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
     images = tuple(int(count) for count in slicing.members.sum(axis=1))
     by_id = [dict(zip(ids, part, strict=True)) for part in (mean, low, high)]
-    return Sliced(slicing, images, *by_id)
+    return SliceScores(slicing, images, *by_id)
 
 
 def sliced_columns(table: Table) -> list[Column]:
@@ -188,7 +188,7 @@ def read_groups(root: Path) -> dict[str, str]:
     return {row["identity"]: row["group"] for row in rows if row["group"]}
 
 
-def slice_words(sliced: Sliced) -> str:
+def slice_words(sliced: SliceScores) -> str:
     """How the images fall into the slices."""
     parts = zip(sliced.slicing.labels, sliced.images, strict=True)
     return "; ".join(f"{label}: {plural(count, 'image')}" for label, count in parts)

@@ -18,7 +18,7 @@ from ..arrays import Floats, Labels
 DRAWS = 9_999
 MAX_DRAWS = 199_999
 EXACT_IDENTITIES = 14
-FEW = 8
+MIN_BOOTSTRAP_IDENTITIES = 8
 BLOCK = 2_048
 TIE = 1e-9
 
@@ -70,9 +70,9 @@ def means_with_intervals(
 
     Identities are drawn with replacement; each drawn mean is compared with the mean in units of its own
     cluster-robust standard error, and the ``level`` quantile of that ratio's size gives the half-width
-    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than `FEW` identities too
-    few different draws exist, and Student's t with one degree of freedom less than identities takes the
-    quantile's place; with fewer than two there is no interval.
+    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than
+    `MIN_BOOTSTRAP_IDENTITIES` identities too few different draws exist, and Student's t with one degree of
+    freedom less than identities takes the quantile's place; with fewer than two there is no interval.
     """
     sums = sum_by_identity(values, identities)
     images = sums.counts.sum(axis=0)
@@ -105,7 +105,7 @@ def _half_widths(sums: Sums, mean: Floats, images: Floats, *, seed: int, draws: 
     present = (count > 0).sum(axis=0)
     for column in np.flatnonzero(present > 1):
         people = int(present[column])
-        if people < FEW:
+        if people < MIN_BOOTSTRAP_IDENTITIES:
             half[column] = (
                 stdtrit(people - 1, (1 + level) / 2) * error[column] * np.sqrt(people / (people - 1))
             )
@@ -137,13 +137,13 @@ def paired_difference(
     gap = (a - b)[both][:, None]
     found = means_with_intervals(gap, labels, seed, draws=draws, level=level)
     totals = sum_by_identity(gap, labels).totals
-    p = swap_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), seed, draws)[0, 1]
+    p = permutation_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), seed, draws)[0, 1]
     return Difference(
         float(found.mean[0]), float(found.low[0]), float(found.high[0]), float(p), len(labels), len(totals)
     )
 
 
-def swap_test(totals: Floats, seed: int = 0, draws: int = DRAWS) -> Floats:
+def permutation_test(totals: Floats, seed: int = 0, draws: int = DRAWS) -> Floats:
     """Two-sided p values (models, models) of the paired permutation test within identities.
 
     Under the null hypothesis the outputs of two models may be swapped without a difference; all images of
@@ -180,7 +180,7 @@ def _sign_blocks(groups: int, draws: int, seed: int) -> Iterator[Floats]:
         yield (1 - 2 * bits[:, :groups].astype(np.int8)).astype(np.float64)
 
 
-def draws_for(pairs: int) -> int:
+def permutation_draws(pairs: int) -> int:
     """How many swaps a table of that many pairs needs, for Holm's correction to leave p values of use.
 
     With n pairs the smallest corrected p is n / (draws + 1): 0.02 here, up to 4,000 pairs (90 models).
@@ -207,7 +207,7 @@ def holm_pairs(p: Floats) -> Floats:
     return matrix
 
 
-def rank_groups(corrected: Floats, order: Sequence[int], alpha: float = 0.05) -> list[str]:
+def compact_letters(corrected: Floats, order: Sequence[int], alpha: float = 0.05) -> list[str]:
     """Letters per model: two models share a letter if and only if they cannot be told apart at ``alpha``.
 
     The compact letter display by insertion and absorption (Piepho, 2004); ``order`` lists the models from

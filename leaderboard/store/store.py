@@ -24,8 +24,8 @@ from ...files import sha256_bytes, write_json
 from ...records.card import Card
 from ...records.protocol import Protocol
 from ...records.record import SCORE_COLUMNS, Record, SetScore
+from .checks import SUPERSEDED, StoreProblem, add_flags, problems, read_record, record_folders
 from .flags import FLAGS_NAME, read_flags
-from .record_io import SUPERSEDED, Problem, keep_flags, problems, read_record, record_folders
 
 SAME = 1e-5
 """Scores of the same images that differ by no more, relatively, are the same: the last digits of a network's
@@ -33,7 +33,7 @@ sums depend on the number of threads and on the device."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRecord:
     """A record in the store: its folder and its content."""
 
     folder: Path
@@ -88,14 +88,14 @@ class Store:
         """Where a record belongs."""
         return self.root / safe_name(record.info.benchmark.id) / entry_name(record.info.card)
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredRecord]:
         """All records with their folders, in order of benchmark and name; later knowledge is merged in.
 
         Raises:
             RefbenchError: ``root`` is not a folder, or a record in it cannot be read.
         """
         return [
-            Stored(folder, _with_later_knowledge(read_record(folder), folder))
+            StoredRecord(folder, _with_later_knowledge(read_record(folder), folder))
             for folder in self._record_folders()
         ]
 
@@ -105,7 +105,7 @@ class Store:
         folders = (folder for benchmark in _folders(self.root) for folder in _folders(benchmark))
         return [folder for folder in folders if (folder / "record.json").is_file()]
 
-    def find(self, name: str) -> list[Stored]:
+    def find(self, name: str) -> list[StoredRecord]:
         """The records of one model on every benchmark, by ``MODEL``, ``MODEL@VERSION`` or its label.
 
         Raises:
@@ -137,29 +137,31 @@ class Store:
             place = self.add(read_record(folder))
             flags = folder / FLAGS_NAME
             if flags.is_file():
-                keep_flags(place, read_flags(folder))
+                add_flags(place, read_flags(folder))
             added.append(place)
         return added
 
-    def verify(self, protocols: Mapping[str, Protocol]) -> list[Problem]:
+    def verify(self, protocols: Mapping[str, Protocol]) -> list[StoreProblem]:
         """Everything in the store that is not as it should be: names, counts, bounds, reasons, links.
 
         Raises:
             RefbenchError: ``root`` is not a folder.
         """
-        found: list[Problem] = []
+        found: list[StoreProblem] = []
         for folder in self._record_folders():
             where = f"{folder.parent.name}/{folder.name}"
             try:
                 record = _with_later_knowledge(read_record(folder), folder)
             except RefbenchError as error:
-                found.append(Problem(where, str(error).replace("\n", " ")))
+                found.append(StoreProblem(where, str(error).replace("\n", " ")))
                 continue
             if self.folder(record) != folder:
-                found.append(Problem(where, f"belongs into {self.folder(record).relative_to(self.root)}"))
+                found.append(
+                    StoreProblem(where, f"belongs into {self.folder(record).relative_to(self.root)}")
+                )
             by = record.info.superseded_by
             if by and not (folder.parent / by / "record.json").is_file():
-                found.append(Problem(where, f"is superseded by {by}, which is not in the store"))
+                found.append(StoreProblem(where, f"is superseded by {by}, which is not in the store"))
             found += problems(folder, record, protocols)
         return found
 

@@ -59,7 +59,7 @@ class StudyResult(BaseModel):
     metrics: tuple[MetricResult, ...]
 
 
-def keep_result(store: Store, result: StudyResult) -> Path:
+def save_result(store: Store, result: StudyResult) -> Path:
     """Keep what a study found beside the records of its benchmark; returns the file.
 
     Raises:

@@ -15,7 +15,7 @@ StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of re
 
 
 @study.command("new")
-def new_study(
+def create_study(
     store: StoreFolder,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the page; the key goes beside it.")],
     reference_set: Annotated[Path, typer.Option("--set", help="Reference set of the benchmark.")],
@@ -31,7 +31,7 @@ def new_study(
     from ...records.reference_set import ReferenceSet
     from ..store.store import Store
     from ..submission.submission import read_submission
-    from .create import new_study as make
+    from .create import create_study as make
 
     chosen = ReferenceSet.read(reference_set)
     given = [read_submission(path) for path in submissions]
@@ -56,15 +56,15 @@ def analyse_study(
     """Turn votes into scores with intervals, agreement among people, and agreement with each metric."""
     from ...metrics.catalogue import PROTOCOLS
     from ..store.store import Store
-    from ..store.study_results import keep_result, model_labels, result_text
+    from ..store.study_results import model_labels, result_text, save_result
     from .study import StudyKey
-    from .votes import analyse, read_votes
+    from .votes import analyse_votes, read_votes
 
     known = StudyKey.read(key)
     kept = Store(store) if store else None
-    result = analyse(known, read_votes(votes, known), kept, protocols=PROTOCOLS, seed=seed)
+    result = analyse_votes(known, read_votes(votes, known), kept, protocols=PROTOCOLS, seed=seed)
     if kept is not None:
-        keep_result(kept, result)
+        save_result(kept, result)
     titles = {name: protocol.title for name, protocol in PROTOCOLS.items()}
     text = result_text(result, model_labels(kept) if kept else {}, titles)
     typer.echo(json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) if as_json else text)

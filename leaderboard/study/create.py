@@ -13,7 +13,7 @@ from ..submission.submission import Submission
 from .study import QUESTION, key_path, plan_study, write_study
 
 
-def new_study(
+def create_study(
     store: Store,
     reference_set: ReferenceSet,
     submissions: Sequence[Submission],

@@ -20,7 +20,7 @@ from ...files import sha256_json, write_json
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
 from ..pages.pictures import PictureOptions, encode
-from ..rendering.rendering import Page, page_script, render, safe
+from ..rendering.rendering import Page, render, safe, script_json
 from ..rendering.site_folder import Site
 from ..store.settings import BoardSettings
 from ..submission.submission import Submission
@@ -181,10 +181,10 @@ def write_study(
         for name, path in sorted(making.items()):
             site.data(name, encode(path, shown.size, shown))
             advance(1)
-    data = safe(page_script({"study": key.study, "trials": trials}))
-    told = {"question": key.question, "count": len(trials), "data": data}
+    data = safe(script_json({"study": key.study, "trials": trials}))
+    context = {"question": key.question, "count": len(trials), "data": data}
     site.text(
-        "index.html", render(Page("index.html", "study.html", told), BoardSettings(title="A study"), [])
+        "index.html", render(Page("index.html", "study.html", context), BoardSettings(title="A study"), [])
     )
     for name in ("site.css", "geist.woff2", "newsreader.woff2", "icon.svg", "fonts.txt", "study.js"):
         site.asset(name)

@@ -95,7 +95,7 @@ def _chosen(vote: Vote, trial: Trial) -> str:
     return {"first": trial.first, "second": trial.second, "tie": ""}[vote.choice]
 
 
-def analyse(
+def analyse_votes(
     key: StudyKey,
     files: Sequence[VoteFile],
     store: Store | None = None,

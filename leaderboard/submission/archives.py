@@ -1,39 +1,45 @@
-"""Archives from strangers: unpacked into one folder, in bounded memory and space, with every fault told."""
+"""Extraction of an untrusted zip or tar into one folder, with bounded memory and disk use."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .faults import FaultBook
-from .safe_extract import DAMAGE, UNREADABLE, Limits, Sink, StopError, reason
-from .tars import COMPRESSED, TAR_BLOCK, opened, unpack_tar
+from .faults import FaultLog
+from .safe_extract import (
+    READ_ERRORS,
+    UNREADABLE,
+    ArchiveLimits,
+    ExtractionStoppedError,
+    SafeExtractor,
+    reason,
+)
+from .tars import COMPRESSED, TAR_BLOCK, decompressed, unpack_tar
 from .zips import unpack_zip
-
-__all__ = ["Limits", "is_archive", "unpack"]
 
 
 def is_archive(path: Path) -> bool:
-    """True for a file that begins like a zip, or (whatever its compression) like a tar."""
+    """True for a file whose first bytes are those of a zip, a tar, or a compressed tar."""
     with path.open("rb") as stream:
         head = stream.read(TAR_BLOCK)
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", *COMPRESSED)) or head[257:262] == b"ustar"
 
 
-def unpack(path: Path, root: Path, book: FaultBook, *, limits: Limits) -> None:
-    """Unpack the zip or tar ``path`` into the empty folder ``root``; what is wrong goes into ``book``.
+def unpack(path: Path, root: Path, faults: FaultLog, *, limits: ArchiveLimits) -> None:
+    """Extract the zip or tar ``path`` into the empty folder ``root``; every fault is added to ``faults``.
 
-    Only plain files are written, only below ``root``, and never more than ``limits`` allow.
+    Only regular files are written, only below ``root``, and never more than ``limits`` allow. Nothing is
+    raised for a damaged or hostile archive: what is wrong is a fault.
     """
-    sink = Sink(root, path.stat().st_size, limits, book)
+    extractor = SafeExtractor(root, path.stat().st_size, limits, faults)
     try:
         with path.open("rb") as stream:
             head = stream.read(4)
             stream.seek(0)
             if head.startswith(b"PK"):
-                unpack_zip(stream, sink)
+                unpack_zip(stream, extractor)
             else:
-                unpack_tar(opened(stream), sink)
-    except StopError:
+                unpack_tar(decompressed(stream), extractor)
+    except ExtractionStoppedError:
         return
-    except DAMAGE as error:
-        book.add(UNREADABLE, path.name, reason(error))
+    except READ_ERRORS as error:
+        faults.add(UNREADABLE, path.name, reason(error))

@@ -1,4 +1,4 @@
-"""A set for challenges: no image that is scored guides another, so references can be given away."""
+"""Reference sets for challenges: no image that is scored is a reference, so references can be handed out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...progress import track
 from ...records.reference_set import ReferenceSet, Target, content_hash
 
 
-def held_out(targets: Sequence[Target], per_person: int = 1) -> tuple[Target, ...]:
-    """The same images, of which only some are to be restored, and none of these is a reference.
+def hold_out(targets: Sequence[Target], per_person: int = 1) -> tuple[Target, ...]:
+    """The same targets with some of them held out for restoring; a held-out image is no reference.
 
-    Of each person up to ``per_person`` images that have references are held out, in the order of a hash of
-    their keys, as long as each keeps a reference that is not held out. All others lose their lists of
-    references, so they are references and nothing else.
+    Up to ``per_person`` images of each person are held out, in the order of the SHA-256 of their keys, as
+    long as each keeps a reference that is not held out. All other targets lose their reference lists: they
+    serve as references only.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     for _, group in groupby(sorted(targets, key=lambda t: (t.identity, sha256_json(t.key))), _identity):
@@ -53,15 +53,22 @@ def _reduced(target: Target, references: Sequence[str]) -> Target:
 
 
 def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int = 1) -> ReferenceSet:
-    """Write a copy of a set of which `held_out` says what is restored; LQ images are made afresh for it.
+    """Copy a reference set for a challenge, with targets held out as `hold_out` says.
+
+    The copy has no LQ images: `degrade` makes them. The set that is copied is not changed.
+
+    Args:
+        reference_set: whose images are copied.
+        out: new or empty folder.
+        per_person: most images of a person to restore.
 
     Raises:
         InvalidInputError: ``out`` holds files.
-        RefbenchError: no person has an image whose references are others.
+        RefbenchError: no image has references.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInputError(f"{out} holds files; a set goes into a new or empty folder")
-    targets = held_out(reference_set.targets, per_person)
+    targets = hold_out(reference_set.targets, per_person)
     kept = [target for target in targets if target.references]
     if not kept:
         raise RefbenchError(f"{reference_set.root}: no image has references, so there is nothing to restore")

@@ -1,36 +1,34 @@
-"""Faults of a submission, gathered by kind so that a thousand alike files make one line."""
+"""Faults of a submission, grouped by kind: many files with the same fault make one line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-from ...errors import FaultListError
 
 SHOWN = 5
 NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of fault: what is wrong (after the names), and how to fix it."""
+class FaultKind:
+    """A kind of fault: what is wrong (after the file names), and how to fix it."""
 
     what: str
     fix: str
 
 
 @dataclass
-class FaultBook:
-    """Collects faults; the same kind on many files is told once, with the first names and the count."""
+class FaultLog:
+    """Collects faults; the same kind on many files makes one line, with the first names and the count."""
 
-    _names: dict[Kind, list[str]] = field(default_factory=dict)
-    _counts: dict[Kind, int] = field(default_factory=dict)
+    _names: dict[FaultKind, list[str]] = field(default_factory=dict)
+    _counts: dict[FaultKind, int] = field(default_factory=dict)
 
-    def add(self, kind: Kind, name: str = "", detail: str = "") -> None:
-        """Note one fault of ``kind`` on the file ``name``."""
+    def add(self, kind: FaultKind, name: str = "", detail: str = "") -> None:
+        """Add one fault of ``kind`` on the file ``name``; ``detail`` follows the name in parentheses."""
         names = self._names.setdefault(kind, [])
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if len(names) < SHOWN:
-            names.append(f"{show(name)} ({detail})" if detail else show(name))
+            names.append(f"{printable(name)} ({detail})" if detail else printable(name))
 
     def __bool__(self) -> bool:
         return bool(self._counts)
@@ -42,24 +40,15 @@ class FaultBook:
         """One line per kind: names, what is wrong, and the fix."""
         return tuple(self._line(kind) for kind in self._counts)
 
-    def _line(self, kind: Kind) -> str:
+    def _line(self, kind: FaultKind) -> str:
         names = [name for name in self._names[kind] if name]
         more = self._counts[kind] - len(self._names[kind])
-        told = ", ".join(names) + (f" and {more:,} more" if more else "")
-        return f"{told}: {kind.what}; {kind.fix}" if told else f"{kind.what}; {kind.fix}"
-
-    def raise_any(self, subject: str, fix: str = "") -> None:
-        """Raise all faults at once.
-
-        Raises:
-            FaultListError: there is at least one.
-        """
-        if self:
-            raise FaultListError(subject, self.lines(), fix)
+        listed = ", ".join(names) + (f" and {more:,} more" if more else "")
+        return f"{listed}: {kind.what}; {kind.fix}" if listed else f"{kind.what}; {kind.fix}"
 
 
-def show(name: str) -> str:
-    """A file name made fit for a terminal: control characters escaped, the middle of a long one left out."""
+def printable(name: str) -> str:
+    """A file name safe for a terminal: control characters escaped, the middle of a long one left out."""
     safe = "".join(
         char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in name
     )

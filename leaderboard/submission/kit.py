@@ -1,4 +1,4 @@
-"""What a restorer may see and no more: LQ images, references under names that say nothing, and a card."""
+"""Kits for participants and containers: LQ images, references under neutral names, and a card to fill in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def kit_targets(
 ) -> tuple[Target, ...]:
     """The targets of a split that participants restore.
 
-    Where targets guide each other, everyone who has the kit has the HQ images that are scored.
+    Where targets are references of each other, a kit would contain HQ images that are scored.
 
     Raises:
         InvalidInputError: targets are references of others, unless ``show_targets`` allows it.
@@ -38,21 +38,21 @@ def kit_targets(
     count = f"{len(leaks)} of {len(targets)} targets are references of others"
     if leaks and not show_targets:
         raise InvalidInputError(
-            f"{count}: whoever has the kit would have HQ images that are scored. Make a set without that:"
+            f"{count}, so the kit would contain HQ images that are scored. Make a set where it does not:"
             f" refbench submission challenge {reference_set.root} --out CHALLENGE; or allow it with "
-            "--show-targets for a model that cannot remember"
+            "--show-targets"
         )
     if leaks:
-        say(f"beware: {count}, so whoever has the kit sees their HQ images")
+        say(f"warning: {count}, so the kit contains their HQ images")
     return targets
 
 
 def kit_files(
     reference_set: ReferenceSet, recipe: str, targets: Sequence[Target]
 ) -> Iterator[tuple[str, bytes]]:
-    """Address and content of every file: ``lq/KEY.png``, ``references/``, ``references.json`` and the card.
+    """Path and content of every file of a kit: ``lq/``, ``references/``, ``references.json``, the card.
 
-    ``references.json`` lists, for each key, the references that may guide it, in order of preference.
+    ``references.json`` lists, for each key, the paths of its references in order of preference.
     """
     names = {key: f"r{i:06d}" for i, key in enumerate(sorted({k for t in targets for k in t.references}))}
     for target in targets:
@@ -67,7 +67,14 @@ def kit_files(
 def write_kit(
     reference_set: ReferenceSet, recipe: str, out: Path, *, split: str = "test", show_targets: bool = False
 ) -> Path:
-    """Write the kit of a set into the new or empty folder ``out``: for participants, or for a container.
+    """Write the kit of a set, for participants or for a container; returns its folder.
+
+    Args:
+        reference_set: with LQ images of the recipe.
+        recipe: name of the recipe.
+        out: new or empty folder.
+        split: whose targets are restored.
+        show_targets: allow targets that are references of others, whose HQ images the kit then contains.
 
     Raises:
         InvalidInputError: ``out`` holds files, or targets are references of others (`kit_targets`).
@@ -82,9 +89,14 @@ def write_kit(
 
 
 def write_container(out: Path, model: str) -> Path:
-    """Write what makes an image of a model into the new or empty folder ``out``, and what runs it walled in.
+    """Write the files of a container image for a model and the script that runs it isolated.
 
-    ``restore_all.py`` reads a kit and works as it stands: it gives back the LQ images.
+    ``restore_all.py`` reads a kit; until it is edited it returns the LQ images. ``run.sh`` runs the image
+    without network, with its inputs read-only.
+
+    Args:
+        out: new or empty folder.
+        model: name of the model, for the card.
 
     Raises:
         InvalidInputError: ``out`` holds files.

@@ -1,4 +1,8 @@
-"""Is a file what a restored image must be: a whole 8-bit RGB PNG? Told in bounded memory, undecoded."""
+"""Check of untrusted PNG files in bounded memory: a whole 8-bit RGB image, without decoding its pixels.
+
+Pillow is not used for it: its ``verify`` reads whole chunks into memory, its decoder holds the whole image,
+and both accept a file whose last rows are missing.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...images import MAX_MEGAPIXELS
-from .faults import Kind
+from .faults import FaultKind
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK_LIMIT = 256 << 20
 BLOCK = 1 << 16
 
 RESAVE = "save it again as an 8-bit RGB PNG, straight from the restorer's output"
-EMPTY = Kind("the file is empty", RESAVE)
-NOT_PNG = Kind("not a PNG although its name says so", RESAVE)
-DAMAGED = Kind("a damaged PNG", "copy or save it again; a cut-off transfer is the usual cause")
-DEPTH = Kind("not 8 bits per channel", "round to 8 bits (round, do not truncate) and save again")
-ALPHA = Kind("has an alpha channel", "drop alpha and save again as RGB")
-PALETTE = Kind("a palette image, reduced to at most 256 colours", RESAVE)
-GREY = Kind("a grey image", "save three channels, as RGB")
-ANIMATED = Kind("an animated PNG", "save the one frame that counts")
-HUGE = Kind(f"more than {MAX_MEGAPIXELS:g} megapixels", "save it at the size of the set's images")
+EMPTY = FaultKind("the file is empty", RESAVE)
+NOT_PNG = FaultKind("not a PNG although its name says so", RESAVE)
+DAMAGED = FaultKind("a damaged PNG", "copy or save it again; a cut-off transfer is the usual cause")
+DEPTH = FaultKind("not 8 bits per channel", "round to 8 bits (round, do not truncate) and save again")
+ALPHA = FaultKind("has an alpha channel", "drop alpha and save again as RGB")
+PALETTE = FaultKind("a palette image, reduced to at most 256 colours", RESAVE)
+GREY = FaultKind("a grey image", "save three channels, as RGB")
+ANIMATED = FaultKind("an animated PNG", "save one frame only")
+HUGE = FaultKind(f"more than {MAX_MEGAPIXELS:g} megapixels", "save it at the size of the set's images")
 
 COLOURS = {0: GREY, 3: PALETTE, 4: ALPHA, 6: ALPHA}
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -42,50 +46,59 @@ MAGIC = (
 
 
 @dataclass(frozen=True, slots=True)
-class PngFinding:
-    """Size in pixels (0 where unknown) and the faults found, each a kind with a detail."""
+class PngReport:
+    """What `inspect_png` found.
+
+    Attributes:
+        width, height: in pixels; 0 where unknown.
+        faults: each a kind and a detail, which may be empty.
+    """
 
     width: int
     height: int
-    faults: tuple[tuple[Kind, str], ...]
+    faults: tuple[tuple[FaultKind, str], ...]
 
 
 class _DamagedError(Exception):
     pass
 
 
-def inspect_png(path: Path) -> PngFinding:
-    """Check one file: signature, header, checksums of all chunks, and that its pixel data are whole."""
+def inspect_png(path: Path) -> PngReport:
+    """Check one file: signature, header, checksums of all chunks, and that its pixel data are complete.
+
+    Pixels are decompressed in blocks of 64 KiB to be counted, and never kept. Nothing is raised: a file that
+    cannot be read is a fault.
+    """
     try:
         with path.open("rb") as stream:
             return _inspect(stream)
     except OSError as error:
-        return PngFinding(0, 0, ((DAMAGED, f"cannot be read: {error.strerror}"),))
+        return PngReport(0, 0, ((DAMAGED, f"cannot be read: {error.strerror}"),))
 
 
-def _inspect(stream: BinaryIO) -> PngFinding:
+def _inspect(stream: BinaryIO) -> PngReport:
     start = stream.read(24)
     if not start:
-        return PngFinding(0, 0, ((EMPTY, ""),))
+        return PngReport(0, 0, ((EMPTY, ""),))
     if not start.startswith(SIGNATURE):
-        return PngFinding(
+        return PngReport(
             0, 0, ((NOT_PNG, next((name for magic, name in MAGIC if start.startswith(magic)), "")),)
         )
     stream.seek(len(SIGNATURE))
-    faults: list[tuple[Kind, str]] = []
+    faults: list[tuple[FaultKind, str]] = []
     width = height = 0
     try:
         chunks = _chunks(stream)
         kind, blocks = next(chunks)
         header = b"".join(blocks)
         if kind != b"IHDR" or len(header) != 13:
-            raise _DamagedError("it does not begin with its header")
+            raise _DamagedError("it does not start with its header")
         width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
         depth, colour, interlaced = header[8], header[9], header[12]
         if not width or not height or colour not in CHANNELS:
             raise _DamagedError("impossible header")
         if width * height > MAX_MEGAPIXELS * 1e6:
-            return PngFinding(width, height, ((HUGE, f"{width}x{height}"),))
+            return PngReport(width, height, ((HUGE, f"{width}x{height}"),))
         if depth != 8 and colour != 3:
             faults.append((DEPTH, f"{depth} bits"))
         if colour in COLOURS:
@@ -95,10 +108,12 @@ def _inspect(stream: BinaryIO) -> PngFinding:
         faults += _read_body(chunks, wanted)
     except _DamagedError as error:
         faults.append((DAMAGED, str(error)))
-    return PngFinding(width, height, tuple(faults))
+    return PngReport(width, height, tuple(faults))
 
 
-def _read_body(chunks: Iterator[tuple[bytes, Iterator[bytes]]], wanted: int | None) -> list[tuple[Kind, str]]:
+def _read_body(
+    chunks: Iterator[tuple[bytes, Iterator[bytes]]], wanted: int | None
+) -> list[tuple[FaultKind, str]]:
     faults = []
     inflater = zlib.decompressobj()
     found = 0
@@ -109,26 +124,26 @@ def _read_body(chunks: Iterator[tuple[bytes, Iterator[bytes]]], wanted: int | No
                 try:
                     found += len(inflater.decompress(block, BLOCK))
                 except zlib.error:
-                    raise _DamagedError("its pixel data cannot be unpacked") from None
+                    raise _DamagedError("its pixel data cannot be decompressed") from None
                 block = inflater.unconsumed_tail
         if kind == b"acTL":
             faults.append((ANIMATED, ""))
     if found == 0 or (wanted is not None and found < wanted):
         raise _DamagedError("rows of pixels are missing")
     if wanted is not None and found > wanted:
-        raise _DamagedError("more pixel data than its size has room for")
+        raise _DamagedError("more pixel data than its size needs")
     return faults
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterator[bytes]]]:
-    """Kind and content of each chunk up to IEND; the content is read in blocks and its checksum verified."""
+    """Type and content of each chunk up to IEND; the content is read in blocks and its checksum verified."""
     while True:
         head = stream.read(8)
         if len(head) < 8:
             raise _DamagedError("cut off before its end")
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         if length > CHUNK_LIMIT:
-            raise _DamagedError("a chunk of an impossible length")
+            raise _DamagedError("a chunk longer than 256 MiB")
         blocks = _blocks(stream, kind, length)
         yield kind, blocks
         for _ in blocks:

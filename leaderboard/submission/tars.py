@@ -1,4 +1,7 @@
-"""Tars from strangers, read here: the standard library trusts the sizes that headers claim."""
+"""Safe extraction of untrusted tar archives.
+
+The entries are read here because the standard library allocates whatever size a header claims.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
-from .safe_extract import BLOCK, LINK, Sink
+from .safe_extract import BLOCK, LINK, SPARSE, SafeExtractor
 
 TAR_BLOCK = 512
 LZMA_MEMORY = 128 << 20
 HEADER_BYTES = 1 << 16
 
 
-def opened(stream: BinaryIO) -> BinaryIO:
-    """The stream, uncompressed if it begins like gzip, bzip2 or xz."""
+def decompressed(stream: BinaryIO) -> BinaryIO:
+    """The stream itself, or its decompressed content if it starts as gzip, bzip2 or xz do."""
     head = stream.read(6)
     stream.seek(0)
     for magic, opener in COMPRESSED.items():
@@ -26,8 +29,8 @@ def opened(stream: BinaryIO) -> BinaryIO:
     return stream
 
 
-class _Xz:
-    """Reads xz with a bound on the memory that its header may ask for."""
+class _XzReader:
+    """Reads xz with a limit on the memory that its header may ask for."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -48,12 +51,17 @@ class _Xz:
 COMPRESSED: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
     b"\x1f\x8b": lambda stream: cast("BinaryIO", gzip.GzipFile(fileobj=stream)),
     b"BZh": lambda stream: cast("BinaryIO", bz2.BZ2File(stream)),
-    b"\xfd7zXZ\x00": lambda stream: cast("BinaryIO", _Xz(stream)),
+    b"\xfd7zXZ\x00": lambda stream: cast("BinaryIO", _XzReader(stream)),
 }
 
 
-def unpack_tar(stream: BinaryIO, sink: Sink) -> None:
-    """Walk a tar entry by entry: plain files, with long names in the GNU and the POSIX way."""
+def unpack_tar(stream: BinaryIO, extractor: SafeExtractor) -> None:
+    """Extract a tar entry by entry: regular files, with long names as GNU tar and POSIX (pax) write them.
+
+    Raises:
+        ExtractionStoppedError: a limit was reached.
+        READ_ERRORS: the archive is damaged.
+    """
     long_name: str | None = None
     long_size: int | None = None
     while True:
@@ -64,7 +72,7 @@ def unpack_tar(stream: BinaryIO, sink: Sink) -> None:
         size = member.size if long_size is None else long_size
         if size < 0:
             raise tarfile.HeaderError("negative size")
-        sink.count()
+        extractor.count_entry()
         if member.type in (
             tarfile.GNUTYPE_LONGNAME,
             tarfile.GNUTYPE_LONGLINK,
@@ -75,18 +83,20 @@ def unpack_tar(stream: BinaryIO, sink: Sink) -> None:
             if member.type == tarfile.GNUTYPE_LONGNAME:
                 long_name = content.rstrip(b"\0").decode("utf-8", "surrogateescape")
             elif member.type == tarfile.XHDTYPE:
-                said = _pax(content)
-                long_name = said.get("path", long_name)
-                long_size = int(said["size"]) if said.get("size", "").isdecimal() else None
+                fields = _pax(content)
+                long_name = fields.get("path", long_name)
+                long_size = int(fields["size"]) if fields.get("size", "").isdecimal() else None
             continue
         name = member.name if long_name is None else long_name
         blocks = _tar_blocks(stream, size)
-        if member.isreg() and not member.issparse():
-            sink.write(name, blocks)
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            extractor.faults.add(SPARSE, name)
+        elif member.isreg():
+            extractor.write(name, blocks)
         elif not member.isdir():
-            sink.book.add(LINK, name)
+            extractor.faults.add(LINK, name)
         for block in blocks:
-            sink.skip(len(block))
+            extractor.count_skipped(len(block))
         _exactly(stream, -size % TAR_BLOCK)
         long_name = long_size = None
 
@@ -103,7 +113,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 def _header_content(stream: BinaryIO, size: int) -> bytes:
     if size > HEADER_BYTES:
-        raise tarfile.HeaderError("an impossibly long name")
+        raise tarfile.HeaderError("a name that is too long")
     return _exactly(stream, size + -size % TAR_BLOCK)[:size]
 
 
@@ -117,13 +127,13 @@ def _tar_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _pax(content: bytes) -> dict[str, str]:
-    """Records ``LENGTH KEY=VALUE`` of a POSIX extended header."""
-    said = {}
+    """The records ``LENGTH KEY=VALUE`` of a POSIX extended header."""
+    fields = {}
     while content:
         length, _, _ = content.partition(b" ")
         if not length.isdigit() or not len(length) + 3 < int(length) <= len(content):
             raise tarfile.HeaderError("a malformed extended header")
         key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
-        said[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
+        fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         content = content[int(length) :]
-    return said
+    return fields

@@ -1,4 +1,4 @@
-"""Zips from strangers: plain files only, read block by block."""
+"""Safe extraction of untrusted zip archives: regular files only, read block by block."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .safe_extract import BLOCK, LINK, LOCKED, METHOD, TOO_MANY, Sink
+from .safe_extract import BLOCK, LINK, LOCKED, METHOD, TOO_MANY, SafeExtractor
 
 
-def unpack_zip(stream: BinaryIO, sink: Sink) -> None:
-    """Walk a zip entry by entry; raises one of `sinks.DAMAGE` or `sinks.StopError` where it cannot go on."""
-    if _zip_entries(stream) > sink.limits.entries:
-        sink.book.add(TOO_MANY, f"over {sink.limits.entries:,} entries")
+def unpack_zip(stream: BinaryIO, extractor: SafeExtractor) -> None:
+    """Extract a zip entry by entry.
+
+    Raises:
+        ExtractionStoppedError: a limit was reached.
+        READ_ERRORS: the archive is damaged.
+    """
+    if _zip_entries(stream) > extractor.limits.entries:
+        extractor.faults.add(TOO_MANY, f"over {extractor.limits.entries:,} entries")
         return
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            sink.count()
+            extractor.count_entry()
             kind = info.external_attr >> 28
             if info.filename.endswith("/"):
                 continue
             if kind not in (0, stat.S_IFREG >> 12):
-                sink.book.add(LINK, info.filename)
+                extractor.faults.add(LINK, info.filename)
             elif info.flag_bits & 1:
-                sink.book.add(LOCKED, info.filename)
+                extractor.faults.add(LOCKED, info.filename)
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                sink.book.add(METHOD, info.filename)
+                extractor.faults.add(METHOD, info.filename)
             else:
-                sink.write(info.filename, _zip_blocks(archive, info))
+                extractor.write(info.filename, _zip_blocks(archive, info))
 
 
 def _zip_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -39,7 +44,7 @@ def _zip_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[byt
 
 
 def _zip_entries(stream: BinaryIO) -> int:
-    """What the end of a zip says of its number of entries, read before the directory is loaded."""
+    """The number of entries in the end record of a zip, read before its directory is loaded."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - 65_557))
     tail = stream.read()

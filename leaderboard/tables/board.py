@@ -14,7 +14,7 @@ from ..store.flags import Flag
 from ..store.settings import BoardSettings
 from ..store.store import label, safe_name
 
-CONTROL_HOLE = "a control: shown for scale, never ranked"
+CONTROL_NOTE = "a control: shown for scale, never ranked"
 
 
 @dataclass(frozen=True, slots=True)

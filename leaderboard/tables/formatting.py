@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from ...records.evaluation_modes import ALL
 from ..store.settings import BoardSettings
 from .board import Cell, Column, Row, Table
-from .seen_sets import mode_words
+from .reference_modes import mode_title
 
 COMPOSITE_TITLE = "Borda"
 
 
 @dataclass(frozen=True, slots=True)
-class CellView:
+class FormattedCell:
     """A cell of the page: shown text, exact value for sorting, "rank best worst", bar, marks."""
 
     text: str
@@ -67,7 +67,7 @@ def letters(group: str) -> str:
     return "".join(run if len(run) < 3 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
-def cell_views(table: Table) -> list[list[CellView]]:
+def format_cells(table: Table) -> list[list[FormattedCell]]:
     """The cells of all rows; bars share a scale within a column."""
     by_column = [
         _column_views(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
@@ -75,15 +75,15 @@ def cell_views(table: Table) -> list[list[CellView]]:
     return [list(views) for views in zip(*by_column, strict=True)] if by_column else [[] for _ in table.rows]
 
 
-def _column_views(column: Column, cells: Sequence[Cell]) -> list[CellView]:
+def _column_views(column: Column, cells: Sequence[Cell]) -> list[FormattedCell]:
     ends = [end for cell in cells for end in (cell.low, cell.high, cell.value) if end is not None]
     least, most = (min(ends), max(ends)) if ends else (0.0, 1.0)
     return [_view(column, cell, least, most=most) for cell in cells]
 
 
-def _view(column: Column, cell: Cell, least: float, *, most: float) -> CellView:
+def _view(column: Column, cell: Cell, least: float, *, most: float) -> FormattedCell:
     if cell.value is None:
-        return CellView("", classes="none", reason=cell.reason or "not scored")
+        return FormattedCell("", classes="none", reason=cell.reason or "not scored")
     bar = spread = ""
     if cell.low is not None and cell.high is not None:
         spread = number((cell.high - cell.low) / 2, column.decimals)
@@ -94,7 +94,7 @@ def _view(column: Column, cell: Cell, least: float, *, most: float) -> CellView:
     classes = (
         ("top first" if cell.rank == 1 else "top") if cell.rank and is_top else "" if cell.rank else "out"
     )
-    return CellView(
+    return FormattedCell(
         text=number(cell.value, column.decimals),
         exact=repr(cell.value),
         place=f"{cell.rank} {cell.best} {cell.worst}",
@@ -136,7 +136,7 @@ def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Tabl
     whole = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
     several = len(whole) > 1 or len({t.benchmark.name for t in all_tables}) > 1
     title = f"{benchmark.name}, {recipe}" if several else recipe[:1].upper() + recipe[1:]
-    if words := mode_words(benchmark.references):
+    if words := mode_title(benchmark.references):
         title = f"{title}, {words}"
     alike = [
         t

@@ -286,7 +286,7 @@ def test_nothing_serious_stands_in_the_way_of_anyone(browser: Any, site: Path, s
 
 
 def test_a_study_is_answered_by_keys_and_saved_as_a_file(page: Page, tmp_path: Path) -> None:
-    from refbench.leaderboard.study.create import new_study
+    from refbench.leaderboard.study.create import create_study
     from refbench.leaderboard.study.study import StudyKey
     from refbench.leaderboard.study.votes import is_attentive, read_votes
     from refbench.leaderboard.submission.submission import read_submission
@@ -294,7 +294,9 @@ def test_a_study_is_answered_by_keys_and_saved_as_a_file(page: Page, tmp_path: P
     declared = {"psnr/rgb": PROTOCOLS["psnr/rgb"]}
     store, chosen, folders = write_example(tmp_path / "scene", declared, models=2, identities=4, size=48)
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    html, key_file = new_study(store, chosen, given, recipe="refldm-severe", items=6, out=tmp_path / "study")
+    html, key_file = create_study(
+        store, chosen, given, recipe="refldm-severe", items=6, out=tmp_path / "study"
+    )
     key = StudyKey.read(key_file)
     trials = {trial.id: trial for trial in key.trials}
     page.set_viewport_size({"width": 390, "height": 800})

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
-from refbench.leaderboard.sharing.codabench import Challenge, column_key, write_bundle
+from refbench.leaderboard.sharing.codabench import Challenge, column_key, write_codabench_bundle
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.metrics.scoring.score import score_images
 from refbench.records.card import Card
@@ -36,7 +36,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.fixture(scope="module")
 def bundle(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    path = write_bundle(
+    path = write_codabench_bundle(
         scene[0],
         "refldm-severe",
         tmp_path_factory.mktemp("bundle"),
@@ -88,15 +88,17 @@ def test_targets_that_are_references_of_others_are_named(
     assert leaks
     words = f"{len(leaks)} of {len(targets)} targets are references of others"
     with pytest.raises(InvalidInputError, match=words):
-        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN)
+        write_codabench_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN)
     assert not list(tmp_path.iterdir())
-    write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, show_targets=True)
-    assert f"beware: {words}" in capsys.readouterr().err
+    write_codabench_bundle(
+        scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, show_targets=True
+    )
+    assert f"warning: {words}" in capsys.readouterr().err
 
 
 def test_the_same_inputs_give_the_same_bundle(scene: Scene, tmp_path: Path) -> None:
     paths = [
-        write_bundle(
+        write_codabench_bundle(
             scene[0],
             "refldm-severe",
             tmp_path / f"{n}.zip",
@@ -153,19 +155,22 @@ def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFi
 
 def test_wrong_wishes_are_told(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="a date like"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=Challenge("T", "soon"), protocols=CHOSEN)
+        write_codabench_bundle(
+            scene[0], "refldm-severe", tmp_path, challenge=Challenge("T", "soon"), protocols=CHOSEN
+        )
     with pytest.raises(InvalidInputError, match="at least one protocol"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=[])
+        write_codabench_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=[])
     with pytest.raises(RefbenchError, match="refbench degrade"):
-        write_bundle(scene[0], "other", tmp_path, challenge=SPRING, protocols=CHOSEN)
+        write_codabench_bundle(scene[0], "other", tmp_path, challenge=SPRING, protocols=CHOSEN)
     with pytest.raises(RefbenchError, match="split 'val'"):
-        write_bundle(scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, split="val")
+        write_codabench_bundle(
+            scene[0], "refldm-severe", tmp_path, challenge=SPRING, protocols=CHOSEN, split="val"
+        )
 
 
 def test_the_pages_workflow_is_valid_and_runs_commands_that_exist() -> None:
-    text = (
-        resources.files("refbench.leaderboard").joinpath("templates", "github-pages.yml").read_text("utf-8")
-    )
+    templates = resources.files("refbench.leaderboard.rendering").joinpath("templates")
+    text = templates.joinpath("github-pages.yml").read_text("utf-8")
     told = yaml.safe_load(text)
     runs = [step["run"] for step in told["jobs"]["check"]["steps"] if "run" in step]
     assert "refbench records verify store" in runs

@@ -17,7 +17,7 @@ from refbench.files import write_bytes
 from refbench.images import encode_png
 from refbench.leaderboard import commands
 from refbench.leaderboard.examples.example import write_example
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.figures.figures import table_figures
 from refbench.leaderboard.statistics.ranking import make_board
 from refbench.leaderboard.store.settings import BoardSettings
@@ -223,7 +223,9 @@ def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:
 def test_models_run_with_several_numbers_of_references_make_a_curve(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     for used, record in zip(
-        (1, 3, 5), make_records(DECLARED, 3, People.make(24, 8), recipes=("r@1",)), strict=True
+        (1, 3, 5),
+        make_synthetic_records(DECLARED, 3, SyntheticImages.make(24, 8), recipes=("r@1",)),
+        strict=True,
     ):
         card = record.info.card.model_copy(
             update={"model": "One", "version": f"r{used}", "references_used": used}

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 import pytest
 import yaml
 from refbench.errors import InvalidInputError, RefbenchError
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.sharing.hub import push_records, push_site
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.store.store import Store
@@ -111,7 +111,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return store_of(tmp_path / "store", make_records(DECLARED, 2, People.make(12, 4)))
+    return store_of(tmp_path / "store", make_synthetic_records(DECLARED, 2, SyntheticImages.make(12, 4)))
 
 
 def test_a_site_becomes_a_static_space_and_stays_in_step(hub: FakeHub, store: Store, tmp_path: Path) -> None:

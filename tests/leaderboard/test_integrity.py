@@ -12,7 +12,7 @@ from refbench.errors import InvalidInputError
 from refbench.images import read_rgb
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.integrity.copies import find_copies
-from refbench.leaderboard.integrity.overlap import find_overlap
+from refbench.leaderboard.integrity.overlap import find_training_overlap
 from refbench.leaderboard.integrity.stored_again import likeness
 from refbench.leaderboard.submission.submission import Submission
 from refbench.metrics.catalogue import PROTOCOLS
@@ -167,14 +167,14 @@ def submission(root: Path) -> Submission:
 
 
 def test_training_on_test_images_shows_by_their_hashes(chosen: ReferenceSet, tmp_path: Path) -> None:
-    assert find_overlap(submission(tmp_path), chosen, "test") == ()
+    assert find_training_overlap(submission(tmp_path), chosen, "test") == ()
     targets = chosen.targets
     (tmp_path / "training_hashes.txt").write_text(f"{targets[0].hq_sha256}  a.png\n{'0' * 64}\n\n")
-    flags = find_overlap(submission(tmp_path), chosen, "test")
+    flags = find_training_overlap(submission(tmp_path), chosen, "test")
     assert [(flag.kind, flag.images) for flag in flags] == [("trained on test images", 1)]
     (tmp_path / "training_hashes.txt").write_text("not a hash\n")
     with pytest.raises(InvalidInputError, match="64 hexadecimal"):
-        find_overlap(submission(tmp_path), chosen, "test")
+        find_training_overlap(submission(tmp_path), chosen, "test")
 
 
 def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_p
 
     trained = np.eye(8)[[1, 3, 7]] * 5.0
     np.savez(tmp_path / "training_embeddings.npz", embeddings=trained, recogniser="fake")
-    flags = find_overlap(submission(tmp_path), chosen, "test", embed=embed)
+    flags = find_training_overlap(submission(tmp_path), chosen, "test", embed=embed)
     assert [(flag.kind, flag.images, flag.of) for flag in flags] == [("trained on test people", 2, 6)]
 
 
@@ -196,7 +196,7 @@ def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_p
 def test_unreadable_embeddings_are_told(chosen: ReferenceSet, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "training_embeddings.npz").write_bytes(data)
     with pytest.raises(InvalidInputError, match="not readable"):
-        find_overlap(submission(tmp_path), chosen, "test")
+        find_training_overlap(submission(tmp_path), chosen, "test")
     np.savez(tmp_path / "training_embeddings.npz", embeddings=np.array([[object()]]), recogniser="x")
     with pytest.raises(InvalidInputError, match="not readable"):
-        find_overlap(submission(tmp_path), chosen, "test")
+        find_training_overlap(submission(tmp_path), chosen, "test")

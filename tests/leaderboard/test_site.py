@@ -14,7 +14,7 @@ import pytest
 import yaml
 from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.figures.plots import Axis, Point, pareto_front, scatter
 from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
 from refbench.leaderboard.site.publish import publish_site
@@ -157,7 +157,7 @@ def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> No
 
 def test_what_a_submission_says_cannot_become_part_of_the_page(tmp_path: Path) -> None:
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
-    record = make_records(DECLARED, 1, People.make(6, 3), recipes=("refldm-severe@1",))[0]
+    record = make_synthetic_records(DECLARED, 1, SyntheticImages.make(6, 3), recipes=("refldm-severe@1",))[0]
     hostile = with_card(
         record,
         model=evil,
@@ -183,7 +183,7 @@ def test_script_data_cannot_close_its_script(scene: Scene, site: Path) -> None:
 
 
 def test_incomplete_entries_and_flags_are_shown_with_their_reason(tmp_path: Path) -> None:
-    records = make_records(DECLARED, 3, People.make(12, 6), recipes=("refldm-severe@1",))
+    records = make_synthetic_records(DECLARED, 3, SyntheticImages.make(12, 6), recipes=("refldm-severe@1",))
     scores = records[0].scores.copy()
     scores.loc[scores["key"] == scores["key"].iloc[0], ["value", "reason"]] = [
         np.nan,
@@ -287,7 +287,9 @@ def test_plots_escape_labels() -> None:
 def test_fifty_models_stay_light(tmp_path: Path) -> None:
     """50 models x 857 images: what the front page needs before any picture is under 300 kB."""
     store = Store(tmp_path / "store")
-    for record in make_records(DECLARED, 50, People.make(857, 150), recipes=("refldm-severe@1",)):
+    for record in make_synthetic_records(
+        DECLARED, 50, SyntheticImages.make(857, 150), recipes=("refldm-severe@1",)
+    ):
         store.add(record)
     site = publish_site(store, tmp_path / "out").parent
     needed = [site / "index.html", *(site / "assets").iterdir()]

@@ -10,7 +10,7 @@ import pytest
 from refbench.errors import RefbenchError
 from refbench.files import write_table
 from refbench.leaderboard.examples.example import write_example
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.figures.figures import sweep_figures, table_figures
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.statistics.ranking import make_board
@@ -105,7 +105,7 @@ def test_slices_stand_on_model_pages_and_curves_on_the_board(scene: Scene, tmp_p
 def test_a_sweep_of_severities_makes_one_curve_per_model(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     recipes = tuple(f"severity-{level}@1" for level in ("0", "0.5", "1"))
-    for record in make_records(DECLARED, 2, People.make(24, 8), recipes=recipes):
+    for record in make_synthetic_records(DECLARED, 2, SyntheticImages.make(24, 8), recipes=recipes):
         store.add(record)
     board = make_board(store.stored(), PROTOCOLS, BoardSettings())
     (figure,) = sweep_figures(board)

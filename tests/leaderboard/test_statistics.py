@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.leaderboard.statistics.statistics import (
-    FEW,
-    draws_for,
+    MIN_BOOTSTRAP_IDENTITIES,
+    compact_letters,
     holm,
     holm_pairs,
     means_with_intervals,
     paired_difference,
-    rank_groups,
+    permutation_draws,
+    permutation_test,
     rank_ranges,
     ranks,
     sum_by_identity,
-    swap_test,
 )
 from scipy import stats
 
@@ -48,7 +48,7 @@ def test_one_identity_gives_no_interval_and_equal_values_give_an_empty_one() -> 
     assert (same.low[0], same.high[0]) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("people", [2, 5, FEW - 1])
+@pytest.mark.parametrize("people", [2, 5, MIN_BOOTSTRAP_IDENTITIES - 1])
 def test_with_few_people_the_interval_is_student_s(people: int) -> None:
     values = np.random.default_rng(people).normal(3.0, 1.0, (people, 1))
     found = means_with_intervals(values, np.arange(people))
@@ -103,7 +103,9 @@ def test_the_swap_test_keeps_its_level() -> None:
     for world in range(worlds):
         gap = (generator.standard_t(4, 30))[labels] + generator.normal(size=len(labels))
         totals = sum_by_identity(gap[:, None], labels).totals
-        p = swap_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), seed=world, draws=399)[0, 1]
+        p = permutation_test(np.concatenate([totals, np.zeros_like(totals)], axis=1), seed=world, draws=399)[
+            0, 1
+        ]
         rejected += p <= 0.05
     assert abs(rejected / worlds - 0.05) < 0.0175, rejected / worlds
 
@@ -113,7 +115,7 @@ def test_the_swap_test_is_exact_for_few_people() -> None:
     gaps = generator.normal(0.6, 1.0, 9)
     signs = np.array(list(itertools.product((1, -1), repeat=9)))
     expected = np.mean(np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9)
-    found = swap_test(np.stack([gaps, np.zeros(9)], axis=1))
+    found = permutation_test(np.stack([gaps, np.zeros(9)], axis=1))
     assert found[0, 1] == pytest.approx(expected)
     assert found[0, 1] == found[1, 0]
     assert found[0, 0] == 1.0
@@ -124,15 +126,15 @@ def test_drawn_swaps_agree_with_enumerated_ones() -> None:
     gaps = np.random.default_rng(8).normal(0.5, 1.0, 16)
     signs = 1 - 2 * (np.arange(1 << 16)[:, None] >> np.arange(16) & 1)
     expected = np.mean(np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9)
-    found = swap_test(np.stack([gaps, np.zeros(16)], axis=1), draws=20_000)[0, 1]
+    found = permutation_test(np.stack([gaps, np.zeros(16)], axis=1), draws=20_000)[0, 1]
     assert found == pytest.approx(expected, abs=0.008)
-    far = swap_test(np.stack([np.full(30, 9.0), np.zeros(30)], axis=1), draws=999)[0, 1]
+    far = permutation_test(np.stack([np.full(30, 9.0), np.zeros(30)], axis=1), draws=999)[0, 1]
     assert far == pytest.approx(1 / 1000)
 
 
 def test_a_model_cannot_be_told_apart_from_itself() -> None:
     totals = np.random.default_rng(2).normal(size=(25, 1))
-    assert swap_test(np.concatenate([totals, totals], axis=1), draws=99)[0, 1] == 1.0
+    assert permutation_test(np.concatenate([totals, totals], axis=1), draws=99)[0, 1] == 1.0
 
 
 def test_a_paired_difference_uses_only_shared_images() -> None:
@@ -176,7 +178,7 @@ def test_letters_are_shared_exactly_by_models_that_cannot_be_told_apart(models: 
     matrix = np.ones((models, models))
     for i, j in itertools.combinations(range(models), 2):
         matrix[i, j] = matrix[j, i] = random.choice([0.001, 0.9])  # type: ignore[attr-defined]
-    letters = rank_groups(matrix, list(range(models)))
+    letters = compact_letters(matrix, list(range(models)))
     for i, j in itertools.combinations(range(models), 2):
         assert bool(set(letters[i]) & set(letters[j])) == (matrix[i, j] >= 0.05)
     assert all(letters)
@@ -195,9 +197,9 @@ def test_ranks_use_full_precision_and_share_ties() -> None:
 
 
 def test_many_pairs_get_enough_draws_for_the_correction() -> None:
-    assert draws_for(3) == 9_999
+    assert permutation_draws(3) == 9_999
     pairs = 100
-    assert pairs / (draws_for(pairs) + 1) < 0.05
-    p = np.full((15, 15), 1 / (draws_for(105) + 1))
+    assert pairs / (permutation_draws(pairs) + 1) < 0.05
+    p = np.full((15, 15), 1 / (permutation_draws(105) + 1))
     np.fill_diagonal(p, 1)
     assert holm_pairs(p)[0, 1] < 0.05

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from refbench.errors import FaultListError, InvalidInputError, RefbenchError
-from refbench.leaderboard.examples.synthetic import People, make_records
+from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.pages.galleries import choose_galleries
 from refbench.leaderboard.rendering.downloads import FORMATS, export, latex, pairs_csv
 from refbench.leaderboard.rendering.reported import read_reported, rows_of
 from refbench.leaderboard.statistics.comparison import as_text, compare_models
 from refbench.leaderboard.statistics.ranking import make_board
+from refbench.leaderboard.store.checks import add_flags, migrate, read_record
 from refbench.leaderboard.store.flags import Flag, read_flags, write_flags
-from refbench.leaderboard.store.record_io import keep_flags, migrate, read_record
 from refbench.leaderboard.store.settings import BoardSettings, read_settings
 from refbench.leaderboard.store.store import Store, entry_name, safe_name
 from refbench.leaderboard.tables.board import Board
@@ -35,7 +35,9 @@ DECLARED = {name: PROTOCOLS[name] for name in CHOSEN}
 
 
 def some_records(models: int = 3, **options: Any) -> list[Record]:
-    return make_records(DECLARED, models, People.make(24, 8), recipes=("refldm-severe@1",), **options)
+    return make_synthetic_records(
+        DECLARED, models, SyntheticImages.make(24, 8), recipes=("refldm-severe@1",), **options
+    )
 
 
 def with_scores(record: Record, edit: Callable[[pd.DataFrame], None]) -> Record:
@@ -171,7 +173,7 @@ def test_records_move_between_stores_with_their_flags(store: Store, tmp_path: Pa
     assert len(other.take(store.root)) == 3
     assert read_flags(other.stored()[1].folder) == (flag,)
     with pytest.raises(InvalidInputError, match="says otherwise"):
-        keep_flags(other.stored()[1].folder, [])
+        add_flags(other.stored()[1].folder, [])
     with pytest.raises(InvalidInputError, match=r"no record\.json"):
         other.take(tmp_path / "nowhere")
 
@@ -219,9 +221,11 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_benchmarks_never_share_a_table(tmp_path: Path) -> None:
-    records = make_records(DECLARED, 2, People.make(24, 8))
-    records += make_records({name: DECLARED[name] for name in CHOSEN[:2]}, 2, People.make(24, 8))
-    records += make_records(DECLARED, 2, People.make(24, 8, seed=5))
+    records = make_synthetic_records(DECLARED, 2, SyntheticImages.make(24, 8))
+    records += make_synthetic_records(
+        {name: DECLARED[name] for name in CHOSEN[:2]}, 2, SyntheticImages.make(24, 8)
+    )
+    records += make_synthetic_records(DECLARED, 2, SyntheticImages.make(24, 8, seed=5))
     board = board_of(tmp_path, records)
     assert len(board.tables) == 6
     assert all(len({row.record.info.benchmark for row in table.rows}) == 1 for table in board.tables)
@@ -393,9 +397,11 @@ def test_published_numbers_have_sources_and_stay_unranked(tmp_path: Path) -> Non
     reported = read_reported()
     assert len(reported) > 80
     assert all(row.source.startswith("arXiv:") and row.images > 0 for row in reported)
-    people = replace(People.make(24, 8), name="FFHQ-Ref")
+    people = replace(SyntheticImages.make(24, 8), name="FFHQ-Ref")
     declared = {name: PROTOCOLS[name] for name in ("psnr/rgb", "lpips/vgg-v0.1")}
-    table = board_of(tmp_path, make_records(declared, 2, people, recipes=("refldm-severe@1",))).tables[0]
+    table = board_of(
+        tmp_path, make_synthetic_records(declared, 2, people, recipes=("refldm-severe@1",))
+    ).tables[0]
     rows = rows_of(table, reported)
     shown = {row["label"]: row["cells"] for row in rows}
     assert shown["ReF-LDM"] == ["", "0.429"]

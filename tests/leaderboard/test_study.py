@@ -21,10 +21,10 @@ from refbench.leaderboard.statistics.bradley_terry import (
     krippendorff_alpha,
 )
 from refbench.leaderboard.store.store import Store
-from refbench.leaderboard.store.study_results import keep_result, read_results, result_text
-from refbench.leaderboard.study.create import new_study
+from refbench.leaderboard.store.study_results import read_results, result_text, save_result
+from refbench.leaderboard.study.create import create_study
 from refbench.leaderboard.study.study import StudyKey, key_path, plan_study
-from refbench.leaderboard.study.votes import Vote, VoteFile, analyse, read_votes
+from refbench.leaderboard.study.votes import Vote, VoteFile, analyse_votes, read_votes
 from refbench.leaderboard.submission.submission import read_submission
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.reference_set import ReferenceSet
@@ -187,7 +187,7 @@ def test_votes_count_for_what_was_chosen_and_the_inattentive_do_not(tmp_path: Pa
         votes_of(key, f"x{i}", lambda t: "second" if lower_name(t) == "first" else "first", False)
         for i in range(4)
     ]
-    result = analyse(key, [*people, *contrary])
+    result = analyse_votes(key, [*people, *contrary])
     assert [model.name for model in result.models] == ["m0", "m1", "m2"]
     assert [model.won for model in result.models] == [1.0, 0.5, 0.0]
     assert (result.participants, result.excluded, result.votes, result.alpha) == (
@@ -198,7 +198,7 @@ def test_votes_count_for_what_was_chosen_and_the_inattentive_do_not(tmp_path: Pa
     )
     assert "5 participants, 4 left out" in result_text(result, {}, {})
     with pytest.raises(InvalidInputError, match="inattentive"):
-        analyse(key, contrary)
+        analyse_votes(key, contrary)
 
 
 def test_faulty_files_of_votes_are_told_at_once(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def made(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    return new_study(
+    return create_study(
         store, chosen, given, recipe="refldm-severe", items=9, out=tmp_path_factory.mktemp("study") / "s"
     )
 
@@ -264,7 +264,9 @@ def test_the_page_gives_no_model_away(scene: Scene, made: tuple[Path, Path]) -> 
 def test_the_same_wishes_give_the_same_study(scene: Scene, made: tuple[Path, Path], tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "severe" in folder.parent.name]
-    page, key = new_study(store, chosen, given[::-1], recipe="refldm-severe", items=9, out=tmp_path / "again")
+    page, key = create_study(
+        store, chosen, given[::-1], recipe="refldm-severe", items=9, out=tmp_path / "again"
+    )
     first = files_of(made[0].parent)
     assert files_of(page.parent) == first
     assert key.read_bytes() == made[1].read_bytes()
@@ -275,22 +277,22 @@ def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_p
     store.take(scene[0].root)
     known = StudyKey.read(made[1])
     people = [votes_of(known, f"p{i}", lower_name) for i in range(6)]
-    result = analyse(known, people, store, protocols=PROTOCOLS)
+    result = analyse_votes(known, people, store, protocols=PROTOCOLS)
     assert {metric.protocol for metric in result.metrics} == set(DECLARED)
-    keep_result(store, result)
+    save_result(store, result)
     assert read_results(store.root) == [result]
     assert store.verify(PROTOCOLS) == []
     text = publish_site(store, tmp_path / "site").read_text("utf-8")
     assert "What people chose" in text
     assert "6 participants" in text
     with pytest.raises(InvalidInputError, match="no record of the benchmark"):
-        keep_result(store, result.model_copy(update={"benchmark": "elsewhere"}))
+        save_result(store, result.model_copy(update={"benchmark": "elsewhere"}))
 
 
 def test_strangers_make_no_study(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "moderate" in folder.parent.name]
     with pytest.raises(InvalidInputError, match="no record on 'refldm-severe'"):
-        new_study(store, chosen, given, recipe="refldm-severe", items=9, out=tmp_path / "s")
+        create_study(store, chosen, given, recipe="refldm-severe", items=9, out=tmp_path / "s")
     with pytest.raises(RefbenchError, match="not the key of a study"):
         StudyKey.read(tmp_path / "none.key.json")

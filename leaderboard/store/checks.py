@@ -76,48 +76,50 @@ def record_folders(path: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class StoreProblem:
     """Something in a store that is not as it should be."""
 
     where: str
     what: str
 
 
-def problems(folder: Path, record: Record, protocols: Mapping[str, Protocol]) -> Iterable[Problem]:
+def problems(folder: Path, record: Record, protocols: Mapping[str, Protocol]) -> Iterable[StoreProblem]:
     """What is wrong with one record in itself."""
     where = f"{folder.parent.name}/{folder.name}"
     benchmark, scores = record.info.benchmark, record.scores
     if tuple(scores.columns) != SCORE_COLUMNS:
-        yield Problem(where, f"scores.parquet has the columns {', '.join(scores.columns)}")
+        yield StoreProblem(where, f"scores.parquet has the columns {', '.join(scores.columns)}")
         return
     if scores.duplicated(["key", "protocol"]).any():
-        yield Problem(where, "scores.parquet has an image twice on one protocol")
+        yield StoreProblem(where, "scores.parquet has an image twice on one protocol")
     foreign = sorted(set(scores["protocol"]) - set(benchmark.protocols))
     if foreign:
-        yield Problem(where, f"scores of protocols that the benchmark does not list: {', '.join(foreign)}")
+        yield StoreProblem(
+            where, f"scores of protocols that the benchmark does not list: {', '.join(foreign)}"
+        )
     for name, rows in scores.groupby("protocol"):
         if len(rows) != benchmark.images:
-            yield Problem(where, f"{name}: {len(rows)} rows for {benchmark.images} images")
+            yield StoreProblem(where, f"{name}: {len(rows)} rows for {benchmark.images} images")
         yield from _value_problems(where, str(name), rows, protocol=protocols.get(str(name)))
     absent = [
         p for p in benchmark.protocols if p not in set(scores["protocol"]) and p not in record.info.set_scores
     ]
     if absent:
-        yield Problem(where, f"no scores of {', '.join(absent)}")
+        yield StoreProblem(where, f"no scores of {', '.join(absent)}")
     if scores.groupby("key")["identity"].nunique().gt(1).any():
-        yield Problem(where, "an image belongs to two identities")
+        yield StoreProblem(where, "an image belongs to two identities")
 
 
 def _value_problems(
     where: str, name: str, rows: pd.DataFrame, *, protocol: Protocol | None
-) -> Iterable[Problem]:
+) -> Iterable[StoreProblem]:
     values = rows["value"].to_numpy(dtype=np.float64)
     missing = np.isnan(values)
     if np.isinf(values).any():
-        yield Problem(where, f"{name}: an infinite value")
+        yield StoreProblem(where, f"{name}: an infinite value")
     unexplained = int((missing & (rows["reason"].astype(str) == "").to_numpy()).sum())
     if unexplained:
-        yield Problem(where, f"{name}: {unexplained} missing values without a reason")
+        yield StoreProblem(where, f"{name}: {unexplained} missing values without a reason")
     if protocol is None:
         return
     low, high = protocol.bounds
@@ -127,10 +129,10 @@ def _value_problems(
     )
     if np.any(outside):
         worst = values[outside][0]
-        yield Problem(where, f"{name}: {worst:g} lies outside the protocol's bounds")
+        yield StoreProblem(where, f"{name}: {worst:g} lies outside the protocol's bounds")
 
 
-def keep_flags(folder: Path, flags: Iterable[Any]) -> bool:
+def add_flags(folder: Path, flags: Iterable[Any]) -> bool:
     """Write the flags of a record if there are none yet; True if they were written.
 
     Raises:

@@ -11,7 +11,7 @@ from ...records.record import Benchmark
 from ...records.reference_set import ReferenceSet
 
 
-def as_seen(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) -> list[ReferenceSet]:
+def sets_by_mode(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) -> list[ReferenceSet]:
     """The sets, and each under every evaluation mode that a benchmark of its name was scored under."""
     modes = sorted({(b.name, b.references, b.split) for b in benchmarks if b.references != ALL})
     seen = {found.info.content_hash: found for found in sets}
@@ -24,7 +24,7 @@ def as_seen(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) -> li
     return list(seen.values())
 
 
-def mode_words(mode: str) -> str:
+def mode_title(mode: str) -> str:
     """What a mode is, for titles and captions; empty for the whole lists."""
     if mode == ALL:
         return ""
