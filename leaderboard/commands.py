@@ -134,7 +134,7 @@ def import_records(
     from .store.store import Store
 
     for path in paths:
-        for folder in Store(store).take(path):
+        for folder in Store(store).import_records(path):
             typer.echo(str(folder))
 
 

@@ -6,9 +6,11 @@ written last. Nothing in it depends on the clock, so scoring the same images aga
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,7 +20,35 @@ from ..files import sha256_json, write_json, write_table
 from .card import Card as Card
 from .ids import VersionedId
 
+RECORD_NAME = "record.json"
+SCORES_NAME = "scores.parquet"
 SCORE_COLUMNS = ("key", "identity", "protocol", "value", "reason")
+SCHEMA_VERSION = 1
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+MIGRATIONS: dict[int, Migration] = {}
+"""From each older schema version a function to the next; records on disk stay as they were written."""
+
+
+def migrate(
+    content: dict[str, Any],
+    migrations: Mapping[int, Migration] | None = None,
+    current: int = SCHEMA_VERSION,
+) -> dict[str, Any]:
+    """The content of ``record.json`` in the current schema version, migrated one version at a time.
+
+    Raises:
+        RefbenchError: a newer version, or an older one without a migration.
+    """
+    steps = MIGRATIONS if migrations is None else migrations
+    version = content.get("schema_version", current)
+    if not isinstance(version, int) or version > current:
+        raise RefbenchError(f"schema version {version} is newer than {current}: update refbench")
+    while version < current:
+        if version not in steps:
+            raise RefbenchError(f"schema version {version} is too old: nothing migrates it to {version + 1}")
+        content = steps[version](dict(content)) | {"schema_version": version + 1}
+        version += 1
+    return content
 
 
 class Benchmark(BaseModel):
@@ -83,19 +113,22 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Record:
-        """Read a record from its folder.
+        """Read a record of this or an older schema version from its folder.
 
         Raises:
-            RefbenchError: not a record, or one of another schema version.
+            RefbenchError: not a record, or one of a newer schema version.
         """
         try:
-            info = RecordInfo.model_validate_json((folder / "record.json").read_text("utf-8"))
-            return cls(info, pd.read_parquet(folder / "scores.parquet"))
+            content = json.loads((folder / RECORD_NAME).read_text("utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError("not a JSON object")
+            info = RecordInfo.model_validate(migrate(content))
+            return cls(info, pd.read_parquet(folder / SCORES_NAME))
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{folder} is not a readable record: {error}") from None
 
     def write(self, folder: Path) -> None:
         """Write the record; ``record.json`` comes last and marks it as whole."""
         ordered = self.scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
-        write_table(folder / "scores.parquet", ordered)
-        write_json(folder / "record.json", self.info.model_dump(mode="json"))
+        write_table(folder / SCORES_NAME, ordered)
+        write_json(folder / RECORD_NAME, self.info.model_dump(mode="json"))

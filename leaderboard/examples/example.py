@@ -17,7 +17,8 @@ from ...records.protocol import Protocol
 from ...records.record import Record
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 from ..arrays import Floats
-from ..store.store import Store, entry_name
+from ..store.names import entry_name
+from ..store.store import Store
 from ..submission.submission import submission_hash
 from .synthetic import RECIPES, SyntheticImages, make_synthetic_records
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from ...errors import InvalidInputError
 from ...files import sha256_file
 from ...records.reference_set import ReferenceSet
-from ..store.checks import add_flags
-from ..store.flags import Flag
+from ..store.flags import Flag, add_flags
 from ..store.store import Store, StoredRecord
 from ..submission.submission import Submission, submission_hash
 from ..tables.reference_modes import sets_by_mode

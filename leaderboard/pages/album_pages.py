@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from ...records.evaluation_modes import ALL
 from ..rendering.rendering import Page, script_json
 from ..rendering.site_folder import Site
-from ..store.store import safe_name
+from ..store.names import safe_name
 from ..tables.board import Board, Table
 from ..tables.formatting import number, table_title
 from .pictures import Album, PictureOptions, Source

@@ -14,7 +14,7 @@ from ...errors import UnreadableImageError
 from ...files import sha256_file, sha256_json
 from ...images import RGB, read_rgb
 from ...records.reference_set import ReferenceSet
-from ..store.store import safe_name
+from ..store.names import safe_name
 from ..submission.submission import Submission
 from ..tables.board import Table
 from .galleries import Galleries

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..statistics.statistics import DRAWS, MIN_BOOTSTRAP_IDENTITIES
-from ..store.store import safe_name
+from ..store.names import safe_name
 from ..tables.board import Board, Column, Table
 from ..tables.formatting import COMPOSITE_TITLE, composite_definition, plural, table_title
 from .rendering import Page

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...records.protocol import Protocol
-from ..store.store import Store, StoredRecord, label
+from ..store.names import label
+from ..store.store import Store, StoredRecord
 from ..tables.formatting import number, plural
 from .statistics import Difference, holm, paired_difference
 

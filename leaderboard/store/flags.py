@@ -1,21 +1,27 @@
-"""Flags: what a reader should know of a submission; shown on the board, never a silent ban."""
+"""Flags of a submission (``flags.json``): copies and training overlap, shown on the board and never a ban."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import RefbenchError
+from ...errors import InvalidInputError, RefbenchError
 from ...files import write_json
 
 FLAGS_NAME = "flags.json"
 
 
 class Flag(BaseModel):
-    """One finding: its kind, one sentence for readers, and how many images of how many it concerns."""
+    """One finding about a submission.
+
+    Attributes:
+        kind: short name, for instance ``copy of LQ``.
+        text: one sentence for readers.
+        images: how many images or people it concerns.
+        of: out of how many.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,6 +29,14 @@ class Flag(BaseModel):
     text: str
     images: int = 0
     of: int = 0
+
+
+class _FlagFile(BaseModel):
+    """What ``flags.json`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flags: tuple[Flag, ...]
 
 
 def read_flags(folder: Path) -> tuple[Flag, ...]:
@@ -35,11 +49,26 @@ def read_flags(folder: Path) -> tuple[Flag, ...]:
     if not path.is_file():
         return ()
     try:
-        return tuple(Flag.model_validate(entry) for entry in json.loads(path.read_text("utf-8"))["flags"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        return _FlagFile.model_validate_json(path.read_text("utf-8")).flags
+    except (OSError, ValueError, ValidationError) as error:
         raise RefbenchError(f"{path} is not readable: {error}") from None
 
 
 def write_flags(folder: Path, flags: Sequence[Flag]) -> None:
-    """Write the flags of a record beside it; an empty list says that a check found nothing."""
+    """Write the flags of a record beside it; an empty list means that a check found nothing."""
     write_json(folder / FLAGS_NAME, {"flags": [flag.model_dump() for flag in flags]})
+
+
+def add_flags(folder: Path, flags: Iterable[Flag]) -> bool:
+    """Write the flags of a record if there are none yet; True if they were written.
+
+    Raises:
+        InvalidInputError: there are other flags already.
+    """
+    wanted = tuple(flags)
+    if (folder / FLAGS_NAME).is_file():
+        if read_flags(folder) != wanted:
+            raise InvalidInputError(f"{folder / FLAGS_NAME} has other flags already; a store is append-only")
+        return False
+    write_flags(folder, wanted)
+    return True

@@ -1,4 +1,4 @@
-"""How a board wants to be called and what its composite is made of: ``board.yaml`` in the store, optional."""
+"""Settings of a board (``board.yaml`` in the store, optional): titles, contact, composite score, plots."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ SETTINGS_NAME = "board.yaml"
 
 
 class BoardSettings(BaseModel):
-    """Choices of the people who keep the board.
+    """Settings of a board.
 
     Attributes:
         title: of the page.
         subtitle: one sentence below it.
-        url: address where the site will be, if it is known.
-        contact: where to send a submission, a correction or a wish to be removed.
+        url: address of the site, if it is known.
+        contact: where submissions, corrections and requests for removal go.
         licence: of the pictures and numbers.
         titles: title of a benchmark by its id or by its recipe's name.
-        composite: protocol ids whose Borda points make the composite; empty for every protocol that
+        composite: protocol ids whose Borda points make the composite score; empty for every protocol that
             compares single images with HQ.
-        plots: pairs of protocol ids (across, up) that are plotted; empty for a sensible choice.
+        plots: pairs of protocol ids (x axis, y axis) that are plotted; empty for identity against perceptual
+            quality.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,35 +1,26 @@
 """The record store: an append-only folder of records, fit for git and readable without this code.
 
-``STORE/BENCHMARK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `metrics.record.Record`
-writes them. What is learnt later is added beside them, never changed in them: ``flags.json`` (see
-`leaderboard.copies`, `leaderboard.overlap`) and ``superseded.json``.
+``STORE/BENCHMARK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `records.record.Record`
+writes them. What becomes known later is written beside them and never changes them: ``flags.json`` (see
+`leaderboard.integrity`) and ``superseded.json``.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from ...errors import InvalidInputError, RefbenchError
-from ...files import sha256_bytes, write_json
-from ...records.card import Card
 from ...records.protocol import Protocol
-from ...records.record import SCORE_COLUMNS, Record, SetScore
-from .checks import SUPERSEDED, StoreProblem, add_flags, problems, read_record, record_folders
-from .flags import FLAGS_NAME, read_flags
-
-SAME = 1e-5
-"""Scores of the same images that differ by no more, relatively, are the same: the last digits of a network's
-sums depend on the number of threads and on the device."""
+from ...records.record import RECORD_NAME, Record
+from .checks import StoreProblem, record_problems
+from .differences import first_difference
+from .flags import FLAGS_NAME, add_flags, read_flags
+from .names import entry_name, label, safe_name
+from .superseded import SUPERSEDED_NAME, Superseded
 
 
 @dataclass(frozen=True)
@@ -47,12 +38,15 @@ class StoredRecord:
 
 @dataclass(frozen=True)
 class Store:
-    """A store of records in the folder ``root``."""
+    """A store of records in the folder ``root``.
+
+    Reading a store whose folder does not exist raises `RefbenchError`; adding a record makes it.
+    """
 
     root: Path
 
     def add(self, record: Record) -> Path:
-        """Add a record; returns its folder. Adding the same one again (see ``SAME``) changes nothing.
+        """Add a record and return its folder; adding the same one again (see `differences`) changes nothing.
 
         Raises:
             InvalidInputError: another record has this model and version on this benchmark.
@@ -60,7 +54,7 @@ class Store:
         folder = self.folder(record)
         twin = next((f for f in _folders(folder.parent) if f.name.casefold() == folder.name.casefold()), None)
         if twin is not None:
-            self._compare(twin, record)
+            self._refuse_another(twin, record)
             return twin
         partial = folder.parent / f".{folder.name}.part"
         shutil.rmtree(partial, ignore_errors=True)
@@ -68,14 +62,14 @@ class Store:
         partial.rename(folder)
         return folder
 
-    def _compare(self, folder: Path, record: Record) -> None:
-        held = read_record(folder)
+    def _refuse_another(self, folder: Path, record: Record) -> None:
+        held = Record.read(folder)
         mine, theirs = (found.info.card for found in (record, held))
         if (mine.model, mine.version) != (theirs.model, theirs.version):
             raise InvalidInputError(
                 f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name"
             )
-        difference = _first_difference(held, record)
+        difference = first_difference(held, record)
         if not difference:
             return
         raise InvalidInputError(
@@ -85,31 +79,28 @@ class Store:
         )
 
     def folder(self, record: Record) -> Path:
-        """Where a record belongs."""
+        """The folder of a record, whether or not it is there."""
         return self.root / safe_name(record.info.benchmark.id) / entry_name(record.info.card)
 
     def stored(self) -> list[StoredRecord]:
-        """All records with their folders, in order of benchmark and name; later knowledge is merged in.
+        """All records with their folders, in order of benchmark and name, with what superseded them.
 
         Raises:
             RefbenchError: ``root`` is not a folder, or a record in it cannot be read.
         """
-        return [
-            StoredRecord(folder, _with_later_knowledge(read_record(folder), folder))
-            for folder in self._record_folders()
-        ]
+        return [StoredRecord(folder, _read(folder)) for folder in self._record_folders()]
 
     def _record_folders(self) -> list[Path]:
         if not self.root.is_dir():
             raise RefbenchError(f"{self.root} is not a folder; a store of records is made by: refbench score")
         folders = (folder for benchmark in _folders(self.root) for folder in _folders(benchmark))
-        return [folder for folder in folders if (folder / "record.json").is_file()]
+        return [folder for folder in folders if (folder / RECORD_NAME).is_file()]
 
     def find(self, name: str) -> list[StoredRecord]:
         """The records of one model on every benchmark, by ``MODEL``, ``MODEL@VERSION`` or its label.
 
         Raises:
-            RefbenchError: no such model; the nearest names are told.
+            RefbenchError: no such model; the message names the nearest ones.
         """
         stored = self.stored()
         exact = [s for s in stored if s.name == name or label(s.record.info.card) == name]
@@ -125,8 +116,8 @@ class Store:
         """All records, in order of benchmark and name."""
         return [stored.record for stored in self.stored()]
 
-    def take(self, path: Path) -> list[Path]:
-        """Add every record found at or below ``path``, with its flags; returns their folders here.
+    def import_records(self, path: Path) -> list[Path]:
+        """Add every record at or below ``path``, with its flags; returns their folders in this store.
 
         Raises:
             InvalidInputError: there is none, or one differs from what the store holds under its name.
@@ -134,7 +125,7 @@ class Store:
         """
         added = []
         for folder in record_folders(path):
-            place = self.add(read_record(folder))
+            place = self.add(Record.read(folder))
             flags = folder / FLAGS_NAME
             if flags.is_file():
                 add_flags(place, read_flags(folder))
@@ -142,7 +133,11 @@ class Store:
         return added
 
     def verify(self, protocols: Mapping[str, Protocol]) -> list[StoreProblem]:
-        """Everything in the store that is not as it should be: names, counts, bounds, reasons, links.
+        """Every problem of the store: wrong names, counts, bounds, missing reasons, broken links.
+
+        Args:
+            protocols: declarations by id, for the bounds; values of an id that is not declared are not
+                checked.
 
         Raises:
             RefbenchError: ``root`` is not a folder.
@@ -151,53 +146,42 @@ class Store:
         for folder in self._record_folders():
             where = f"{folder.parent.name}/{folder.name}"
             try:
-                record = _with_later_knowledge(read_record(folder), folder)
+                record = _read(folder)
             except RefbenchError as error:
                 found.append(StoreProblem(where, str(error).replace("\n", " ")))
                 continue
             if self.folder(record) != folder:
-                found.append(
-                    StoreProblem(where, f"belongs into {self.folder(record).relative_to(self.root)}")
-                )
+                found.append(StoreProblem(where, f"belongs in {self.folder(record).relative_to(self.root)}"))
             by = record.info.superseded_by
-            if by and not (folder.parent / by / "record.json").is_file():
+            if by and not (folder.parent / by / RECORD_NAME).is_file():
                 found.append(StoreProblem(where, f"is superseded by {by}, which is not in the store"))
-            found += problems(folder, record, protocols)
+            found += record_problems(folder, record, protocols)
         return found
 
     def supersede(self, old: Path, new: Path) -> None:
-        """Note that the record in folder ``old`` gives way to the one in ``new``; both stay.
+        """Note that the record in folder ``new`` supersedes the one in ``old``; both stay in the store.
 
         Raises:
-            InvalidInputError: not two records of one benchmark, or ``old`` already gave way to another.
+            InvalidInputError: not two records of one benchmark, or ``old`` is superseded by another already.
         """
-        if (
-            old.parent != new.parent
-            or old == new
-            or not all((f / "record.json").is_file() for f in (old, new))
-        ):
+        if old.parent != new.parent or old == new or not all((f / RECORD_NAME).is_file() for f in (old, new)):
             raise InvalidInputError(f"{old} and {new} are not two records of one benchmark in {self.root}")
-        file = old / SUPERSEDED
-        said = {"superseded_by": new.name}
-        if file.exists() and json.loads(file.read_text("utf-8")) != said:
-            raise InvalidInputError(f"{old} is already superseded, see {file}")
-        write_json(file, said)
+        note = Superseded.read(old)
+        if note is not None and note.superseded_by != new.name:
+            raise InvalidInputError(f"{old} is already superseded, see {old / SUPERSEDED_NAME}")
+        Superseded(superseded_by=new.name).write(old)
 
 
-def label(card: Card) -> str:
-    """How people name a submission: model, and its version where that is not the first."""
-    return card.model if card.version == "1" else f"{card.model} {card.version}"
+def record_folders(path: Path) -> list[Path]:
+    """All folders at or below ``path`` that hold a record, in order.
 
-
-def entry_name(card: Card) -> str:
-    """``MODEL@VERSION`` as a folder name and in addresses; spaces become hyphens."""
-    return "@".join(safe_name(re.sub(r"\s+", "-", text.strip())) for text in (card.model, card.version))
-
-
-def safe_name(text: str) -> str:
-    """``text`` in letters, digits and ``._+-``; with six digits of its hash if anything was lost."""
-    kept = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:80]
-    return kept if kept == text else f"{kept or 'x'}-{sha256_bytes(text.encode('utf-8'))[:6]}"
+    Raises:
+        InvalidInputError: there is none.
+    """
+    found = sorted(file.parent for file in path.rglob(RECORD_NAME)) if path.is_dir() else []
+    if not found:
+        raise InvalidInputError(f"{path}: no {RECORD_NAME} at or below it")
+    return found
 
 
 def _folders(root: Path) -> Sequence[Path]:
@@ -206,51 +190,10 @@ def _folders(root: Path) -> Sequence[Path]:
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _with_later_knowledge(record: Record, folder: Path) -> Record:
-    file = folder / SUPERSEDED
-    if not file.is_file():
+def _read(folder: Path) -> Record:
+    """The record of a folder, with the note of what supersedes it."""
+    record = Record.read(folder)
+    note = Superseded.read(folder)
+    if note is None:
         return record
-    said = json.loads(file.read_text("utf-8"))
-    return replace(record, info=record.info.model_copy(update={"superseded_by": str(said["superseded_by"])}))
-
-
-def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
-
-
-def _same_scores(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    if len(a) != len(b):
-        return False
-    left, right = _ordered(a), _ordered(b)
-    texts = all((left[c].astype(str) == right[c].astype(str)).all() for c in SCORE_COLUMNS if c != "value")
-    return bool(texts) and _agree(left["value"].tolist(), right["value"].tolist())
-
-
-def _agree(a: list[float | None], b: list[float | None]) -> bool:
-    left, right = (np.array(values, dtype=np.float64) for values in (a, b))
-    return bool(np.allclose(left, right, rtol=SAME, atol=SAME / 10, equal_nan=True))
-
-
-def _same_set_scores(a: Mapping[str, SetScore], b: Mapping[str, SetScore]) -> bool:
-    def words(scores: Mapping[str, SetScore]) -> dict[str, SetScore]:
-        return {name: score.model_copy(update={"value": None}) for name, score in scores.items()}
-
-    return words(a) == words(b) and all(_agree([a[name].value], [b[name].value]) for name in a)
-
-
-def _first_difference(held: Record, new: Record) -> str:
-    """What sets two records apart, in words; empty if they are the same."""
-    before, after = (record.info.model_dump(exclude={"set_scores"}) for record in (held, new))
-    for name in before:
-        if before[name] != after[name]:
-            return f"its {name.replace('_', ' ')} differ ({_inner(before[name], after[name])})"
-    same = _same_scores(held.scores, new.scores)
-    return "" if same and _same_set_scores(held.info.set_scores, new.info.set_scores) else "its scores differ"
-
-
-def _inner(before: Any, after: Any) -> str:
-    if isinstance(before, dict) and isinstance(after, dict):
-        return ", ".join(
-            sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-        )
-    return f"{str(before)[:16]} and {str(after)[:16]}"
+    return replace(record, info=record.info.model_copy(update={"superseded_by": note.superseded_by}))

@@ -1,8 +1,7 @@
-"""What a user study found: kept beside the records of its benchmark, told on a terminal."""
+"""Results of a user study (``study-ID.json``): kept beside the records of its benchmark, printed as text."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -11,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
 from ...files import write_json
-from .store import Store, label
+from .names import label
+from .store import Store
 
 STUDY_PREFIX = "study-"
 
 
 class ModelResult(BaseModel):
-    """What people said of one model: log-odds with interval, share of comparisons won, group letters."""
+    """The votes on one model: log-odds with 95 % interval, share of comparisons won, its group letters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class ModelResult(BaseModel):
 
 
 class MetricResult(BaseModel):
-    """How often a metric would have voted as people did."""
+    """How often a metric prefers the image that people preferred: a share with its 95 % interval."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,17 @@ class MetricResult(BaseModel):
 
 
 class StudyResult(BaseModel):
-    """What a study found, as kept beside the records of its benchmark."""
+    """The results of a user study.
+
+    Attributes:
+        study, benchmark, question: as in the key of the study.
+        participants: whose votes count.
+        excluded: participants who failed the attention checks.
+        votes, ties: of those who count.
+        alpha: Krippendorff's alpha; None where no image was judged twice.
+        models: from most to least preferred.
+        metrics: from most to least agreement; empty without the records of all models.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +70,7 @@ class StudyResult(BaseModel):
 
 
 def save_result(store: Store, result: StudyResult) -> Path:
-    """Keep what a study found beside the records of its benchmark; returns the file.
+    """Write the results of a study beside the records of its benchmark; returns the file.
 
     Raises:
         InvalidInputError: the store has no record of that benchmark.
@@ -76,7 +86,7 @@ def save_result(store: Store, result: StudyResult) -> Path:
 
 
 def read_results(root: Path) -> list[StudyResult]:
-    """What studies found, from the files in a store.
+    """The results of all studies in a store.
 
     Raises:
         RefbenchError: one of them is not readable.
@@ -84,16 +94,22 @@ def read_results(root: Path) -> list[StudyResult]:
     results = []
     for path in sorted(root.glob(f"*/{STUDY_PREFIX}*.json")):
         try:
-            results.append(StudyResult.model_validate(json.loads(path.read_text("utf-8"))))
+            results.append(StudyResult.model_validate_json(path.read_text("utf-8")))
         except (OSError, ValueError, ValidationError) as error:
             raise RefbenchError(f"{path} is not readable: {error}") from None
     return results
 
 
 def result_text(result: StudyResult, labels: Mapping[str, str], titles: Mapping[str, str]) -> str:
-    """What a study found, for a terminal."""
+    """The results of a study as text for a terminal.
+
+    Args:
+        result: of the study.
+        labels: names of the models for people, by their names in addresses.
+        titles: titles of the protocols by id.
+    """
     alpha = "" if result.alpha is None else f", agreement (Krippendorff's alpha) {result.alpha:.2f}"
-    people = f"{result.participants} participants, {result.excluded} left out as inattentive"
+    people = f"{result.participants} participants, {result.excluded} excluded by the attention checks"
     lines = [f"{people}, {result.votes} votes, {result.ties} undecided{alpha}", ""]
     for model in result.models:
         name = labels.get(model.name, model.name)
@@ -101,7 +117,7 @@ def result_text(result: StudyResult, labels: Mapping[str, str], titles: Mapping[
         won = f"won {model.won:.0%} of {model.comparisons}"
         lines.append(f"{name:32s} {model.score:+.2f}  ({bounds})  {model.group:4s} {won}")
     if result.metrics:
-        lines += ["", "how often a metric would have voted as people did:"]
+        lines += ["", "how often a metric agrees with the votes of people:"]
         for metric in result.metrics:
             bounds = f"{metric.low:.0%} to {metric.high:.0%}"
             lines.append(
@@ -111,5 +127,5 @@ def result_text(result: StudyResult, labels: Mapping[str, str], titles: Mapping[
 
 
 def model_labels(store: Store) -> dict[str, str]:
-    """How people name the submissions of a store, by their names in addresses."""
+    """Names of the submissions of a store for people, by their names in addresses."""
     return {entry.name: label(entry.record.info.card) for entry in store.stored()}

@@ -11,8 +11,8 @@ from ...records.protocol import Protocol
 from ...records.record import Benchmark, Record
 from ..arrays import Floats
 from ..store.flags import Flag
+from ..store.names import label, safe_name
 from ..store.settings import BoardSettings
-from ..store.store import label, safe_name
 
 CONTROL_NOTE = "a control: shown for scale, never ranked"
 

@@ -215,7 +215,7 @@ def test_copies_found_while_publishing_are_flagged(scene: Scene, tmp_path: Path)
         update={"submission_hash": submission_hash(digests, digests)}
     )
     mine = Store(tmp_path / "store")
-    mine.take(store.root)
+    mine.import_records(store.root)
     mine.add(Record(info, record.scores))
     text = publish_site(mine, tmp_path / "out", [chosen], submissions=[own]).read_text("utf-8")
     count = len(digests)

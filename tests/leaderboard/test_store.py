@@ -20,14 +20,14 @@ from refbench.leaderboard.rendering.downloads import FORMATS, export, latex, pai
 from refbench.leaderboard.rendering.reported import read_reported, rows_of
 from refbench.leaderboard.statistics.comparison import as_text, compare_models
 from refbench.leaderboard.statistics.ranking import make_board
-from refbench.leaderboard.store.checks import add_flags, migrate, read_record
-from refbench.leaderboard.store.flags import Flag, read_flags, write_flags
+from refbench.leaderboard.store.flags import Flag, add_flags, read_flags, write_flags
+from refbench.leaderboard.store.names import entry_name, safe_name
 from refbench.leaderboard.store.settings import BoardSettings, read_settings
-from refbench.leaderboard.store.store import Store, entry_name, safe_name
+from refbench.leaderboard.store.store import Store
 from refbench.leaderboard.tables.board import Board
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.card import Card
-from refbench.records.record import Record
+from refbench.records.record import Record, migrate
 from toys import files_of, store_of, with_card
 
 CHOSEN = ("psnr/rgb", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "fd/alexnet-relu5-v1")
@@ -168,14 +168,14 @@ def test_records_move_between_stores_with_their_flags(store: Store, tmp_path: Pa
     flag = Flag(kind="copy of LQ", text="3 of 24 outputs are a copy of LQ", images=3, of=24)
     write_flags(store.stored()[1].folder, [flag])
     other = Store(tmp_path / "other")
-    assert len(other.take(store.root)) == 3
+    assert len(other.import_records(store.root)) == 3
     assert files_of(other.root) == files_of(store.root)
-    assert len(other.take(store.root)) == 3
+    assert len(other.import_records(store.root)) == 3
     assert read_flags(other.stored()[1].folder) == (flag,)
-    with pytest.raises(InvalidInputError, match="says otherwise"):
+    with pytest.raises(InvalidInputError, match="has other flags already"):
         add_flags(other.stored()[1].folder, [])
     with pytest.raises(InvalidInputError, match=r"no record\.json"):
-        other.take(tmp_path / "nowhere")
+        other.import_records(tmp_path / "nowhere")
 
 
 def test_older_schemas_are_brought_up_step_by_step() -> None:
@@ -187,7 +187,7 @@ def test_older_schemas_are_brought_up_step_by_step() -> None:
     assert found == {"schema_version": 3, "renamed": "x", "added": 0}
     with pytest.raises(RefbenchError, match="newer"):
         migrate({"schema_version": 9})
-    with pytest.raises(RefbenchError, match="no way from it"):
+    with pytest.raises(RefbenchError, match="nothing migrates it"):
         migrate({"schema_version": 1}, {}, current=2)
 
 
@@ -200,7 +200,7 @@ def test_verify_finds_what_was_tampered_with(store: Store) -> None:
         scores.loc[1, "value"] = 1e6
         scores.loc[2, "identity"] = "someone else"
 
-    spoilt = with_scores(read_record(folders[0]), spoil)
+    spoilt = with_scores(Record.read(folders[0]), spoil)
     spoilt.write(folders[0])
     folders[1].rename(folders[1].with_name("Impostor@1"))
     (folders[2] / "record.json").write_text("{")
@@ -209,7 +209,7 @@ def test_verify_finds_what_was_tampered_with(store: Store) -> None:
         "without a reason",
         "outside the protocol's bounds",
         "two identities",
-        "belongs into",
+        "belongs in",
         "not a readable",
     ):
         assert words in text

@@ -196,7 +196,7 @@ def test_votes_count_for_what_was_chosen_and_the_inattentive_do_not(tmp_path: Pa
         150,
         pytest.approx(1.0),
     )
-    assert "5 participants, 4 left out" in result_text(result, {}, {})
+    assert "5 participants, 4 excluded" in result_text(result, {}, {})
     with pytest.raises(InvalidInputError, match="inattentive"):
         analyse_votes(key, contrary)
 
@@ -274,7 +274,7 @@ def test_the_same_wishes_give_the_same_study(scene: Scene, made: tuple[Path, Pat
 
 def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    store.take(scene[0].root)
+    store.import_records(scene[0].root)
     known = StudyKey.read(made[1])
     people = [votes_of(known, f"p{i}", lower_name) for i in range(6)]
     result = analyse_votes(known, people, store, protocols=PROTOCOLS)

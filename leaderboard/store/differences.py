@@ -1,0 +1,58 @@
+"""Comparison of two records of one submission: equal up to the last digits of network sums, or different."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...records.record import SCORE_COLUMNS, Record, SetScore
+
+SAME = 1e-5
+"""Largest relative difference of scores that are the same: the last digits of a network's sums depend on the
+number of threads and on the device."""
+
+
+def first_difference(held: Record, new: Record) -> str:
+    """What differs between two records, in words; empty if they are the same (see ``SAME``)."""
+    before, after = (record.info.model_dump(exclude={"set_scores"}) for record in (held, new))
+    for name in before:
+        if before[name] != after[name]:
+            return f"its {name.replace('_', ' ')} differ ({_differing_fields(before[name], after[name])})"
+    same = _same_scores(held.scores, new.scores)
+    return "" if same and _same_set_scores(held.info.set_scores, new.info.set_scores) else "its scores differ"
+
+
+def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
+
+
+def _same_scores(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    if len(a) != len(b):
+        return False
+    left, right = _ordered(a), _ordered(b)
+    texts = all((left[c].astype(str) == right[c].astype(str)).all() for c in SCORE_COLUMNS if c != "value")
+    return bool(texts) and _close(left["value"].tolist(), right["value"].tolist())
+
+
+def _close(a: list[float | None], b: list[float | None]) -> bool:
+    left, right = (np.array(values, dtype=np.float64) for values in (a, b))
+    return bool(np.allclose(left, right, rtol=SAME, atol=SAME / 10, equal_nan=True))
+
+
+def _same_set_scores(a: Mapping[str, SetScore], b: Mapping[str, SetScore]) -> bool:
+    def without_values(scores: Mapping[str, SetScore]) -> dict[str, SetScore]:
+        return {name: score.model_copy(update={"value": None}) for name, score in scores.items()}
+
+    return without_values(a) == without_values(b) and all(
+        _close([a[name].value], [b[name].value]) for name in a
+    )
+
+
+def _differing_fields(before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = before.keys() | after.keys()
+        return ", ".join(sorted(key for key in keys if before.get(key) != after.get(key)))
+    return f"{str(before)[:16]} and {str(after)[:16]}"

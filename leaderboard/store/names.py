@@ -1,0 +1,24 @@
+"""Names of submissions and benchmarks, for people, in file names and in addresses."""
+
+from __future__ import annotations
+
+import re
+
+from ...files import sha256_bytes
+from ...records.card import Card
+
+
+def label(card: Card) -> str:
+    """The name for people: the model, and its version where that is not the first."""
+    return card.model if card.version == "1" else f"{card.model} {card.version}"
+
+
+def entry_name(card: Card) -> str:
+    """``MODEL@VERSION`` as a folder name and in addresses; spaces become hyphens."""
+    return "@".join(safe_name(re.sub(r"\s+", "-", text.strip())) for text in (card.model, card.version))
+
+
+def safe_name(text: str) -> str:
+    """``text`` in letters, digits and ``._+-``; with six digits of its SHA-256 if anything was lost."""
+    kept = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:80]
+    return kept if kept == text else f"{kept or 'x'}-{sha256_bytes(text.encode('utf-8'))[:6]}"
