@@ -1,26 +1,54 @@
-"""Commands of this room: from `inspect` and `verify` to `import` and `import-lq`."""
+"""Commands that make, look at, check and exchange reference sets: from `build` to `import-lq`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from ..command_line.arguments import AsJson, Device, Out, SetFolder, Split, Workers, emit
+from ..command_line.commands import SET, OldFlag, command
+from ..command_line.option_flags import options_command
 
-Set = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; new or empty.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes; any number gives the same bytes.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+if TYPE_CHECKING:
+    from .settings.options import BuildOptions
+
+app = typer.Typer()
 
 
-@app.command()
+def _build_options() -> type[BuildOptions]:
+    from .settings.options import BuildOptions
+
+    return BuildOptions
+
+
+@options_command(
+    app,
+    "build",
+    options=_build_options,
+    panel=SET,
+    example="refbench build photos --out set --val 0.1 --test 0.2",
+    old=[OldFlag("--size", "--image-size")],
+)
+def build(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Folder of photos; it is only read.")],
+    out: Out,
+    options: BuildOptions,
+    as_json: AsJson = False,
+) -> None:
+    """Build a reference set: align, embed, find identities, choose references, split."""
+    from .build import build_set
+
+    report = build_set(photos, out, options)
+    emit({"set": str(out), "counts": report.counts, "changed": report.changed}, as_json, report.text())
+
+
+@command(app, "inspect", panel=SET, example="refbench inspect set --page set.html")
 def inspect(
-    reference_set: Set,
+    reference_set: SetFolder,
     page: Annotated[Path | None, typer.Option(help="Also write one HTML page with plots.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,12 +61,12 @@ def inspect(
     if page is not None:
         write_page(found, page)
     value = asdict(seen) | {"info": seen.info.model_dump(mode="json")}
-    _emit(value, as_json, seen.text() + (f"\n\nwrote {page}" if page else ""))
+    emit(value, as_json, seen.text() + (f"\n\nwrote {page}" if page else ""))
 
 
-@app.command()
+@command(app, "verify", panel=SET, example="refbench verify set")
 def verify(
-    reference_set: Set,
+    reference_set: SetFolder,
     lq: Annotated[bool, typer.Option(help="Also make the LQ images again and compare.")] = True,
     workers: Workers = 1,
     as_json: AsJson = False,
@@ -53,14 +81,14 @@ def verify(
             lines.append(f"lq/{name}: {outcome}")
             faults += [f"lq/{name}: {fault}" for fault in wrong]
     value = {"set": str(reference_set), "files": checked.files, "faults": faults}
-    _emit(value, as_json, "\n".join(lines))
+    emit(value, as_json, "\n".join(lines))
     if faults:
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app, "rebuild", panel=SET, example="refbench rebuild set --from photos")
 def rebuild(
-    reference_set: Set,
+    reference_set: SetFolder,
     photos: Annotated[Path, typer.Option("--from", help="Folder of the photos it was built from.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to build in (default: beside SET).")
@@ -74,14 +102,14 @@ def rebuild(
     from .rebuild import rebuild_set
 
     made = rebuild_set(reference_set, photos, out, workers=workers, device=pick_device(device))
-    _emit({"set": str(made.report.out), "differences": list(made.differences)}, as_json, made.text())
+    emit({"set": str(made.report.out), "differences": list(made.differences)}, as_json, made.text())
     if not made.is_same:
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app, "audit", panel=SET, example="refbench audit set --against other-set")
 def audit(
-    reference_set: Set,
+    reference_set: SetFolder,
     against: Annotated[
         list[Path] | None,
         typer.Option(help="Another set, a list of hashes, or embeddings (.npy); may be repeated."),
@@ -101,30 +129,31 @@ def audit(
     found = audit_set(reference_set, against or (), threshold)
     path = out or reference_set / "audit.json"
     found.write(path)
-    _emit(json.loads(path.read_text("utf-8")), as_json, f"{found.text()}\nwrote {path}")
+    emit(json.loads(path.read_text("utf-8")), as_json, f"{found.text()}\nwrote {path}")
     if strict and found.leaks:
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app, "review", panel=SET, example="refbench review set")
 def review(
-    reference_set: Set,
+    reference_set: SetFolder,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="HTML file to write (default: SET/review.html).")
     ] = None,
     edges: Annotated[int, typer.Option(min=1, help="Doubtful pairs shown of each kind.")] = 60,
+    as_json: AsJson = False,
 ) -> None:
     """Write a sheet of every person's faces and of the most doubtful pairs, to check by eye."""
     from .review.review import write_review
 
     path = out or reference_set / "review.html"
     write_review(reference_set, path, edges)
-    typer.echo(f"wrote {path}")
+    emit({"page": str(path)}, as_json, f"wrote {path}")
 
 
-@app.command("export")
+@command(app, "export", panel=SET, example="refbench export set --out published --to parquet")
 def export_(
-    reference_set: Set,
+    reference_set: SetFolder,
     out: Out,
     form: Annotated[str, typer.Option("--to", help="parquet, webdataset, ffhq-ref or folders.")] = "parquet",
     recipe: Annotated[
@@ -132,6 +161,7 @@ def export_(
     ] = None,
     references: Annotated[bool, typer.Option(help="Put the pictures of references into every row.")] = True,
     audit: Annotated[Path | None, typer.Option(help="audit.json for the data card.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a set in another form: Parquet for datasets with card and Croissant, shards, lists, folders."""
     from .exchange.exchange import export_set
@@ -139,10 +169,16 @@ def export_(
     written = export_set(
         reference_set, out, form, recipes=recipe or (), with_references=references, audit=audit
     )
-    typer.echo(f"{out}: {len(written)} files")
+    emit({"out": str(out), "files": sorted(map(str, written))}, as_json, f"{out}: {len(written)} files")
 
 
-@app.command("import")
+@command(
+    app,
+    "import",
+    panel=SET,
+    example="refbench import published --out set",
+    old=[OldFlag("--size", "--image-size")],
+)
 def import_(
     source: Annotated[
         Path, typer.Argument(help="A release of FFHQ-Ref, a CSV of CelebA-Test-Ref, or a Parquet export.")
@@ -157,13 +193,14 @@ def import_(
     everything: Annotated[
         bool, typer.Option("--everything", help="Take in images without references too.")
     ] = False,
-    size: Annotated[int, typer.Option(help="Side of the images, pixels.")] = 512,
+    image_size: Annotated[int, typer.Option(help="Side of the images, pixels.")] = 512,
     recogniser: Annotated[str, typer.Option(help="Recogniser, or an ONNX file.")] = "mobilefacenet",
     name: Annotated[str | None, typer.Option(help="Name of the set (default: the folder's).")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the photos.")] = "unknown",
     consent: Annotated[str, typer.Option(help="What the people shown agreed to.")] = "unknown",
     workers: Workers = 1,
     device: Device = "cpu",
+    as_json: AsJson = False,
 ) -> None:
     """Make a reference set of a published one: its lists and splits as they are, its images from disk."""
     from ..devices import pick_device
@@ -174,7 +211,8 @@ def import_(
         from .exchange.parquet import read_parquet
 
         found = read_parquet(source, out)
-        typer.echo(f"{out}: {len(found.targets)} images, content {found.info.content_hash[:12]}")
+        text = f"{out}: {len(found.targets)} images, content {found.info.content_hash[:12]}"
+        emit({"set": str(out), "counts": dict(found.info.counts)}, as_json, text)
         return
     if images is None:
         raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
@@ -184,7 +222,7 @@ def import_(
     options = ImportOptions(
         published=published,
         everything=everything,
-        image_size=size,
+        image_size=image_size,
         recogniser=recogniser,
         name=name,
         licence=licence,
@@ -193,29 +231,39 @@ def import_(
         device=pick_device(device),
     )
     report = adopt(source, images, out, options=options)
-    typer.echo(report.text())
-    for degraded in sorted((source / "test_images").glob("*/")):
-        typer.echo(f"its LQ images: refbench import-lq {degraded} --set {out}")
+    following = [f"refbench import-lq {out} {lq}" for lq in sorted((source / "test_images").glob("*/"))]
+    text = "\n".join([report.text(), *(f"its LQ images: {line}" for line in following)])
+    emit({"set": str(out), "counts": report.counts, "next": following}, as_json, text)
 
 
-@app.command("import-lq")
+@command(
+    app,
+    "import-lq",
+    panel=SET,
+    example="refbench import-lq set lq-images --split test",
+    old=[OldFlag("--set", "SET", 0)],
+)
 def import_lq(
-    source: Annotated[Path, typer.Argument(help="Folder of LQ pictures named by key; it is only read.")],
-    reference_set: Annotated[Path, typer.Option("--set", help="Reference set that they belong to.")],
-    split: Annotated[str, typer.Option(help="Whose LQ they are: train, val, test or all.")] = "test",
+    reference_set: SetFolder,
+    source: Annotated[
+        Path, typer.Argument(metavar="LQ", help="Folder of LQ pictures named by key; it is only read.")
+    ],
+    split: Split = "test",
     name: Annotated[
         str, typer.Option(help="Stands in for a recipe's name; by default the folder's name.")
     ] = "",
     ignore_extra: Annotated[
         bool, typer.Option("--ignore-extra", help="Leave out LQ pictures without HQ.")
     ] = False,
-    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,
+    workers: Workers = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
     from .exchange.exchange import import_lq as take_in
 
     info = take_in(reference_set, source, name, split=split, ignore_extra=ignore_extra, workers=workers)
-    typer.echo(f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}")
+    text = f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}"
+    emit(info.model_dump(mode="json"), as_json, text)
 
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
@@ -238,7 +286,3 @@ def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[s
         except RefbenchError as error:
             outcomes.append((folder.name, str(error), [str(error)]))
     return outcomes
-
-
-def _emit(value: Any, as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)

@@ -1,46 +1,107 @@
-"""Commands of this room: `recipes` and `preview`."""
+"""Commands that make LQ images and show what recipes do: `degrade`, `recipes` and `preview`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from ..command_line.arguments import AsJson, Seed, SetFolder, Workers, emit
+from ..command_line.commands import DEGRADE, command, group
+from ..command_line.option_flags import options_command
+
+if TYPE_CHECKING:
+    from .lq.options import DegradeOptions
+
+app = typer.Typer()
+recipes = group(
+    "recipes",
+    "Bundled recipes, and the check of a recipe file.",
+    panel=DEGRADE,
+    example="refbench recipes show refldm-severe",
+    named="show",
+)
+app.add_typer(recipes)
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a YAML file.")]
 
 
-@app.command()
-def recipes(
-    name: Annotated[
-        str, typer.Argument(help="Show this recipe as YAML; a name, or a YAML file to check.")
-    ] = "",
+def _degrade_options() -> type[DegradeOptions]:
+    from .lq.options import DegradeOptions
+
+    return DegradeOptions
+
+
+@options_command(
+    app,
+    "degrade",
+    options=_degrade_options,
+    panel=DEGRADE,
+    example="refbench degrade set --recipe refldm-moderate --recipe refldm-severe",
+)
+def degrade(
+    reference_set: SetFolder,
+    recipe: Annotated[list[str], typer.Option("--recipe", "-r", help="Name or YAML file; may be repeated.")],
+    options: DegradeOptions,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Write nothing: make every image again and compare.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the bundled recipes, or print one as YAML."""
-    if name:
-        from .recipes.lookup import load_recipe
+    """Synthesise the LQ images of a set, or verify those that are there."""
+    from .lq.degrade_set import degrade_set, verify_lq_of_set
 
-        typer.echo(load_recipe(name).to_yaml(), nl=False)
+    if verify:
+        checked = verify_lq_of_set(reference_set, recipe, options.split, workers=options.workers)
+        named = [
+            {"recipe": c.info.recipe, "identical": len(c.identical), "rounded": len(c.rounded)}
+            for c in checked
+        ]
+        emit(named, as_json, "\n".join(map(str, checked)))
         return
+    done = degrade_set(reference_set, recipe, options)
+    rows = [info.model_dump(mode="json") for info in done]
+    lines = [f"{info.recipe_id}: {info.images} LQ images in {reference_set / 'lq'}" for info in done]
+    emit(rows, as_json, "\n".join(lines))
+
+
+@command(recipes, "list", example="refbench recipes list")
+def list_recipes(as_json: AsJson = False) -> None:
+    """List the bundled recipes."""
     from .recipes.bundled import RECIPES
 
-    width = max(map(len, RECIPES))
-    for recipe in RECIPES.values():
-        typer.echo(f"{recipe.name:<{width}}  {recipe.title}")
-    typer.echo(f"{'severity-LEVEL':<{width}}  one sweep: 0 no change, 0.5 moderate, 1 severe")
+    rows = [{"name": recipe.name, "id": recipe.id, "title": recipe.title} for recipe in RECIPES.values()]
+    sweep = {"name": "severity-LEVEL", "title": "one sweep: 0 no change, 0.5 moderate, 1 severe"}
+    width = max(len(row["name"]) for row in rows)
+    emit([*rows, sweep], as_json, "\n".join(f"{r['name']:<{width}}  {r['title']}" for r in [*rows, sweep]))
 
 
-@app.command()
+@command(recipes, "show", example="refbench recipes show refldm-severe")
+def show_recipe(name: RecipeName, as_json: AsJson = False) -> None:
+    """Print a recipe as YAML: a bundled one, or a file to check."""
+    import yaml
+
+    from .recipes.lookup import load_recipe
+
+    text = load_recipe(name).to_yaml()
+    emit(yaml.safe_load(text) if as_json else None, as_json, text.rstrip("\n"))
+
+
+@command(app, "preview", panel=DEGRADE, example="refbench preview set --recipe refldm-severe --out sheet.png")
 def preview(
-    photos: Annotated[Path, typer.Argument(help="An HQ picture, a folder of them, or a reference set.")],
+    photos: Annotated[
+        Path, typer.Argument(metavar="SET", help="A reference set, a folder of HQ pictures, or one picture.")
+    ],
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="Name of a recipe, or a YAML file.")
     ] = "refldm-severe",
     out: Annotated[Path, typer.Option("--out", "-o", help="The contact sheet, a PNG.")] = Path("preview.png"),
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Seed = 0,
     samples: Annotated[int, typer.Option(help="Draws that the quantiles rest on.", min=1)] = 100,
-    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 1,
+    workers: Workers = 1,
     table: Annotated[Path | None, typer.Option(help="Also write every draw, as CSV.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a recipe does: a contact sheet by quantiles of severity, and statistics of the draws."""
     from ..files import write_text
@@ -55,5 +116,6 @@ def preview(
     write_png(out, made.sheet)
     if table is not None:
         write_text(table, made.draws.to_csv(index=False, lineterminator="\n"))
-    typer.echo(made.statistics.to_string(index=False, na_rep="", float_format="{:.3f}".format))
-    typer.echo(f"wrote {out}")
+    statistics = made.statistics.to_string(index=False, na_rep="", float_format="{:.3f}".format)
+    rows = made.statistics.astype(object).where(made.statistics.notna(), None).to_dict("records")
+    emit({"sheet": str(out), "statistics": rows}, as_json, f"{statistics}\nwrote {out}")

@@ -1,20 +1,71 @@
-"""`refbench metrics`: the protocols, what is ready on this machine, and statistics of image sets."""
+"""Commands of the metrics: `measure` (image files), and `metrics` (protocols, statistics of image sets)."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="metrics", help="Protocols and statistics: list, show, stats.", no_args_is_help=True)
+from ..command_line.arguments import AsJson, Device, emit
+from ..command_line.commands import SCORE, command, group
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+app = typer.Typer()
+metrics = group(
+    "metrics",
+    "Protocols, and statistics of image sets: list, show, stats.",
+    panel=SCORE,
+    example="refbench metrics list --ready",
+)
+app.add_typer(metrics)
+
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Protocol ids.")]
 
 
-@app.command("list")
+@command(app, "measure", panel=SCORE, example="refbench measure restored hq --protocol psnr/rgb")
+def measure(
+    restored: Annotated[
+        Path, typer.Argument(metavar="RESTORED", help="An image, or a folder of images named as in HQ.")
+    ],
+    hq: Annotated[
+        Path | None,
+        typer.Argument(metavar="[HQ]", help="The same of the HQ images; none for no-reference protocols."),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protocol", "-p", help="Protocol id; may be repeated (default: psnr/rgb, ssim/y-full)."
+        ),
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure two images, or two folders of images, without a reference set and without a record."""
+    from ..devices import pick_device
+    from .file_measures import DEFAULT, measure_files
+
+    found = measure_files(restored, hq, protocols=protocol or DEFAULT, device=pick_device(device))
+    rows = [
+        {
+            "protocol": one.protocol.id,
+            "value": one.value if one.value == one.value else None,
+            "unit": one.protocol.unit,
+            "higher_is_better": one.protocol.higher_is_better,
+            "unscored": one.unscored,
+            "images": {name: value if value == value else None for name, value in one.values.items()},
+        }
+        for one in found
+    ]
+    width = max(len(one.protocol.id) for one in found)
+    lines = [
+        f"{one.protocol.id:<{width}}  {one.value:>10.4f}  {one.protocol.unit}"
+        + (f"  ({one.unscored} of {len(one.values)} unscored)" if one.unscored else "")
+        for one in found
+    ]
+    emit(rows, as_json, "\n".join(lines))
+
+
+@command(metrics, "list", example="refbench metrics list --ready")
 def list_protocols(
     ready: Annotated[
         bool, typer.Option("--ready", help="Only what this machine has the weights for.")
@@ -27,7 +78,7 @@ def list_protocols(
 
     rows = [row for row in map(facts, METRICS.values()) if not (ready and row["missing"])]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        emit(rows, as_json, "")
         return
     width = max(len(row["id"]) for row in rows)
     for row in rows:
@@ -43,17 +94,17 @@ def list_protocols(
     )
 
 
-@app.command()
+@command(metrics, "show", example="refbench metrics show lpips/alex-v0.1")
 def show(protocols: Ids, as_json: AsJson = False) -> None:
     """Show everything that fixes a number: definition, range, weights, licence, citation."""
     from .catalogue import select
     from .listing import bounds_text, facts
 
-    metrics = select(protocols)
+    chosen = select(protocols)
     if as_json:
-        typer.echo(json.dumps([facts(metric) for metric in metrics], indent=2, ensure_ascii=False))
+        emit([facts(metric) for metric in chosen], as_json, "")
         return
-    for metric in metrics:
+    for metric in chosen:
         protocol = metric.protocol
         lines = {
             "title": protocol.title,
@@ -70,10 +121,10 @@ def show(protocols: Ids, as_json: AsJson = False) -> None:
         typer.echo("\n".join([protocol.id, *(f"  {name:<10} {text}" for name, text in lines.items())]))
 
 
-@app.command()
+@command(metrics, "stats", example="refbench metrics stats set --protocol fd/alexnet-relu5-v1 --name my-set")
 def stats(
     images: Annotated[
-        Path | None, typer.Argument(metavar="[SET|FOLDER]", help="A reference set or a folder of images.")
+        Path | None, typer.Argument(metavar="[SET]", help="A reference set or a folder of images.")
     ] = None,
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="Metric of the set whose feature is taken.")
@@ -83,7 +134,7 @@ def stats(
         Path | None, typer.Option("--import", help="Take an .npz with mu and sigma (clean-fid, pytorch-fid).")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of a reference set; all for every image.")] = "all",
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure or import statistics of images and keep them under a name; without arguments list them."""
@@ -110,11 +161,11 @@ def stats(
             for s in [Statistics.read(p)]
         ]
         text = "\n".join("  ".join(map(str, row.values())) for row in rows) or "no statistics yet"
-        typer.echo(json.dumps(rows, indent=2) if as_json else text)
+        emit(rows, as_json, text)
         return
     path = folder() / f"{name}.npz"
     found.write(path)
     digest = sha256_file(path)
     said = {"name": name, "path": str(path), "sha256": digest, "images": found.moments.count}
     use = f"{path}\nsha256 {digest}\nuse it as: {protocol}@{name}"
-    typer.echo(json.dumps(said, indent=2) if as_json else use)
+    emit(said, as_json, use)

@@ -14,14 +14,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
 FILES = "version deprecated errors extras files images progress devices downloads archives user_code"
-GROUND = (*FILES.split(), "weights")
+GROUND = (*FILES.split(), "weights", "command_line")
 BELOW = (*GROUND, "records")
 FEWEST, MOST = 2, 12
 
 
 def modules() -> dict[str, Path]:
     """Dotted names below the package, and their files; facades (``__init__``) and templates are left out."""
-    inside = [path for room in (*ROOMS, "weights", "records") for path in ROOT.glob(f"{room}/**/*.py")]
+    inside = [
+        path
+        for room in (*ROOMS, "weights", "command_line", "records")
+        for path in ROOT.glob(f"{room}/**/*.py")
+    ]
     return {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): path
         for path in [*ROOT.glob("*.py"), *inside]
@@ -32,7 +36,7 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 FACADES = {
     ".".join(path.parent.relative_to(ROOT).parts)
-    for room in (*ROOMS, "weights", "records")
+    for room in (*ROOMS, "weights", "command_line", "records")
     for path in ROOT.glob(f"{room}/**/__init__.py")
 } | {""}
 

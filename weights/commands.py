@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    name="weights",
-    help="List, fetch, verify and locate weights of networks.",
-    no_args_is_help=True,
+from ..command_line.arguments import AsJson, emit
+from ..command_line.commands import HOUSEKEEPING, command, group
+
+app = group(
+    "weights",
+    "List, fetch, verify and locate weights of networks.",
+    panel=HOUSEKEEPING,
+    example="refbench weights fetch demo",
 )
 
 Names = Annotated[
@@ -21,26 +24,32 @@ Names = Annotated[
 Wanted = Annotated[
     list[str], typer.Argument(metavar="NAME|GROUP...", help="Weights or groups (demo, paper).")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-@app.command("list")
+@command(app, "list", example="refbench weights list demo")
 def list_weights(names: Names = None, as_json: AsJson = False) -> None:
     """List the weights: what each file is, whether it is on this machine, its hash and its licence."""
     from . import weight_files
 
     chosen = weight_files.select(names) if names else list(weight_files.TABLE.values())
     rows = [_row(entry.name) for entry in chosen]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    typer.echo(_table(rows))
-    typer.echo(f"\nfolder: {weight_files.folder()}")
+    lines = [_table(rows), f"\nfolder: {weight_files.folder()}"]
     if any(row["hash"] == "first use" for row in rows):
-        typer.echo("first use: the publisher states no hash; the first one is recorded and must stay.")
+        lines.append("first use: the publisher states no hash; the first one is recorded and must stay.")
+    emit(rows, as_json, "\n".join(lines))
 
 
-@app.command()
+@command(app, "show", example="refbench weights show mobilefacenet")
+def show(names: Wanted, as_json: AsJson = False) -> None:
+    """Print all that is known of some weights: what they are, hash, state, path, licence, sources."""
+    from . import weight_files
+
+    rows = [_row(entry.name) for entry in weight_files.select(names)]
+    text = "\n".join(f"{name}: {_plain(value)}" for row in rows for name, value in row.items())
+    emit(rows, as_json, text)
+
+
+@command(app, "fetch", example="refbench weights fetch demo")
 def fetch(
     names: Wanted,
     given: Annotated[
@@ -68,13 +77,13 @@ def fetch(
         rows = [
             {"name": f.name, "path": str(f.path), "sha256": f.sha256, "source": f.source} for f in fetched
         ]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        emit(rows, as_json, "")
         return
     for one in fetched:
         typer.echo(f"{one.name}: {one.path}" + ("" if one.source else " (already there)"))
 
 
-@app.command()
+@command(app, "verify", example="refbench weights verify")
 def verify(names: Names = None, as_json: AsJson = False) -> None:
     """Hash files again: those named, or all on this machine. Exit code 1 if one is damaged or missing."""
     from ..errors import FaultListError, RefbenchError
@@ -99,7 +108,7 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
             rows.append({"name": entry.name, "path": None, "sha256": None, "fault": str(error)})
             faults.append(str(error))
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        emit(rows, as_json, "")
     else:
         for row in rows:
             typer.echo(f"{row['name']}: " + ("damaged" if row["fault"] else f"ok, sha256 {row['sha256']}"))
@@ -109,16 +118,23 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
         raise FaultListError("weights", faults)
 
 
-@app.command()
+@command(app, "where", example="refbench weights where mobilefacenet")
 def where(names: Names = None, as_json: AsJson = False) -> None:
     """Print the weights folder, or the paths of the named files; exit code 2 if one is missing."""
     from . import weight_files
 
     if not names:
-        typer.echo(json.dumps(str(weight_files.folder())) if as_json else str(weight_files.folder()))
+        emit(str(weight_files.folder()), as_json, str(weight_files.folder()))
         return
     paths = {entry.name: str(weight_files.path(entry.name)) for entry in weight_files.select(names)}
-    typer.echo(json.dumps(paths, indent=2) if as_json else "\n".join(paths.values()))
+    emit(paths, as_json, "\n".join(paths.values()))
+
+
+def _plain(value: Any) -> str:
+    """A value of a row for people."""
+    if value is None:
+        return "unknown"
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -30,13 +30,18 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_as_list)]
 HubName = Annotated[str, AfterValidator(_hub_name)]
 
 
-class PublishKeywords(TypedDict, total=False):
-    """The fields of `PublishOptions` as keywords of `publish`."""
+class HubKeywords(TypedDict, total=False):
+    """The fields of `PublishOptions` that are no paths, as keywords of `publish`."""
+
+    push: str
+    private: bool
+
+
+class PublishKeywords(HubKeywords, total=False):
+    """The fields of `PublishOptions` as keyword arguments."""
 
     reference_sets: Sequence[Path] | Path
     submissions: Sequence[Path] | Path
-    push: str
-    private: bool
 
 
 class PublishOptions(Options):

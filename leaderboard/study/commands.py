@@ -1,31 +1,39 @@
-"""Commands of user studies."""
+"""Commands of user studies: `study new` and `study analyse`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-study = typer.Typer(help="Run user studies: pages for participants, votes into scores.", no_args_is_help=True)
+from ...command_line.arguments import AsJson, Recipe, SetFolder, StoreFolder, Submissions, emit
+from ...command_line.commands import BOARD, OldFlag, command, group
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
-StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of records.")]
+study = group(
+    "study",
+    "Run user studies: pages for participants, votes into scores.",
+    panel=BOARD,
+    example="refbench study analyse study.key.json votes-1.json votes-2.json --store store",
+)
 
 
-@study.command("new")
+@command(
+    study,
+    "new",
+    example="refbench study new store set model-a model-b --recipe refldm-severe --out study",
+    old=[OldFlag("--set", "SET", 1), OldFlag("--submission", "SUBMISSION", 2)],
+)
 def create_study(
     store: StoreFolder,
+    reference_set: SetFolder,
+    submissions: Submissions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the page; the key goes beside it.")],
-    reference_set: Annotated[Path, typer.Option("--set", help="Reference set of the benchmark.")],
-    submissions: Annotated[
-        list[Path], typer.Option("--submission", help="Folder or archive of a model; repeat for each.")
-    ],
-    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Recipe that was restored.")],
+    recipe: Recipe,
     items: Annotated[int, typer.Option(min=1, help="Questions per participant.")] = 40,
     seed: Annotated[int, typer.Option(help="Decides images, pairs and sides.")] = 0,
     question: Annotated[str, typer.Option(help="Asked above each pair; empty for the usual one.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Make a blinded study of pairs as one static page; send the folder, keep the key."""
     from ...records.reference_set import ReferenceSet
@@ -38,11 +46,14 @@ def create_study(
     page, key = make(
         Store(store), chosen, given, recipe=recipe, items=items, out=out, seed=seed, question=question
     )
-    typer.echo(f"{page}\nSend participants this folder; keep {key} to yourself.")
-    typer.echo(f"Then: refbench study analyse {key} votes-*.json --store {store}")
+    following = f"refbench study analyse {key} votes-*.json --store {store}"
+    text = f"{page}\nSend participants this folder; keep {key} to yourself.\nThen: {following}"
+    emit({"page": str(page), "key": str(key), "next": following}, as_json, text)
 
 
-@study.command("analyse")
+@command(
+    study, "analyse", example="refbench study analyse study.key.json votes-1.json votes-2.json --store store"
+)
 def analyse_study(
     key: Annotated[Path, typer.Argument(metavar="KEY", help="NAME.key.json, kept by the organiser.")],
     votes: Annotated[list[Path], typer.Argument(metavar="VOTES...", help="Files that participants saved.")],
@@ -67,4 +78,4 @@ def analyse_study(
         save_result(kept, result)
     titles = {name: protocol.title for name, protocol in PROTOCOLS.items()}
     text = result_text(result, model_labels(kept) if kept else {}, titles)
-    typer.echo(json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) if as_json else text)
+    emit(result.model_dump(mode="json"), as_json, text)

@@ -1,0 +1,1 @@
+"""What the commands of all rooms share: arguments, grouping and examples, flags made from options objects."""

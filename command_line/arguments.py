@@ -1,0 +1,56 @@
+"""Arguments and options that mean the same in every command, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")]
+StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of records.")]
+Submissions = Annotated[
+    list[Path], typer.Argument(metavar="SUBMISSION...", help="Folders or archives of PNGs named by key.")
+]
+SetAndSubmissions = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[SET] SUBMISSION...",
+        help="Reference set (a folder with set.json) first, then folders or archives of restored images.",
+    ),
+]
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; made if absent.")]
+Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Name of the recipe of the LQ images.")]
+Recipes = Annotated[list[str], typer.Option("--recipe", "-r", help="Name; may be repeated.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Bundled name, package.module:Class, file.onnx, folder, or command with {lq} {refs} {out}.",
+    ),
+]
+Store = Annotated[Path, typer.Option("--store", "-s", help="Folder of records.")]
+Split = Annotated[str, typer.Option(help="train, val, test or all.")]
+Seed = Annotated[int, typer.Option(help="Seed; another seed gives another draw.")]
+Workers = Annotated[int, typer.Option(min=1, help="Parallel workers; any number gives the same bytes.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best available.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def emit(result: Any, as_json: bool, text: str) -> None:
+    """Print a result on stdout: ``result`` as JSON for machines, or ``text`` for people."""
+    typer.echo(as_text(result) if as_json else text)
+
+
+def as_text(result: Any) -> str:
+    """A result as JSON text: two blanks of indentation, letters beyond ASCII as they are."""
+    return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+def set_and_submissions(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Folders of reference sets (those with ``set.json``), and the other paths, each in the order given."""
+    sets = [path for path in paths if (path / "set.json").is_file()]
+    return sets, [path for path in paths if path not in sets]

@@ -1,0 +1,71 @@
+"""LQ images of a reference set: synthesised below ``SET/lq``, or made again and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...records.lq_set import INFO, LqInfo
+from ...records.reference_set import ReferenceSet
+from ...records.targets import hq_files
+from ..recipes.lookup import load_recipe
+from ..recipes.recipe import Recipe
+from .options import DegradeOptions
+from .synthesise import synthesise
+from .verify import Verification, verify
+
+
+def degrade_set(
+    reference_set: Path, recipes: Sequence[str | Path | Recipe], options: DegradeOptions | None = None
+) -> list[LqInfo]:
+    """Synthesise the LQ images of a set, one folder ``SET/lq/RECIPE`` per recipe.
+
+    Args:
+        reference_set: folder of the set.
+        recipes: names of bundled recipes, YAML files, or recipes.
+        options: split, seed and workers; None for the defaults.
+
+    Raises:
+        RefbenchError: no such set, recipe or split.
+    """
+    options = options or DegradeOptions()
+    chosen = ReferenceSet.read(reference_set)
+    images, sizes = hq_files(chosen, options.split)
+    loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
+    return [
+        synthesise(
+            images,
+            recipe,
+            chosen.lq_folder(recipe.name),
+            seed=options.seed,
+            workers=options.workers,
+            sizes=sizes,
+        )
+        for recipe in loaded
+    ]
+
+
+def verify_lq_of_set(
+    reference_set: Path, recipes: Sequence[str], split: str = "test", *, workers: int = 1
+) -> list[Verification]:
+    """Draw and make every LQ image of a set again and compare: keys, sizes, draws, pixels.
+
+    Args:
+        reference_set: folder of the set.
+        recipes: names of the LQ folders below ``SET/lq``, or what `degrade_set` was given.
+        split: whose targets; ``all`` for every image with references.
+        workers: images made at the same time.
+
+    Raises:
+        FaultListError: whatever differs, all at once.
+        RefbenchError: no such set, LQ folder or split.
+    """
+    chosen = ReferenceSet.read(reference_set)
+    images, sizes = hq_files(chosen, split)
+    named = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
+    return [verify(images, chosen.lq_folder(name), sizes, workers=workers) for name in named]
+
+
+def _recipe_name(text: str) -> str:
+    """The name of a recipe that is given as a file, an object or an id; any other text is a name."""
+    return load_recipe(text).name if text.endswith((".yaml", ".yml")) or {":", "@"} & set(text) else text

@@ -1,0 +1,139 @@
+"""Metrics of image files: two images, or two folders whose images are paired by name, by protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..errors import FaultListError, RefbenchError
+from ..faces.align import FFHQ_512, template_at
+from ..images import find_photos, read_rgb
+from ..progress import track
+from ..records.protocol import Protocol
+from .catalogue import select
+from .core.metric import GainMetric, ReferenceMetric, SetMetric
+from .scoring.meter import Meter
+
+DEFAULT = ("psnr/rgb", "ssim/y-full")
+"""What `measure_files` takes by default: no weights, the same on every machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeasure:
+    """What one protocol gave for files.
+
+    Attributes:
+        protocol: its declaration.
+        value: the mean over the scored images, or the number of the set; NaN where no image was scored.
+        values: value by image name, NaN where unscored; empty for a number of the set.
+    """
+
+    protocol: Protocol
+    value: float
+    values: Mapping[str, float]
+
+    @property
+    def unscored(self) -> int:
+        """How many images have no value."""
+        return sum(value != value for value in self.values.values())
+
+
+def measure_files(
+    restored: Path, hq: Path | None = None, *, protocols: Sequence[str] = DEFAULT, device: str = "cpu"
+) -> list[FileMeasure]:
+    """Measure one image or a folder of images, against HQ where a protocol compares with it.
+
+    Images of two folders are paired by the names of their files without the ending. Square images are taken
+    to be faces aligned as FFHQ's, whose landmarks lie on the template; in others, metrics that crop the face
+    score nothing. With detected landmarks a number can differ: build a reference set and use `score`.
+
+    Args:
+        restored: an image, or a folder of images.
+        hq: the same of the HQ images, of the same sizes; None for protocols that compare with nothing.
+        protocols: ids; gains and metrics against references need a reference set and are refused.
+        device: where networks run.
+
+    Raises:
+        FaultListError: images on one side only, or two of one name.
+        RefbenchError: an unknown protocol, one that needs more than these files, images of unequal sizes,
+            absent weights.
+    """
+    metrics = select(protocols)
+    refused = [m.protocol.id for m in metrics if isinstance(m, GainMetric | ReferenceMetric)]
+    if refused:
+        raise RefbenchError(
+            f"{', '.join(refused)}: needs LQ images or references; build a set, then: refbench score"
+        )
+    pairs = _pairs(restored, hq)
+    meters = [Meter(metric.protocol.id, device) for metric in metrics]
+    values: list[dict[str, float]] = [{} for _ in meters]
+    for name, (image, true) in track("measure", sorted(pairs.items()), len(pairs)):
+        ours = _tensor(image)
+        theirs = None if true is None else _tensor(true)
+        if theirs is not None and ours.shape != theirs.shape:
+            sizes = [f"{one.shape[3]}x{one.shape[2]}" for one in (ours, theirs)]
+            raise RefbenchError(
+                f"{image} is {sizes[0]} and {true} is {sizes[1]}; a pair needs one size, nothing is resized"
+            )
+        for meter, found in zip(meters, values, strict=True):
+            scored = meter.update(ours, theirs, landmarks=_landmarks(ours))
+            if scored is not None:
+                found[name] = float(scored[0])
+    return [
+        FileMeasure(
+            metric.protocol,
+            meter.compute() if isinstance(metric, SetMetric) else _mean(found),
+            found,
+        )
+        for metric, meter, found in zip(metrics, meters, values, strict=True)
+    ]
+
+
+def _pairs(restored: Path, hq: Path | None) -> dict[str, tuple[Path, Path | None]]:
+    ours = _named(restored)
+    if hq is None:
+        return {name: (path, None) for name, path in ours.items()}
+    if restored.is_file() and hq.is_file():
+        return {restored.stem: (restored, hq)}
+    theirs = _named(hq)
+    faults = [f"{name}: only in {restored}" for name in sorted(ours.keys() - theirs.keys())]
+    faults += [f"{name}: only in {hq}" for name in sorted(theirs.keys() - ours.keys())]
+    if faults:
+        raise FaultListError("pairs of images", faults, "give both images of a pair the same name")
+    return {name: (path, theirs[name]) for name, path in ours.items()}
+
+
+def _named(path: Path) -> dict[str, Path]:
+    """Images by name; a single image is a folder of one."""
+    if not path.exists():
+        raise RefbenchError(f"{path}: there is no such image or folder")
+    files = [path] if path.is_file() else find_photos(path)
+    if not files:
+        raise RefbenchError(f"{path}: holds no image")
+    names = {file: (file if path.is_file() else file.relative_to(path)).with_suffix("") for file in files}
+    twice = sorted({str(name) for name in names.values() if list(names.values()).count(name) > 1})
+    if twice:
+        raise FaultListError(str(path), [f"{name}: two images of this name" for name in twice])
+    return {(name.name if path.is_file() else name.as_posix()): file for file, name in names.items()}
+
+
+def _tensor(path: Path) -> torch.Tensor:
+    """(1, 3, H, W) float32 in [0, 1]."""
+    pixels = np.ascontiguousarray(read_rgb(path))
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+
+
+def _landmarks(image: torch.Tensor) -> npt.NDArray[np.float64] | None:
+    """(1, 5, 2): FFHQ's template at the size of a square image; None for an image of another shape."""
+    height, width = image.shape[2:]
+    return template_at(FFHQ_512, width, 512)[None] if height == width else None
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    scored = [value for value in values.values() if value == value]
+    return float(np.mean(scored)) if scored else float("nan")

@@ -1,0 +1,74 @@
+"""LQ images of a reference set -> submission: a restorer is run, and the card of its images is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..devices import pick_device
+from ..records.card import CARD_NAME, Card, write_card
+from ..records.evaluation_modes import with_references
+from ..records.reference_set import ReferenceSet
+from ..records.run_manifest import Job, RestorerCard
+from ..records.targets import require_lq, targets_of
+from .checkpoints.registry import load_restorer
+from .restorers.options import RestoreOptions
+from .restorers.restore import RestoreReport, restore_images
+
+
+def restore_set(
+    reference_set: Path, recipe: str, model: str, *, out: Path, options: RestoreOptions | None = None
+) -> RestoreReport:
+    """Run a restorer over the LQ images of a set and write a submission.
+
+    Args:
+        reference_set: folder of the set.
+        recipe: name of the recipe whose LQ images are restored.
+        model: a bundled name, ``package.module:Class``, ``file.onnx``, a folder of images, or a command.
+        out: folder of the submission: ``KEY.png`` and the card.
+        options: everything else; None for the defaults.
+
+    Raises:
+        RefbenchError: LQ images are absent, the model cannot be loaded, ``out`` holds another run.
+    """
+    options = options or RestoreOptions()
+    chosen = ReferenceSet.read(reference_set)
+    targets = targets_of(chosen, options.split)
+    require_lq(chosen, recipe, targets)
+    seen = with_references(chosen, str(options.references), options.split)
+    jobs = [
+        Job(target.key, chosen.lq_path(recipe, target.key), seen.reference_paths(target.key))
+        for target in targets
+    ]
+    device = pick_device(options.device)
+    restorer = load_restorer(model, options.preset, device)
+    report = restore_images(
+        jobs,
+        restorer,
+        out,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        record_times=options.record_times,
+    )
+    if report.restored or not (out / CARD_NAME).exists():
+        write_card(out / CARD_NAME, submission_card(restorer.card, report, options.references, device))
+    return report
+
+
+def submission_card(facts: RestorerCard, report: RestoreReport, references: int | str, device: str) -> Card:
+    """The card of a submission: what the restorer says of itself, the evaluation mode, time and memory."""
+    limits = [facts.references_used, references if isinstance(references, int) else None]
+    return Card(
+        model=facts.model,
+        version=facts.version,
+        paper=facts.paper,
+        licence=facts.licence,
+        parameters=facts.parameters,
+        references_used=min((limit for limit in limits if limit is not None), default=None),
+        references=str(references),
+        training_data=facts.training_data,
+        hardware="unknown" if report.seconds_per_image is None else device,
+        seconds_per_image=report.seconds_per_image,
+        peak_memory_mib=report.peak_memory_mib,
+        control=facts.control,
+        notes=facts.notes,
+    )

@@ -1,0 +1,53 @@
+"""Targets of a reference set for a verb: those of a split, their HQ files, and the check for LQ images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import RefbenchError
+from .reference_set import ReferenceSet, Target
+
+
+def targets_of(reference_set: ReferenceSet, split: str) -> tuple[Target, ...]:
+    """The targets with references of a split, at least one; ``all`` for those of every split.
+
+    Raises:
+        RefbenchError: there is none; the message says how many each split has.
+    """
+    targets = reference_set.select(split)
+    if not targets:
+        counts = Counter(target.split for target in reference_set.select())
+        has = ", ".join(f"{count} in {name}" for name, count in sorted(counts.items())) or "none at all"
+        raise RefbenchError(
+            f"{reference_set.root} has no target with references in split {split!r}, but {has}; "
+            "choose with --split (all for every one), or build the set with another --val and --test"
+        )
+    return targets
+
+
+def hq_files(reference_set: ReferenceSet, split: str) -> tuple[dict[str, Path], dict[str, tuple[int, int]]]:
+    """HQ files of the targets of a split by key, and their (width, height) as the manifest says.
+
+    Raises:
+        RefbenchError: no target in the split.
+    """
+    targets = targets_of(reference_set, split)
+    images = {target.key: reference_set.hq_path(target.key) for target in targets}
+    return images, {target.key: (target.width, target.height) for target in targets}
+
+
+def require_lq(reference_set: ReferenceSet, recipe: str, targets: Sequence[Target]) -> None:
+    """Check that every target has its LQ image.
+
+    Raises:
+        RefbenchError: some have none; the message names the command that makes them.
+    """
+    absent = [target.key for target in targets if not reference_set.lq_path(recipe, target.key).is_file()]
+    if absent:
+        some = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+        fix = f"refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(
+            f"{len(absent)} of {len(targets)} LQ images are absent ({some}); make them with: {fix}"
+        )
