@@ -153,4 +153,5 @@ def demo(
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table for JSON; what is absent is null."""
-    return [dict(row) for row in table.astype(object).where(table.notna(), None).to_dict("records")]
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]

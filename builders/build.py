@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..devices import pick_device
 from ..errors import RefbenchError
 from ..faces.embeddings import Embeddings
 from ..files import replacing
@@ -49,6 +50,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     """
     options = options or BuildOptions()
     check_folders(photos, out)
+    options = options.model_copy(update={"device": pick_device(options.device)})
     kind = recogniser_of(options)
     versions = weight_versions(options, kind) | package_versions()
     options = settled(options, kind)

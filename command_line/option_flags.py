@@ -29,14 +29,19 @@ UNIONS = (Union, UnionType)
 
 
 class OptionsClass(Protocol):
-    """What `records.options.Options` offers and is used here."""
+    """What `records.options.Options` offers and is used here, beside the fields of pydantic."""
 
     WHAT: ClassVar[str]
-    model_fields: ClassVar[Mapping[str, FieldInfo]]
 
     @classmethod
     def read(cls, path: Path | None, given: Mapping[str, Any]) -> Any:
         """The options of a YAML file with those ``given`` in their place."""
+
+
+def fields_of(cls: Any) -> Mapping[str, FieldInfo]:
+    """The fields of a pydantic class by name; none for any other type."""
+    found: Mapping[str, FieldInfo] = getattr(cls, "model_fields", {})
+    return found
 
 
 def options_command(
@@ -81,7 +86,7 @@ def options_command(
 
 def _one_command(function: Callable[..., Any], cls: type[OptionsClass], flags: Flags) -> typer.Typer:
     """An application of one command: ``function`` with flags in place of its options object."""
-    fields = {name: field for name, field in cls.model_fields.items() if flag_type(field.annotation)}
+    fields = {name: field for name, field in fields_of(cls).items() if flag_type(field.annotation)}
     spelled = {name: flags.get(name, (_flag(name),)) for name in fields}
     offered = {name: fields[name] for name, words in spelled.items() if words}
 
@@ -159,7 +164,7 @@ def options_help(cls: type[OptionsClass], flags: Flags) -> str:
     lines = [
         f"{cls.WHAT}: as flags, as NAME: VALUE lines of a YAML file (--options FILE), as Python keywords."
     ]
-    for name, field in _every_field(cls.model_fields):
+    for name, field in _every_field(fields_of(cls)):
         words = ", ".join(flags.get(name, ())) or "YAML and Python"
         facts = [words, f"default {default_text(field)}", *ranges(field)]
         meaning = textwrap.fill(field.description or "", 100, initial_indent="    ", subsequent_indent="    ")
@@ -169,11 +174,11 @@ def options_help(cls: type[OptionsClass], flags: Flags) -> str:
 
 def _every_field(fields: Mapping[str, FieldInfo], outer: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in fields.items():
-        inner = getattr(field.annotation, "model_fields", None)
-        if inner is None:
-            yield f"{outer}{name}", field
-        else:
+        inner = fields_of(field.annotation)
+        if inner:
             yield from _every_field(inner, f"{outer}{name}.")
+        else:
+            yield f"{outer}{name}", field
 
 
 def default_text(field: FieldInfo) -> str:
@@ -208,12 +213,12 @@ def flag_type(annotation: Any) -> Any:
     here, and `_plain` makes a number of it.
     """
     kinds = [kind for kind in _kinds(annotation) if kind is not type(None)]
-    if any(hasattr(kind, "model_fields") for kind in kinds):
+    if any(map(fields_of, kinds)):
         return None
     listed = [kind for kind in kinds if get_origin(kind) in (tuple, list, Sequence)]
     if listed:
         item = flag_type(get_args(listed[0])[0])
-        return list[item] if item else None
+        return list[item] if item else None  # type: ignore[valid-type]
     return kinds[0] if len(set(kinds)) == 1 else str
 
 

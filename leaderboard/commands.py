@@ -68,7 +68,7 @@ def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
     emit([_facts(one) for one in stored], as_json, "\n".join(map(_line, stored)))
 
 
-@command(records, "show", example="refbench records show store refldm-mini-1")
+@command(records, "show", example="refbench records show store ReF-LDM-mini@1")
 def show_record(
     store: StoreFolder,
     name: Annotated[str, typer.Argument(metavar="RECORD", help="Name of a record, as `list` prints it.")],
@@ -103,7 +103,7 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]
-    emit(rows, as_json, f"{store}: {len(Store(store).stored())} records, nothing is wrong")
+    emit(rows, as_json, "" if found else f"{store}: {len(Store(store).stored())} records, nothing is wrong")
     if found:
         raise typer.Exit(1)
 

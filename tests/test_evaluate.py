@@ -32,7 +32,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(drawn: Path, root: Path, mode: str) -> Result:
     model = "lq-copy" if mode == "0" else "reference-copy"
-    words = ("--set", drawn, "-m", model, "-r", "refldm-severe", "--no-times", *SCORED)
+    words = (drawn, "-m", model, "-r", "refldm-severe", "--no-times", *SCORED)
     return run(
         "evaluate",
         *words,
@@ -43,7 +43,7 @@ def evaluate(drawn: Path, root: Path, mode: str) -> Result:
         "--references",
         mode,
         "--precision",
-        "bf16",
+        "bfloat16",
     )
 
 
@@ -104,8 +104,8 @@ def test_the_mode_comes_from_the_card_unless_it_is_given(
 def test_the_site_shows_modes_with_their_pictures_and_a_curve(
     drawn: Path, evaluated: Path, tmp_path: Path
 ) -> None:
-    given = [w for mode in ("wrong", "all") for w in ("--submission", evaluated / mode / "refldm-severe")]
-    done = run("publish", evaluated / "store", "-o", tmp_path / "site", "--set", drawn, *given)
+    given = [evaluated / mode / "refldm-severe" for mode in ("wrong", "all")]
+    done = run("publish", evaluated / "store", drawn, *given, "-o", tmp_path / "site")
     assert done.exit_code == 0, done.output
     page = (tmp_path / "site" / "index.html").read_text("utf-8")
     assert "Severe, references of another person" in page
@@ -123,7 +123,7 @@ def test_a_model_that_fails_leaves_no_record_unless_holes_are_allowed(drawn: Pat
     some = sorted((drawn / "lq" / "refldm-severe").glob("*.png"))
     for path in some[1:]:
         shutil.copy(path, tmp_path / "few" / path.name)
-    words = ("evaluate", "--set", drawn, "-m", tmp_path / "few", "-r", "refldm-severe", "-p", "psnr/rgb")
+    words = ("evaluate", drawn, "-m", tmp_path / "few", "-r", "refldm-severe", "-p", "psnr/rgb")
     where = ("-s", tmp_path / "store", "-o", tmp_path / "out")
     raised = run(*words, *where).exception
     assert "the restored image is missing" in str(raised)

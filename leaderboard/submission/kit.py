@@ -39,7 +39,7 @@ def kit_targets(
     if leaks and not show_targets:
         raise InvalidInputError(
             f"{count}, so the kit would contain HQ images that are scored. Make a set where it does not:"
-            f" refbench submission challenge {reference_set.root} --out CHALLENGE; or allow it with "
+            f" refbench challenge {reference_set.root} --out CHALLENGE; or allow it with "
             "--show-targets"
         )
     if leaks:

@@ -163,7 +163,7 @@ def test_lq_images_from_elsewhere_join_the_set_under_the_checks_of_pairs(built: 
         write_png(source / f"{key}.png", made.pixels)
 
     def run(*words: object) -> Result:
-        return CliRunner().invoke(app, ["import-lq", str(source), "--set", str(out), *map(str, words)])
+        return CliRunner().invoke(app, ["import-lq", str(out), str(source), *map(str, words)])
 
     done = run()
     assert done.exit_code == 0, done.output

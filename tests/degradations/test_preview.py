@@ -81,14 +81,14 @@ def test_nothing_to_preview(photos: Path) -> None:
 
 
 def test_recipes_command(tmp_path: Path) -> None:
-    listed = CliRunner().invoke(app, ["recipes"])
+    listed = CliRunner().invoke(app, ["recipes", "list"])
     assert listed.exit_code == 0
     assert "refldm-severe" in listed.stdout
     assert "severity-LEVEL" in listed.stdout
-    shown = CliRunner().invoke(app, ["recipes", "codeformer"])
+    shown = CliRunner().invoke(app, ["recipes", "show", "codeformer"])
     assert Recipe.from_yaml(shown.stdout) == load_recipe("codeformer")
     (tmp_path / "own.yaml").write_text(shown.stdout.replace("codeformer", "own"))
-    assert CliRunner().invoke(app, ["recipes", str(tmp_path / "own.yaml")]).exit_code == 0
+    assert CliRunner().invoke(app, ["recipes", "show", str(tmp_path / "own.yaml")]).exit_code == 0
 
 
 def test_preview_command(photos: Path, tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 import yaml
+from refbench.cli import app
 from refbench.errors import RefbenchError
 from refbench.files import write_bytes
 from refbench.images import encode_png
-from refbench.leaderboard import commands
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.figures.figures import table_figures
@@ -27,11 +26,6 @@ from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, content_hash
 from typer.testing import CliRunner, Result
 
-app = typer.Typer()
-app.add_typer(commands.submission, name="submission")
-app.add_typer(commands.records, name="records")
-app.add_typer(commands.study, name="study")
-app.command()(commands.compare)
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "ids/mobilefacenet-5pt-v1")}
 
 
@@ -75,12 +69,12 @@ def test_from_a_new_card_to_a_checked_submission(tmp_path: Path) -> None:
 def test_check_tells_faults_in_words_and_as_json(scene: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(next((scene / "submissions").glob("*severe/*")), folder)
-    assert run("submission", "check", folder, "--set", scene / "set").exit_code == 0
+    assert run("submission", "check", scene / "set", folder).exit_code == 0
     next(folder.glob("*.png")).unlink()
-    fault = fault_of("submission", "check", folder, "--set", scene / "set")
+    fault = fault_of("submission", "check", scene / "set", folder)
     assert "the restored image is missing" in str(fault)
     assert fault.exit_code == 1
-    said = run("submission", "check", folder, "--set", scene / "set", "--json")
+    said = run("submission", "check", scene / "set", folder, "--json")
     assert said.exit_code == 1
     assert len(json.loads(said.stdout)["faults"]) == 1
 
@@ -103,11 +97,11 @@ def test_flags_are_found_and_kept_once(scene: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run("records", "import", store, scene / "store")
     given = sorted((scene / "submissions").glob("*severe/*"))
-    first = run("records", "flag", store, "--set", scene / "set", *given)
+    first = run("records", "flag", store, scene / "set", *given)
     assert first.exit_code == 0
     assert len(first.stdout.splitlines()) == 3
     assert len(list(store.rglob("flags.json"))) == 3
-    assert run("records", "flag", store, "--set", scene / "set", *given).stdout == first.stdout
+    assert run("records", "flag", store, scene / "set", *given).stdout == first.stdout
 
 
 def test_two_models_are_compared(scene: Path) -> None:
@@ -132,23 +126,23 @@ def test_the_workflow_is_printed_as_it_is_shipped() -> None:
 def test_a_challenge_is_written(scene: Path, tmp_path: Path) -> None:
     words = ("--recipe", "refldm-severe", "--title", "Spring", "--start", "2030-01-31", "-p", "psnr/rgb")
     words = (*words, "--show-targets")
-    done = run("records", "codabench", scene / "set", "--out", tmp_path / "c.zip", *words)
+    done = run("codabench", scene / "set", "--out", tmp_path / "c.zip", *words)
     assert done.exit_code == 0, done.exception
     assert (tmp_path / "c.zip").is_file()
 
 
 def test_a_kit_shows_lq_and_references_and_no_hq_that_is_scored(scene: Path, tmp_path: Path) -> None:
     out, made = tmp_path / "kit", tmp_path / "challenge"
-    said = str(fault_of("submission", "kit", scene / "set", "--out", out, "--recipe", "refldm-severe"))
-    assert f"refbench submission challenge {scene / 'set'}" in said
-    assert "are to be restored" in run("submission", "challenge", scene / "set", "--out", made).stdout
+    said = str(fault_of("kit", scene / "set", "--out", out, "--recipe", "refldm-severe"))
+    assert f"refbench challenge {scene / 'set'}" in said
+    assert "are to be restored" in run("challenge", scene / "set", "--out", made).stdout
     chosen = ReferenceSet.read(made)
     assert chosen.info.content_hash == content_hash(chosen.targets)
     assert len({t.identity for t in chosen.select("test")}) == len(chosen.select("test")) == 5
     for target in chosen.select("test"):
         lq = scene / "set" / "lq" / "refldm-severe" / f"{target.key}.png"
         write_bytes(chosen.lq_path("refldm-severe", target.key), lq.read_bytes())
-    assert run("submission", "kit", made, "--out", out, "--recipe", "refldm-severe").exit_code == 0
+    assert run("kit", made, "--out", out, "--recipe", "refldm-severe").exit_code == 0
     shown = {path.read_bytes() for path in out.rglob("*.png")}
     assert shown.isdisjoint(chosen.hq_path(t.key).read_bytes() for t in chosen.select("test"))
     listed = json.loads((out / "references.json").read_text())
@@ -161,15 +155,15 @@ def test_a_kit_shows_lq_and_references_and_no_hq_that_is_scored(scene: Path, tmp
         "references.json",
         "submission.yaml",
     ]
-    assert "holds files" in str(fault_of("submission", "kit", made, "--out", out, "--recipe", "x"))
+    assert "holds files" in str(fault_of("kit", made, "--out", out, "--recipe", "x"))
 
 
 def test_a_container_restores_a_kit_and_is_run_walled_in(scene: Path, tmp_path: Path) -> None:
     box, kit, out, engine = (tmp_path / name for name in ("box", "kit", "out", "engine"))
-    assert "docker build" in run("submission", "container", box, "--model", "Boxed").stdout
-    assert "holds files" in str(fault_of("submission", "container", box))
+    assert "docker build" in run("container", box, "--model", "Boxed").stdout
+    assert "holds files" in str(fault_of("container", box))
     words = ("--out", kit, "--recipe", "refldm-severe", "--show-targets")
-    assert run("submission", "kit", scene / "set", *words).exit_code == 0
+    assert run("kit", scene / "set", *words).exit_code == 0
     engine.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     engine.chmod(0o700)
     asked = {"env": {"PATH": "/usr/bin:/bin", "ENGINE": str(engine)}, "capture_output": True, "text": True}
@@ -180,25 +174,15 @@ def test_a_container_restores_a_kit_and_is_run_walled_in(scene: Path, tmp_path: 
     assert given[-3:] == ["--gpus", "all", "boxed"]
     assert subprocess.run(["sh", box / "run.sh", "boxed"], **asked).returncode == 2
     subprocess.run([sys.executable, box / "restore_all.py", kit, out], check=True)
-    assert run("submission", "check", out, "--set", scene / "set").exit_code == 0
+    assert run("submission", "check", scene / "set", out).exit_code == 0
 
 
 def test_a_study_from_page_to_scores(scene: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run("records", "import", store, scene / "store")
-    given = [w for p in sorted((scene / "submissions").glob("*severe/*")) for w in ("--submission", p)]
-    words = (
-        "--out",
-        tmp_path / "s",
-        "--set",
-        scene / "set",
-        "--recipe",
-        "refldm-severe",
-        "--items",
-        6,
-        *given,
-    )
-    made = run("study", "new", store, *words)
+    given = sorted((scene / "submissions").glob("*severe/*"))
+    words = ("--out", tmp_path / "s", "--recipe", "refldm-severe", "--items", 6)
+    made = run("study", "new", store, scene / "set", *given, *words)
     assert made.exit_code == 0, made.exception
     key = json.loads((tmp_path / "s.key.json").read_text())
     votes = [{"trial": t["id"], "choice": "first" if t["first"] != "lq" else "second"} for t in key["trials"]]

@@ -10,7 +10,7 @@ import pytest
 from refbench.errors import RefbenchError
 from refbench.metrics import catalogue
 from refbench.metrics.catalogue import METRICS, OFFLINE, PAPER, PROTOCOLS
-from refbench.metrics.commands import app
+from refbench.metrics.commands import metrics as app
 from refbench.metrics.core.metric import GainMetric, SetMetric
 from refbench.metrics.listing import missing, protocols_markdown, with_table
 from refbench.weights.weight_files import GROUPS, TABLE
