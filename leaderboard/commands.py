@@ -13,7 +13,7 @@ from ..command_line.commands import BOARD, OldFlag, command, group
 from ..errors import FaultListError, RefbenchError
 
 if TYPE_CHECKING:
-    from .store.store import Stored
+    from .store.store import StoredRecord
 
 app = typer.Typer()
 records = group(
@@ -194,7 +194,7 @@ def workflow() -> None:
     typer.echo(asset("github-pages.yml").decode("utf-8"), nl=False)
 
 
-def _facts(stored: Stored) -> dict[str, Any]:
+def _facts(stored: StoredRecord) -> dict[str, Any]:
     """A record as plain values."""
     from .store.flags import read_flags
 
@@ -210,7 +210,7 @@ def _facts(stored: Stored) -> dict[str, Any]:
     }
 
 
-def _line(stored: Stored) -> str:
+def _line(stored: StoredRecord) -> str:
     facts = _facts(stored)
     notes = [f"{facts['unscored']} unscored"] if facts["unscored"] else []
     notes += [f"superseded by {facts['superseded_by']}"] if facts["superseded_by"] else []
