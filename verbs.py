@@ -27,7 +27,7 @@ from .models.restorers.options import RestoreKeywords, RestoreOptions
 from .progress import say
 from .records.lq_set import LqInfo
 from .records.reference_set import ReferenceSet
-from .records.targets import require_lq, targets_of
+from .records.selection import require_lq, targets_of
 
 if TYPE_CHECKING:
     from .evaluate_options import EvaluateKeywords, EvaluateOptions

@@ -9,7 +9,7 @@ from ..records.card import CARD_NAME, Card, write_card
 from ..records.evaluation_modes import with_references
 from ..records.reference_set import ReferenceSet
 from ..records.run_manifest import Job, RestorerCard
-from ..records.targets import require_lq, targets_of
+from ..records.selection import require_lq, targets_of
 from .checkpoints.registry import load_restorer
 from .restorers.options import RestoreOptions
 from .restorers.restore import RestoreReport, restore_images

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...records.lq_set import INFO, LqInfo
 from ...records.reference_set import ReferenceSet
-from ...records.targets import hq_files
+from ...records.selection import hq_files
 from ..recipes.lookup import load_recipe
 from ..recipes.recipe import Recipe
 from .options import DegradeOptions
