@@ -17,18 +17,7 @@ State = Literal["ok", "warning", "missing"]
 Versions = Mapping[str, str]
 Probe = Mapping[str, Mapping[str, Any]]
 
-MAIN_PACKAGES = (
-    "torch",
-    "torchvision",
-    "insightface",
-    "facexlib",
-    "datasets",
-    "pandas",
-    "albumentations",
-    "lpips",
-    "pyiqa",
-    "torch-fidelity",
-)
+MAIN_PACKAGES = ("torch", "torchvision", "lpips", "pandas")
 OPENCV = (
     "opencv-python",
     "opencv-python-headless",
@@ -80,6 +69,16 @@ def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding
         detail = "albumentationsx overwrites the files of albumentations, and its licence is AGPL-3.0"
         fix = "pip uninstall -y albumentationsx && pip install --force-reinstall --no-deps albumentations"
         yield Finding("albumentationsx", "warning", detail, fix)
+
+
+def extras(have: Versions, wanted: Mapping[str, tuple[str, str]], probe: Probe) -> Iterator[Finding]:
+    """The optional packages: ``wanted`` maps a name to its version range and the extra that brings it."""
+    for name, (versions, extra) in sorted(wanted.items()):
+        if name not in have:
+            install = f"pip install 'refbench[{extra}]'"
+            yield Finding(name, "ok", f"not installed; optional, in the extra {extra!r}", install)
+        else:
+            yield _package(name, have, versions, error=probe.get(name, {}).get("error"))
 
 
 def _package(name: str, have: Versions, versions: str, *, error: str | None) -> Finding:
@@ -163,6 +162,8 @@ def pkg_resources(have: Versions) -> Iterator[Finding]:
 
 def onnxruntime(have: Versions, probe: Probe) -> Iterator[Finding]:
     """Whether ONNX networks run where torch does, or silently on the processor."""
+    if not {"onnxruntime", "onnxruntime-gpu"} & set(have):
+        return
     seen = probe.get("onnxruntime", {"error": "was not looked at"})
     gpu = bool(probe.get("torch", {}).get("cuda"))
     if "error" in seen:

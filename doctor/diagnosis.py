@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
+from packaging.requirements import Requirement
+
+from ..extras import EXTRAS
 from ..weights import weight_files
 from . import checks
 from .checks import Finding
@@ -30,6 +33,7 @@ def diagnose() -> list[Finding]:
     plan: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("python", checks.python),
         ("packages", lambda: checks.packages(installed(), required(), probe)),
+        ("extras", lambda: checks.extras(installed(), optional(), probe)),
         ("device", lambda: checks.device(torch, shutil.which("nvidia-smi") is not None)),
         ("opencv", lambda: checks.opencv(installed(), opencv)),
         ("pkg_resources", lambda: checks.pkg_resources(installed())),
@@ -80,10 +84,19 @@ def installed() -> dict[str, str]:
 
 def required() -> dict[str, str]:
     """What this package needs without extras: name to version range, such as ``>=2.4``."""
-    from packaging.requirements import Requirement
-
     wanted = [Requirement(line) for line in metadata.requires("refbench") or []]
     return {_plain(one.name): str(one.specifier) for one in wanted if one.marker is None}
+
+
+def optional() -> dict[str, tuple[str, str]]:
+    """What the extras bring: name to version range and the extra."""
+    wanted = [Requirement(line) for line in metadata.requires("refbench") or []]
+    return {
+        _plain(one.name): (str(one.specifier), extra)
+        for extra in dict.fromkeys(EXTRAS.values())
+        for one in wanted
+        if one.marker is not None and one.marker.evaluate({"extra": extra})
+    }
 
 
 def _plain(name: str) -> str:

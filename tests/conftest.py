@@ -30,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m core``, leave out files without core tests: they may import what the core does not have."""
+    if config.getoption("markexpr") != "core" or not collection_path.name.startswith("test_"):
+        return None
+    return "pytest.mark.core" not in collection_path.read_text("utf-8") or None
+
+
 @pytest.fixture(scope="session")
 def golden_dirs(pytestconfig: pytest.Config) -> list[Path]:
     """The committed golden vectors, and every folder named by ``--golden``."""

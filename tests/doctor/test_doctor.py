@@ -11,6 +11,7 @@ import pytest
 from refbench.doctor import checks
 from refbench.doctor import diagnosis as doctor
 from refbench.doctor.diagnosis import Finding, diagnose, render
+from refbench.extras import EXTRAS
 from refbench.weights import weight_files
 from refbench.weights.sources import Url
 from refbench.weights.table import Weight
@@ -68,11 +69,20 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
         yield
 
     monkeypatch.setattr(doctor, "look", dict)
-    for name in ("python", "packages", "device", "opencv", "pkg_resources", "onnxruntime", "weight_groups"):
+    for name in (
+        "python",
+        "packages",
+        "extras",
+        "device",
+        "opencv",
+        "pkg_resources",
+        "onnxruntime",
+        "weight_groups",
+    ):
         monkeypatch.setattr(checks, name, broken)
     monkeypatch.setattr(checks, "weights_folder", broken)
     found = diagnose()
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(finding.state == "warning" and "ValueError: odd" in finding.detail for finding in found)
 
 
@@ -173,17 +183,37 @@ def test_pkg_resources(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_onnxruntime_that_is_silently_on_the_processor() -> None:
-    finding = only(checks.onnxruntime({}, {"torch": GPU, "onnxruntime": ORT}))
+    have = {"onnxruntime": "1"}
+    finding = only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": ORT}))
     assert finding.state == "warning"
     assert "this build has no CUDA" in finding.detail
     broken = {**ORT_GPU, "used": "CPUExecutionProvider"}
-    finding = only(checks.onnxruntime({}, {"torch": GPU, "onnxruntime": broken}))
+    finding = only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": broken}))
     assert "do not load" in finding.detail
-    assert only(checks.onnxruntime({}, {"torch": GPU, "onnxruntime": ORT_GPU})).detail == "runs on CUDA"
-    assert only(checks.onnxruntime({}, {"torch": CPU, "onnxruntime": ORT})).state == "ok"
+    assert only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": ORT_GPU})).detail == "runs on CUDA"
+    assert only(checks.onnxruntime(have, {"torch": CPU, "onnxruntime": ORT})).state == "ok"
     both = {"onnxruntime": "1", "onnxruntime-gpu": "1"}
     assert only(checks.onnxruntime(both, {"torch": GPU, "onnxruntime": ORT_GPU})).state == "warning"
-    assert only(checks.onnxruntime({}, {})).state == "warning"
+    assert only(checks.onnxruntime(have, {})).state == "warning"
+    assert not list(checks.onnxruntime({}, {}))
+
+
+def test_extras_are_listed_with_the_command_that_brings_them() -> None:
+    wanted = {"pyiqa": (">=0.1.16", "iqa"), "accelerate": (">=1", "train"), "datasets": (">=5", "hub")}
+    probe = {"datasets": {"error": "ImportError: no"}}
+    have = {"accelerate": "1.2", "datasets": "5.2"}
+    found = {finding.topic: finding for finding in checks.extras(have, wanted, probe)}
+    assert found["accelerate"] == Finding("accelerate", "ok", "1.2")
+    assert found["pyiqa"].fix == "pip install 'refbench[iqa]'"
+    assert "'iqa'" in found["pyiqa"].detail
+    assert (found["datasets"].state, "does not import" in found["datasets"].detail) == ("warning", True)
+
+
+def test_every_optional_package_is_brought_by_its_extra() -> None:
+    wanted = doctor.optional()
+    assert {extra for _, extra in wanted.values()} == set(EXTRAS.values())
+    assert wanted["pyiqa"][1] == "iqa"
+    assert not set(wanted) & set(doctor.required())
 
 
 def test_devices() -> None:
