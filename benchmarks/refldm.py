@@ -99,7 +99,7 @@ def compare_speed(options: argparse.Namespace) -> int:
     model = model.to(memory_format=torch.channels_last)
     runs["float32"] = measure(model, given, options)
     lower = copy.deepcopy(model)
-    unet.round_weights(lower.unet)
+    unet.cast_to_bfloat16(lower.unet)
     runs["bfloat16"] = measure(lower, given, options, lower_parts=True, lower_steps=True)
     runs["mixed"] = measure(model, given, options, lower_parts=True)
     faster = {name: ratios(runs, name, options.steps) for name in runs if "plain float32" in runs}

@@ -30,11 +30,11 @@ from refbench.models.checkpoints.checkpoints import save_weights
 from refbench.models.networks.autoencoder import Autoencoder
 from refbench.models.training.config import AnyRun
 from refbench.models.training.data import Batches
-from refbench.models.training.distributed import Workers
+from refbench.models.training.distributed import Distributed
 from refbench.models.training.presets import preset
 from refbench.models.training.settings import make_config
 from refbench.models.training.tasks.registry import make_task
-from refbench.models.training.train import State
+from refbench.models.training.train import TrainingState
 from refbench.progress import say
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 
@@ -125,13 +125,12 @@ def configured(kind: str, precision: str, identity: float, *, place: Path, autoe
 
 def measure(run: AnyRun, steps: int) -> Step:
     task = make_task(run)
-    state, workers = State(task, run), Workers()
+    state, alone = TrainingState(task, run), Distributed()
     stream = Batches(
         run.data,
         run.batch,
         task.image_size,
         seed=run.seed,
-        workers=workers,
         with_references=task.needs_references,
     ).since(0)
     data, whole = [], []
@@ -139,7 +138,7 @@ def measure(run: AnyRun, steps: int) -> Step:
         start = time.perf_counter()
         batch = next(stream)
         data.append(time.perf_counter() - start)
-        state.advance(batch, workers, torch.device("cpu"))
+        state.advance(batch, alone, torch.device("cpu"))
         whole.append(time.perf_counter() - start)
     return Step(statistics.median(whole[2:]), statistics.median(data[2:]))
 

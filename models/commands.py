@@ -1,4 +1,4 @@
-"""Commands that restore and train: `restore`, `models` (what can restore), `presets` and `train`."""
+"""Commands `restore`, `models` (list restorers, convert and pack weights), `presets` and `train`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 app = typer.Typer()
 models = group(
     "models",
-    "Bundled restorers, and weights in another form.",
+    "List restorers, and convert or pack their weights.",
     panel=MODEL,
     example="refbench models list",
 )
 presets = group(
     "presets",
-    "Named settings of training runs.",
+    "Training presets: the papers' schedules, and small models.",
     panel=MODEL,
     example="refbench presets show refldm-mini",
 )
@@ -76,24 +76,24 @@ def restore(
 
 @command(models, "list", example="refbench models list")
 def list_models(as_json: AsJson = False) -> None:
-    """Print the bundled restorers, their presets, and which weights they need."""
-    from .checkpoints.registry import BUNDLED
+    """Print the restorers of the package, their presets, and the weights they need."""
+    from .checkpoints.registry import RESTORERS
 
-    rows = [_model(name) for name in BUNDLED]
+    rows = [_model(name) for name in RESTORERS]
     emit(rows, as_json, "\n".join(map(_model_text, rows)))
 
 
 @command(models, "show", example="refbench models show refldm")
 def show_model(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a bundled restorer.")],
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a restorer of the package.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print one bundled restorer: what it is, its presets, the weights it needs and which are absent."""
+    """Print one restorer of the package: what it does, its presets, the weights it needs, and absent ones."""
     from ..errors import RefbenchError
-    from .checkpoints.registry import BUNDLED
+    from .checkpoints.registry import RESTORERS
 
-    if name not in BUNDLED:
-        raise RefbenchError(f"no bundled restorer is called {name!r}; there are {', '.join(BUNDLED)}")
+    if name not in RESTORERS:
+        raise RefbenchError(f"no restorer is called {name!r}; registered: {', '.join(RESTORERS)}")
     row = _model(name)
     needs = ", ".join(row["weights"]) or "none"
     emit(row, as_json, f"{_model_text(row)}\n    weights: {needs}")
@@ -109,7 +109,7 @@ def convert(
     half: Annotated[bool, typer.Option("--half", help="Write float16: half the size.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn a released checkpoint into safetensors: one copy of the weights, their settings and licence."""
+    """Convert a released checkpoint to safetensors with its configuration and licence."""
     import torch
 
     from ..errors import RefbenchError
@@ -129,10 +129,10 @@ def convert(
 @command(models, "pack", example="refbench models pack runs/refldm")
 def pack(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of a -mini preset.")],
-    licence: Annotated[str, typer.Option(help="Of the weights, for their card.")] = "research use",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "research use",
     as_json: AsJson = False,
 ) -> None:
-    """Put the weights of a run into the package, as float16; the autoencoder first, for all share it."""
+    """Write the weights of a run into the package as float16; the shared autoencoder first."""
     from .checkpoints import minis
 
     path = minis.pack(run, {"licence": licence})
@@ -143,7 +143,7 @@ def pack(
 
 @command(presets, "list", example="refbench presets list")
 def list_presets(as_json: AsJson = False) -> None:
-    """List the named settings of training runs."""
+    """List the training presets."""
     from .training.presets import PRESETS
 
     emit(sorted(PRESETS), as_json, "\n".join(sorted(PRESETS)))
@@ -172,16 +172,18 @@ def train(
         typer.Argument(metavar="KIND", help="autoencoder, ldm, refldm, composite-context or identity."),
     ],
     reference_set: SetFolder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an unfinished run goes on.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the run; an unfinished run is resumed.")
+    ],
     *,
     assignments: Annotated[
         list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Settings, such as optimiser.rate=1e-4.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Settings of a paper, such as refldm-paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Training preset, such as refldm-paper.")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; they win over the preset.")
+        Path | None, typer.Option(help="YAML file of settings; they override the preset.")
     ] = None,
-    stop_at: Annotated[int | None, typer.Option(help="Stop after that step, to go on another day.")] = None,
+    stop_at: Annotated[int | None, typer.Option(help="Stop after this step; run again to resume.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -217,9 +219,9 @@ def train(
 def _model(name: str) -> dict[str, Any]:
     """A bundled restorer as plain values."""
     from ..weights import weight_files
-    from .checkpoints.registry import BUNDLED
+    from .checkpoints.registry import RESTORERS
 
-    declared = BUNDLED[name]
+    declared = RESTORERS[name]
     return {
         "name": name,
         "summary": declared.summary,

@@ -42,7 +42,7 @@ RECIPE, JUDGE = "refldm-severe-128", "mobilefacenet"
 AS_THEY_ARE = Augmentation(
     colour=0, hue=0, degrees=0, shift=0, scale=(1, 1), perspective_probability=0, mirror_probability=0
 )
-OWN_SHARE = 0.5
+TARGET_AS_REFERENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def run_study(study: Study) -> None:
         "data": {
             "reference_set": given.set,
             "workers": 0,
-            "own_share": OWN_SHARE,
+            "target_as_reference": TARGET_AS_REFERENCE,
         },
         "autoencoder": given.autoencoder,
         "start": given.start,
@@ -113,7 +113,12 @@ def run_study(study: Study) -> None:
     }
     shared = make_config(preset(study.preset), base)
     targets = _one_each(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
-    test = {"split": given.split, "references": given.references, "recipe": RECIPE, "own_share": 0.0}
+    test = {
+        "split": given.split,
+        "references": given.references,
+        "recipe": RECIPE,
+        "target_as_reference": 0.0,
+    }
     data = shared.data.model_copy(update={**test, "augmentation": AS_THEY_ARE})
     batch = Batches(data, 1, SIZE, seed=given.seed).of([target.key for target in targets])
     trained: dict[str, Task] = {}
@@ -201,7 +206,7 @@ def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
     with progress(variant.name, steps) as advance:
         for step in range(1, steps + 1):
             optimiser.param_groups[0]["lr"] = settings.rate * min(1.0, step / max(1, settings.warmup))
-            with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bfloat16"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=run.precision != "float32"):
                 loss = task.losses(next(stream), step).network
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

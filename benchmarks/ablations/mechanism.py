@@ -58,7 +58,7 @@ class OtherMechanism(RefLdmTask):
         else:
             tokens = model.project(reference.flatten(2).transpose(1, 2)) + model.places
             output = model.unet(torch.cat([x_t, lq], 1), t, context=tokens)
-        return model.schedule.noise_of(output, x_t, t)
+        return model.schedule.predicted_noise(output, x_t, t)
 
     def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
         """See `DiffusionTask.predict`."""

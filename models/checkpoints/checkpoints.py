@@ -1,8 +1,8 @@
-"""Weights in and out: released checkpoints and our own safetensors, strictly by name and shape.
+"""Loading and saving of weights: released checkpoints and safetensors, strictly by name and shape.
 
-Nothing in a file is ever run. PyTorch files are read with ``weights_only``; the settings of training
-frameworks that Lightning leaves in its checkpoints become inert placeholders, and any other reference to
-code is refused. Our own files carry their configuration, so that they need no other.
+No code in a file is executed. PyTorch files are read with ``weights_only``; settings objects of training
+frameworks (Lightning) become inert placeholders, and any other reference to code is refused. Files written by
+`save_weights` contain their configuration.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ NOT_WEIGHTS = (
 
 
 class UnusableWeightsError(InvalidInputError):
-    """A file of weights that cannot be used. Nothing can go on without it: exit code 2."""
+    """A weights file that cannot be used; exit code 2."""
 
     exit_code: ClassVar[int] = 2
 
 
 class MismatchedWeightsError(FaultListError, UnusableWeightsError):
-    """Weights of another network than the one to be filled, with every name and shape that does not fit."""
+    """Weights of another network, with all missing and unknown names and wrong shapes; exit code 2."""
 
 
-class Inert:
-    """Stands for an object of a training framework in a checkpoint; does nothing."""
+class InertPlaceholder:
+    """Placeholder for an object of a training framework in a checkpoint; does nothing."""
 
     def __init__(self, *given: object, **named: object) -> None: ...
 
@@ -62,9 +62,10 @@ class Inert:
 
 
 def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
-    """Read the tensors of a safetensors or PyTorch file, Lightning's wrapper taken off.
+    """Read the tensors of a safetensors or PyTorch file; Lightning checkpoints are unwrapped.
 
-    The second result is what one of our files says of itself (see `save_weights`), or nothing.
+    Returns:
+        Tensors by name, and the description written by `save_weights` (empty for other files).
 
     Raises:
         UnusableWeightsError: no such file, damaged, without tensors, or it refers to code.
@@ -93,19 +94,24 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
 
 
 def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice = "ema") -> RefLdm:
-    """Load ReF-LDM from the released checkpoint or from a file of ours.
+    """Load ReF-LDM from the released checkpoint or from a file written by `save_weights`.
 
-    ``config`` is that of the release unless the file carries its own. ``choose`` picks the averaged or the
-    raw weights of a released checkpoint; sampling uses the averaged ones.
+    Args:
+        path: ``refldm.ckpt``, ``.pt``, ``.pth`` or ``.safetensors``.
+        config: sizes of the network where the file does not contain them; None for those of the release.
+        choose: ``ema`` or ``raw`` weights of a released checkpoint; sampling uses ``ema``.
+
+    Returns:
+        The network on the CPU in evaluation mode, float32, without gradients.
 
     Raises:
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
-    return refldm_of(path, *read_tensors(path), config=config, choose=choose)
+    return build_refldm(path, *read_tensors(path), config=config, choose=choose)
 
 
-def refldm_of(
+def build_refldm(
     path: Path,
     tensors: Tensors,
     description: Mapping[str, Any],
@@ -113,40 +119,47 @@ def refldm_of(
     config: RefLdmConfig | None = None,
     choose: Choice = "ema",
 ) -> RefLdm:
-    """ReF-LDM of what `read_tensors` read from ``path``; see `load_refldm`."""
+    """ReF-LDM of tensors read by `read_tensors`; see `load_refldm`."""
     config = read_config(path, description, RefLdmConfig) or config or RefLdmConfig()
-    model = on_meta(lambda: RefLdm(config))
+    model = build_without_memory(lambda: RefLdm(config))
     if "config" in description:
-        return fill_strictly(model, path, tensors)
+        return load_strictly(model, path, tensors)
     other = _released_name("raw" if choose == "ema" else "ema")
     unused = {other(name) for name in model.state_dict() if name.startswith("unet.")}
     needed = {name: value for name, value in tensors.items() if name not in unused}
-    return fill_strictly(model, path, needed, rename=_released_name(choose))
+    return load_strictly(model, path, needed, rename=_released_name(choose))
 
 
 def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Autoencoder:
-    """Load an autoencoder from the released ``vqgan.ckpt`` or from a file of ours.
+    """Load an autoencoder from the released ``vqgan.ckpt`` or from a file written by `save_weights`.
+
+    Args:
+        path: ``vqgan.ckpt``, ``.pt``, ``.pth`` or ``.safetensors``.
+        config: sizes of the network where the file does not contain them; None for ReF-LDM's.
+
+    Returns:
+        The network on the CPU in evaluation mode, float32, without gradients.
 
     Raises:
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
-    return autoencoder_of(path, *read_tensors(path), config=config)
+    return build_autoencoder(path, *read_tensors(path), config=config)
 
 
-def autoencoder_of(
+def build_autoencoder(
     path: Path, tensors: Tensors, description: Mapping[str, Any], *, config: AutoencoderConfig | None = None
 ) -> Autoencoder:
-    """The autoencoder of what `read_tensors` read from ``path``; see `load_autoencoder`."""
+    """Autoencoder of tensors read by `read_tensors`; see `load_autoencoder`."""
     config = read_config(path, description, AutoencoderConfig) or config or AutoencoderConfig()
-    return fill_strictly(on_meta(lambda: Autoencoder(config)), path, tensors)
+    return load_strictly(build_without_memory(lambda: Autoencoder(config)), path, tensors)
 
 
 def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) -> Config | None:
-    """The configuration inside one of our files; None for a file that is not ours.
+    """The configuration in a file's description; None if it contains none.
 
     Raises:
-        UnusableWeightsError: it is that of another model.
+        UnusableWeightsError: it is the configuration of another model.
     """
     if "config" not in description:
         return None
@@ -157,13 +170,13 @@ def read_config(path: Path, description: Mapping[str, Any], kind: type[Config]) 
         raise UnusableWeightsError(f"{path} holds {found}, whose settings are no {kind.__name__}") from None
 
 
-def on_meta(build: Callable[[], Network]) -> Network:
-    """Build a network without memory for its weights, which `fill_strictly` brings."""
+def build_without_memory(build: Callable[[], Network]) -> Network:
+    """Build a network on the meta device; `load_strictly` assigns its weights."""
     with torch.device("meta"):
         return build()
 
 
-def fill_strictly(
+def load_strictly(
     model: Network,
     path: Path,
     tensors: Tensors,
@@ -171,14 +184,14 @@ def fill_strictly(
     rename: Callable[[str], str] = lambda name: name,
     others: str = NOT_WEIGHTS,
 ) -> Network:
-    """Give a network its weights, each by its exact name and shape, and freeze it.
+    """Load weights by exact name and shape, and freeze the network.
 
     Args:
-        model: built on the meta device or any other.
-        path: where the tensors come from, for the error.
-        tensors: by their names in the file, in any floating point type; they become float32.
-        rename: the network's name of a weight to the file's.
-        others: a regular expression of names that may be in the file besides.
+        model: network on the meta device or any other.
+        path: file of the tensors, for the error message.
+        tensors: by their names in the file, of any floating point type; converted to float32.
+        rename: maps the network's name of a weight to the file's.
+        others: regular expression of further names that may be in the file.
 
     Raises:
         MismatchedWeightsError: names that are missing or unknown, or of another shape, grouped.
@@ -207,10 +220,17 @@ def save_weights(
     dtype: torch.dtype = torch.float32,
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a network as safetensors, atomically; the same weights and facts always give the same bytes.
+    """Write a network as safetensors, atomically; equal inputs give equal bytes.
 
-    Its kind, its configuration and ``facts`` go into the file's metadata, as one entry: several would be
-    written in any order.
+    The file's metadata contain the class of the network, its configuration and ``facts``, as one JSON entry,
+    because the order of several would vary.
+
+    Args:
+        model: network to write.
+        config: its configuration.
+        path: file to write.
+        dtype: floating point type in the file.
+        facts: further entries, such as ``name``, ``licence`` and ``training_data``.
     """
     state = model.state_dict()
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in state.items()}
@@ -220,7 +240,7 @@ def save_weights(
 
 
 def write_tensors(path: Path, tensors: Tensors, description: str) -> None:
-    """Write safetensors and what they say of themselves, atomically, as readable as any other new file."""
+    """Write tensors and their description as safetensors, atomically, with the usual file permissions."""
     from safetensors.torch import save_file
 
     with replacing(path) as partial:
@@ -234,11 +254,11 @@ def _read_pickle(path: Path) -> Any:
     foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     code = [name for name in foreign if not name.startswith(INERT_MODULES)]
     if code:
-        fix = "get the file from its publisher again, or save its state_dict alone on a machine you can spare"
+        fix = "get the file from its publisher again, or save its state_dict alone in an isolated environment"
         raise UnusableWeightsError(
             f"{path} refers to code ({', '.join(sorted(code))}) and was not opened; {fix}"
         )
-    with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
+    with torch.serialization.safe_globals([(InertPlaceholder, name) for name in foreign]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -268,7 +288,7 @@ def _grouped(what: str, names: list[str]) -> list[str]:
 
 
 def load_farl(path: Path, config: VisionTowerConfig | None = None) -> VisionTower:
-    """Load the visual tower of a published FaRL or CLIP checkpoint; its text tower is passed over.
+    """Load the vision tower of a published FaRL or CLIP checkpoint; the text tower is ignored.
 
     Raises:
         UnusableWeightsError: not a readable checkpoint.
@@ -277,6 +297,6 @@ def load_farl(path: Path, config: VisionTowerConfig | None = None) -> VisionTowe
     tensors, _ = read_tensors(path)
     with torch.device("meta"):
         tower = VisionTower(config or VisionTowerConfig())
-    return fill_strictly(
+    return load_strictly(
         tower, path, tensors, rename=lambda name: f"visual.{name}", others=r"visual\.proj|(?!visual\.).*"
     )

@@ -1,7 +1,7 @@
-"""Restorers from weights that users bring: the released ReF-LDM, and files that say what they are.
+"""Restorers from external weights: the released ReF-LDM, and users' own checkpoint files.
 
-A file of ours carries its configuration. A bare ``state_dict`` has it in a YAML file of the same stem beside
-it: ``model`` (RefLdm or CompositeContext), ``config`` and, if known, ``name``, ``licence``,
+Files written by `save_weights` contain their configuration. A bare ``state_dict`` needs a YAML file of the
+same stem beside it: ``model`` (RefLdm or CompositeContext), ``config`` and, if known, ``name``, ``licence``,
 ``training_data`` and ``paper``.
 """
 
@@ -28,17 +28,17 @@ from .checkpoints import (
     Choice,
     Tensors,
     UnusableWeightsError,
-    autoencoder_of,
+    build_autoencoder,
+    build_refldm,
     read_tensors,
-    refldm_of,
     save_weights,
 )
-from .trained import restorer_of
+from .trained import build_restorer
 
 COMPOSITE_FILE = "composite-context.safetensors"
 
 
-def load_brought(
+def load_external(
     path: Path, preset: str | None = None, device: str = "cpu"
 ) -> RefLdmRestorer | CompositeContextRestorer:
     """Load a restorer from a safetensors or PyTorch file, strictly by name and shape.
@@ -49,22 +49,22 @@ def load_brought(
         RefbenchError: an unknown preset or setting; weights of a frozen tower that are absent.
     """
     tensors, description = read_tensors(path)
-    description = description or read_beside(path)
+    description = description or read_sidecar(path)
     if description:
-        return restorer_of(path, tensors, description, preset=preset, device=device)
+        return build_restorer(path, tensors, description, preset=preset, device=device)
     if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
         return _released(path, tensors, preset, device=device)
-    if holds_autoencoder(tensors):
+    if is_autoencoder(tensors):
         raise UnusableWeightsError(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
     beside = path.with_suffix(".yaml").name
     raise UnusableWeightsError(
-        f"{path} does not say what it is; write beside it {beside} with `model: CompositeContext` "
+        f"{path} does not contain its configuration; write beside it {beside} with `model: CompositeContext` "
         "(or RefLdm) and `config:`, see docs/models.md"
     )
 
 
 def load_released_refldm(path: Path, preset: str | None = None, device: str = "cpu") -> RefLdmRestorer:
-    """Load the released ReF-LDM checkpoint; raises as `load_brought` does."""
+    """Load the released ReF-LDM checkpoint as a restorer; errors as in `load_external`."""
     return _released(path, read_tensors(path)[0], preset, device=device)
 
 
@@ -76,25 +76,33 @@ def convert_release(
     dtype: torch.dtype = torch.float32,
     config: RefLdmConfig | None = None,
 ) -> RefLdm | Autoencoder:
-    """Turn a released checkpoint, of ReF-LDM or of its autoencoder alone, into safetensors that hold one
-    copy of the weights, their configuration and their licence.
+    """Convert a released checkpoint, of ReF-LDM or its autoencoder, to safetensors.
+
+    The file contains one copy of the weights, the configuration and the licence.
+
+    Args:
+        source: ``refldm.ckpt`` or ``vqgan.ckpt``.
+        out: file to write.
+        choose: ``ema`` or ``raw`` weights.
+        dtype: floating point type in the file.
+        config: sizes of the network; None for those of the release.
 
     Raises:
-        UnusableWeightsError, MismatchedWeightsError: see `load_brought`.
+        UnusableWeightsError, MismatchedWeightsError: see `load_external`.
     """
     config = config or RefLdmConfig()
     tensors, description = read_tensors(source)
     model: RefLdm | Autoencoder
-    if holds_autoencoder(tensors):
-        model = autoencoder_of(source, tensors, description, config=config.autoencoder)
+    if is_autoencoder(tensors):
+        model = build_autoencoder(source, tensors, description, config=config.autoencoder)
     else:
-        model = refldm_of(source, tensors, description, config=config, choose=choose)
-    save_weights(model, model.config, out, dtype=dtype, facts=facts_of_release())
+        model = build_refldm(source, tensors, description, config=config, choose=choose)
+    save_weights(model, model.config, out, dtype=dtype, facts=release_facts())
     return model
 
 
-def facts_of_release() -> dict[str, str]:
-    """What is known of the released weights, as a file of ours says it."""
+def release_facts() -> dict[str, str]:
+    """Name, licence, training data and paper of the released weights."""
     return {
         "name": "ReF-LDM",
         "licence": weight_files.TABLE["refldm"].licence,
@@ -103,15 +111,15 @@ def facts_of_release() -> dict[str, str]:
     }
 
 
-def holds_autoencoder(tensors: Tensors) -> bool:
-    """Whether these are the weights of an autoencoder alone, such as ``vqgan.ckpt``."""
+def is_autoencoder(tensors: Tensors) -> bool:
+    """Whether these are weights of an autoencoder only, such as ``vqgan.ckpt``."""
     return any(name.startswith("encoder.") for name in tensors)
 
 
 def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) -> RefLdmRestorer:
     sampling = choose_sampling(PRESETS, preset, "refldm")
-    model = refldm_of(path, tensors, {})
-    digest, facts = sha256_file(path), facts_of_release()
+    model = build_refldm(path, tensors, {})
+    digest, facts = sha256_file(path), release_facts()
     card = RestorerCard(
         model=facts["name"],
         version="released" if digest == weight_files.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}",
@@ -126,7 +134,7 @@ def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) 
 
 
 def load_composite_context(preset: str | None = None, device: str = "cpu") -> CompositeContextRestorer:
-    """Load the composite-context weights that the user has put in place; raises as `load_brought` does."""
+    """Load the user's composite-context weights as a restorer; errors as in `load_external`."""
     named = os.environ.get(weight_files.variable_of("composite-context"))
     path = Path(named).expanduser() if named else weight_files.folder() / COMPOSITE_FILE
     if not path.is_file():
@@ -136,14 +144,14 @@ def load_composite_context(preset: str | None = None, device: str = "cpu") -> Co
             "and put RUN/weights.safetensors there, or name it in "
             f"{weight_files.variable_of('composite-context')}"
         )
-    restorer = load_brought(path, preset, device)
+    restorer = load_external(path, preset, device)
     if not isinstance(restorer, CompositeContextRestorer):
         raise UnusableWeightsError(f"{path} holds a ReF-LDM; wanted a composite-context model")
     return restorer
 
 
-def read_beside(path: Path) -> Mapping[str, Any]:
-    """What the YAML file beside ``path`` says of it; empty where there is none.
+def read_sidecar(path: Path) -> Mapping[str, Any]:
+    """Read the description of a checkpoint from the YAML file of the same stem; empty where there is none.
 
     Raises:
         UnusableWeightsError: unreadable, or without ``model`` and ``config``.

@@ -1,7 +1,7 @@
-"""The minis: small trained models for 128x128 faces whose weights are in the package, below ``minis/``.
+"""Mini models: small trained models for 128x128 pixels with weights in the package, in ``minis/``.
 
-All share one autoencoder, which lies there once; the other files hold what is a model's own. They are float16
-and say of themselves what they were trained on. See ``minis/README.md`` for what they are and are not.
+All share one autoencoder, which is stored once; the other files contain the rest of each model. Weights are
+float16 and contain their configuration and training data. Limits and scores are in ``minis/README.md``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..composite_context.restorer import CompositeContextRestorer, CompositeSamp
 from ..networks.autoencoder import Autoencoder
 from ..refldm.restorer import RefLdmRestorer, RefLdmSampling
 from .checkpoints import load_autoencoder, read_tensors, write_tensors
-from .trained import restorer_of
+from .trained import build_restorer
 
 FOLDER = Path(__file__).with_name("minis")
 SIZE = 128
@@ -42,27 +42,27 @@ COMPOSITE_PRESETS: Mapping[str, CompositeSampling] = MappingProxyType(
         "null": CompositeSampling(steps=STEPS, references=0),
     }
 )
-LIMIT = 20_000_000
+MAX_BYTES = 20_000_000
 
 
-class AtSize:
-    """A restorer of 128x128 images for images of any size: shrunk by area, and the result enlarged.
+class ResizingRestorer:
+    """Adapts a restorer of 128x128 images to square images of any size: area shrinking, bicubic enlarging.
 
-    What is larger than 128x128 comes back no sharper than that.
+    Larger images are restored with the detail of 128x128 pixels only.
     """
 
-    def __init__(self, restorer: Restores) -> None:
+    def __init__(self, restorer: MiniRestorer) -> None:
         self.restorer = restorer
 
     @property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         return self.restorer.card
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`.
+        """Restore one batch; see `Restorer.restore`.
 
         Raises:
             InvalidInputError: images that are not square; see also `LatentRestorer.restore`.
@@ -70,14 +70,16 @@ class AtSize:
         height, width = lq.shape[-2:]
         if height != width:
             raise InvalidInputError(
-                f"the image is {width}x{height}; a mini takes aligned faces, which are square"
+                f"the image is {width}x{height}; mini models take aligned faces, which are square"
             )
-        small = self.restorer.restore(_at(lq, SIZE), [_at(own, SIZE) for own in references], generators)
-        return _at(small, height).clamp(0, 1)
+        small = self.restorer.restore(
+            _resized(lq, SIZE), [_resized(own, SIZE) for own in references], generators
+        )
+        return _resized(small, height).clamp(0, 1)
 
 
 class AutoencoderRestorer:
-    """Encodes the LQ image and decodes it again: what the autoencoder alone does to an image."""
+    """Encodes and decodes the LQ image: a control that shows the loss by the autoencoder alone."""
 
     def __init__(self, autoencoder: Autoencoder, card: RestorerCard, device: str) -> None:
         self.autoencoder = autoencoder.to(device).eval()
@@ -87,29 +89,31 @@ class AutoencoderRestorer:
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`."""
+        """Restore one batch; see `Restorer.restore`."""
         images = [self.autoencoder.encode(image[None].to(self.device) * 2 - 1) for image in lq]
         decoded = torch.cat([self.autoencoder.decode(latents) for latents in images])
         return (decoded / 2 + 0.5).clamp(0, 1).to(lq)
 
 
-Restores = RefLdmRestorer | CompositeContextRestorer | AutoencoderRestorer
+MiniRestorer = RefLdmRestorer | CompositeContextRestorer | AutoencoderRestorer
 
 
-def load_mini(name: str, preset: str | None = None, device: str = "cpu", *, folder: Path = FOLDER) -> AtSize:
-    """Load a mini by the name of its file: ``autoencoder``, ``ldm``, ``refldm`` or ``composite-context``.
+def load_mini(
+    name: str, preset: str | None = None, device: str = "cpu", *, folder: Path = FOLDER
+) -> ResizingRestorer:
+    """Load a mini model by the stem of its file: ``autoencoder``, ``ldm``, ``refldm``, ``composite-context``.
 
     Raises:
-        RefbenchError: an unknown preset, or a recogniser that the model needs is absent.
+        RefbenchError: an unknown preset, or absent weights of the recogniser that the model needs.
     """
     path = folder / f"{name}.safetensors"
     if name == SHARED:
         autoencoder = load_autoencoder(path)
-        return AtSize(AutoencoderRestorer(autoencoder, _card(path, autoencoder), device))
+        return ResizingRestorer(AutoencoderRestorer(autoencoder, _card(path, autoencoder), device))
     shared, _ = read_tensors(folder / f"{SHARED}.safetensors")
     own, description = read_tensors(path)
     tensors = {**{f"{SHARED}.{key}": value for key, value in shared.items()}, **own}
-    restorer = restorer_of(
+    restorer = build_restorer(
         path,
         tensors,
         description,
@@ -118,20 +122,23 @@ def load_mini(name: str, preset: str | None = None, device: str = "cpu", *, fold
         refldm_presets=REFLDM_PRESETS,
         composite_presets=COMPOSITE_PRESETS,
     )
-    return AtSize(restorer)
+    return ResizingRestorer(restorer)
 
 
 def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDER) -> Path:
-    """Put the weights of a run into the package: float16, without the autoencoder that all share.
+    """Write the weights of a training run as a mini model: float16, without the shared autoencoder.
 
     Args:
-        run: folder of a run; a model of diffusion must have been trained on the packed autoencoder, whose
+        run: folder of a run; a diffusion model must have been trained with the packed autoencoder, whose
             decoder may have been trained further since.
-        facts: what the file says of itself besides, for instance ``licence``.
-        folder: where the minis are.
+        facts: further entries of the file's description, for instance ``licence``.
+        folder: folder of the mini models.
+
+    Returns:
+        Path of the written file.
 
     Raises:
-        InvalidInputError: it was trained on another autoencoder, or the file would be above 20 MB.
+        InvalidInputError: it was trained with another autoencoder, or the file would exceed 20 MB.
     """
     tensors, description = read_tensors(run / "weights.safetensors")
     name = str(description["name"])
@@ -140,18 +147,18 @@ def pack(run: Path, facts: Mapping[str, str] | None = None, folder: Path = FOLDE
         shared, _ = read_tensors(folder / f"{SHARED}.safetensors")
         inwards = [key for key in shared if key.startswith(("encoder.", "quant_conv."))]
         if any(not torch.equal(shared[key], tensors[f"{SHARED}.{key}"].half()) for key in inwards):
-            raise InvalidInputError(f"{run} was trained on another autoencoder than the packed one")
+            raise InvalidInputError(f"{run} was trained with another autoencoder than the packed one")
     halves = {key: value.half().contiguous() for key, value in own.items()}
     size = sum(value.nbytes for value in halves.values())
-    if size > LIMIT:
-        raise InvalidInputError(f"{run}: {size / 1e6:.1f} MB; a mini has at most {LIMIT / 1e6:.0f} MB")
+    if size > MAX_BYTES:
+        raise InvalidInputError(f"{run}: {size / 1e6:.1f} MB; a mini has at most {MAX_BYTES / 1e6:.0f} MB")
     described: dict[str, Any] = {**description, "name": f"{name}-mini", **(facts or {})}
     path = folder / f"{name}.safetensors"
     write_tensors(path, halves, canonical_json(described))
     return path
 
 
-def _at(images: Tensor, size: int) -> Tensor:
+def _resized(images: Tensor, size: int) -> Tensor:
     if images.shape[-1] == size or not len(images):
         return images
     if images.shape[-1] > size and images.shape[-1] % size == 0:

@@ -1,4 +1,4 @@
-"""The restorers that come with the package, by name, and the door through which any restorer is loaded."""
+"""Registry of the package's restorers by name, and loading of any restorer by its specification."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth")
 
 
 @dataclass(frozen=True, slots=True)
-class Bundled:
+class RegisteredRestorer:
     """A restorer of the package.
 
     Attributes:
-        name: what a user types.
+        name: name on the command line.
         summary: one line for lists.
-        load: makes it from a preset's name (None for the default) and a device such as ``cpu``.
-        presets: what each preset is, by name; the first is the default.
-        weights: names in the weights table that it needs.
+        load: builds it from a preset (None for the default) and a device such as ``cpu``.
+        presets: one line on each preset, by name; the first is the default.
+        weights: names in the weights table of the weights it needs.
     """
 
     name: str
@@ -49,7 +49,10 @@ def _composite_context(preset: str | None, device: str) -> AnyRestorer:
 
 MINIS = MappingProxyType(
     {
-        "autoencoder": ("autoencoder-mini", "encodes and decodes the LQ image: what a mini cannot exceed"),
+        "autoencoder": (
+            "autoencoder-mini",
+            "encodes and decodes the LQ image: upper bound of the mini models",
+        ),
         "ldm": ("ldm-mini", "a small LDM for 128 pixels, without references"),
         "refldm": ("refldm-mini", "a small ReF-LDM for 128 pixels"),
         "composite-context": ("composite-context-mini", "a small composite-context model for 128 pixels"),
@@ -58,14 +61,14 @@ MINIS = MappingProxyType(
 MINI_FOLDER = Path(__file__).with_name("minis")
 
 
-def _minis() -> Iterator[Bundled]:
-    """The minis whose weights are in the package."""
+def _minis() -> Iterator[RegisteredRestorer]:
+    """The mini models whose weights are in the package."""
     for file, (name, summary) in MINIS.items():
         if (MINI_FOLDER / f"{file}.safetensors").is_file():
             yield _mini(file, name, summary)
 
 
-def _mini(file: str, name: str, summary: str) -> Bundled:
+def _mini(file: str, name: str, summary: str) -> RegisteredRestorer:
     def load(preset: str | None, device: str) -> AnyRestorer:
         from .minis import load_mini
 
@@ -79,25 +82,27 @@ def _mini(file: str, name: str, summary: str) -> Bundled:
     composite = {"single": "4 steps, the first reference", "multi": "up to five references", "null": "none"}
     presets = {"autoencoder": {}, "ldm": {"mini": "4 steps", "demo": "50 steps"}, "refldm": guided}
     needed = ("mobilefacenet",) if file == "composite-context" else ()
-    return Bundled(name, summary, load, MappingProxyType(presets.get(file, composite)), needed)
+    return RegisteredRestorer(name, summary, load, MappingProxyType(presets.get(file, composite)), needed)
 
 
-BUNDLED: Mapping[str, Bundled] = MappingProxyType(
+RESTORERS: Mapping[str, RegisteredRestorer] = MappingProxyType(
     {
         declared.name: declared
         for declared in (
-            Bundled("lq-copy", "gives back the LQ image: the floor", lambda preset, device: LqCopy()),
-            Bundled(
+            RegisteredRestorer(
+                "lq-copy", "returns the LQ image unchanged: the lower bound", lambda preset, device: LqCopy()
+            ),
+            RegisteredRestorer(
                 "classical",
                 "denoising and deconvolution without learning",
                 lambda preset, device: Classical(),
             ),
-            Bundled(
+            RegisteredRestorer(
                 "reference-copy",
-                "gives back the first reference: a negative control",
+                "returns the first reference unchanged: a negative control",
                 lambda preset, device: ReferenceCopy(),
             ),
-            Bundled(
+            RegisteredRestorer(
                 "refldm",
                 "ReF-LDM with the released weights, for non-commercial research",
                 _refldm,
@@ -106,14 +111,14 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
                         "paper": "the published evaluation: 100 uniform steps, one noise for all images",
                         "demo": "the authors' demo: 50 trailing steps",
                         "fast": "20 steps of DPM-Solver++",
-                        "null": "50 trailing steps with null references: what the model does without them",
+                        "null": "50 trailing steps with null references: the model without references",
                     }
                 ),
                 ("refldm",),
             ),
-            Bundled(
+            RegisteredRestorer(
                 "composite-context",
-                "the composite-context model with weights of your own, for none are published",
+                "the composite-context model with your own weights (none are published)",
                 _composite_context,
                 MappingProxyType(
                     {
@@ -131,16 +136,25 @@ BUNDLED: Mapping[str, Bundled] = MappingProxyType(
 
 
 def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> AnyRestorer:
-    """Load any restorer.
+    """Load any restorer by its specification.
 
-    ``spec`` is a bundled name, ``package.module:Class``, ``file.onnx``, weights (``.safetensors``, or a
-    PyTorch file), a command that holds ``{lq}`` and ``{out}``, or a folder of finished images named by key.
+    Args:
+        spec: a name of `RESTORERS`, ``package.module:Class``, ``file.onnx``, weights (``.safetensors``,
+            ``.ckpt``, ``.pt``, ``.pth``), a command with ``{lq}`` and ``{out}``, or a folder of finished
+            images named by key.
+        preset: preset of the restorer, for diffusion models with settings: ``demo,steps=20``; None for its
+            default.
+        device: PyTorch device such as ``cpu`` or ``cuda``.
+
+    Returns:
+        A `Restorer`, or a `FileRestorer` for commands and folders.
 
     Raises:
-        RefbenchError: ``spec`` is none of these, or the restorer cannot be loaded.
+        RefbenchError: another specification, an unknown preset, absent weights, or a restorer that cannot be
+        built.
     """
-    if spec in BUNDLED:
-        declared = BUNDLED[spec]
+    if spec in RESTORERS:
+        declared = RESTORERS[spec]
         names = [word for word in (preset or "").split(",") if word and "=" not in word]
         if preset is not None and not (declared.presets and declared.presets.keys() >= set(names)):
             known = ", ".join(declared.presets) or "it has none"
@@ -159,12 +173,12 @@ def load_restorer(spec: str, preset: str | None = None, device: str = "cpu") -> 
         return load_entry_point(spec, preset, device)
     files = ", ".join((".onnx", *WEIGHTS))
     kinds = f"package.module:Class, a file ({files}), a folder of images, a command with {{lq}}, {{out}}"
-    raise RefbenchError(f"{spec!r} is not a restorer; bundled: {', '.join(BUNDLED)}; else {kinds}")
+    raise RefbenchError(f"{spec!r} is not a restorer; registered: {', '.join(RESTORERS)}; else {kinds}")
 
 
 def _from_file(path: Path, preset: str | None, device: str) -> AnyRestorer:
     if path.suffix.lower() == ".onnx":
         return OnnxRestorer(path, preset, device)
-    from .external import load_brought
+    from .external import load_external
 
-    return load_brought(path, preset, device)
+    return load_external(path, preset, device)

@@ -1,4 +1,4 @@
-"""Restorers from weights that were trained here: safetensors that say what they are."""
+"""Restorers from weights of `refbench train`: safetensors that contain their configuration."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ..restorers.sampling import choose_sampling
 from .checkpoints import (
     Tensors,
     UnusableWeightsError,
-    fill_strictly,
+    build_without_memory,
     load_farl,
-    on_meta,
+    load_strictly,
     read_config,
     read_tensors,
 )
@@ -37,17 +37,17 @@ UNKNOWN = "unknown"
 def load_trained(
     path: Path, preset: str | None = None, device: str = "cpu"
 ) -> RefLdmRestorer | CompositeContextRestorer:
-    """Load a restorer from a file that `checkpoints.save_weights` wrote.
+    """Load a restorer from a file written by `checkpoints.save_weights`.
 
     Raises:
-        UnusableWeightsError: not such a file, or one of another network.
-        RefbenchError: an unknown preset; weights of a frozen tower that are absent.
+        UnusableWeightsError: another kind of file, or of another network.
+        RefbenchError: an unknown preset; absent weights of a frozen tower.
     """
     tensors, description = read_tensors(path)
-    return restorer_of(path, tensors, description, preset=preset, device=device)
+    return build_restorer(path, tensors, description, preset=preset, device=device)
 
 
-def restorer_of(
+def build_restorer(
     path: Path,
     tensors: Tensors,
     description: Mapping[str, Any],
@@ -57,9 +57,14 @@ def restorer_of(
     refldm_presets: Mapping[str, RefLdmSampling] = REFLDM_PRESETS,
     composite_presets: Mapping[str, CompositeSampling] = COMPOSITE_PRESETS,
 ) -> RefLdmRestorer | CompositeContextRestorer:
-    """The restorer of tensors that were read already; ``path`` is where from, for faults and the card.
+    """Build a restorer from tensors read by `read_tensors`.
 
-    A preset is one of those of the model's kind, the first by default.
+    Args:
+        path: file of the tensors, for errors and the card.
+        tensors, description: see `read_tensors`.
+        preset: one of the presets of the model's class, with settings if any; None for the first.
+        device: PyTorch device.
+        refldm_presets, composite_presets: presets by name.
 
     Raises:
         UnusableWeightsError, RefbenchError: see `load_trained`.
@@ -69,7 +74,7 @@ def restorer_of(
         refldm_sampling = choose_sampling(refldm_presets, preset, path.name)
         refldm_config = read_config(path, description, RefLdmConfig)
         assert refldm_config is not None
-        model = fill_strictly(on_meta(lambda: RefLdm(refldm_config)), path, tensors)
+        model = load_strictly(build_without_memory(lambda: RefLdm(refldm_config)), path, tensors)
         if model.config.reference_mechanism == "none":
             refldm_sampling = refldm_sampling.model_copy(update={"references": 0})
         card = _card(
@@ -80,8 +85,8 @@ def restorer_of(
         sampling = choose_sampling(composite_presets, preset, path.name)
         config = read_config(path, description, CompositeContextConfig)
         assert config is not None
-        network = on_meta(lambda: CompositeContext(config, Towers()))
-        network = fill_strictly(network, path, tensors)
+        network = build_without_memory(lambda: CompositeContext(config, Towers()))
+        network = load_strictly(network, path, tensors)
         network.towers = load_towers(config.context, device)
         card = _card(path, description, network, references=sampling.references, notes=sampling.describe())
         return CompositeContextRestorer(network, sampling, card, device=device)
@@ -89,10 +94,10 @@ def restorer_of(
 
 
 def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:
-    """Load the frozen networks that a context needs.
+    """Load the frozen networks of a composite context.
 
     Raises:
-        RefbenchError: their weights are absent.
+        RefbenchError: absent weights.
     """
     identity = aligned_embedder(load_recogniser(config.recogniser, device)) if config.identity else None
     if not config.appearance or config.tower_source == "own":

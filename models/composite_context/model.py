@@ -1,7 +1,7 @@
-"""The composite-context model: latent diffusion that looks at one reference through cross-attention.
+"""Composite-context model: latent diffusion restoration with references through cross-attention.
 
-Reference-Guided Identity Preserving Face Restoration: trained with a single reference, guided by several
-at sampling time without further training. Autoencoder, schedule and U-Net are ReF-LDM's, so that the two
+*Reference-Guided Identity Preserving Face Restoration*: trained with one reference, guided by several at
+sampling time without further training. Autoencoder, noise schedule and U-Net are ReF-LDM's, so that the two
 models differ only where the papers do.
 """
 
@@ -23,7 +23,7 @@ from ..networks.vision_tower import VisionTower
 
 
 class CompositeContextConfig(BaseModel):
-    """Everything that fixes the network."""
+    """Configuration of the composite-context model: networks, schedule, context, image size in pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,8 +37,8 @@ class CompositeContextConfig(BaseModel):
     def _context_fits(self) -> CompositeContextConfig:
         if self.unet.context_channels != self.context.channels:
             raise ValueError(
-                f"the U-Net looks at a context {self.unet.context_channels} wide, "
-                f"but the context is {self.context.channels} wide"
+                f"unet.context_channels is {self.unet.context_channels}, "
+                f"but the context is {self.context.channels} wide (context.channels)"
             )
         if self.unet.context_grid**2 > self.context.tokens:
             raise ValueError(
@@ -50,14 +50,19 @@ class CompositeContextConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Towers:
-    """The frozen networks that look at references; they are no part of the model's own weights."""
+    """Frozen networks that encode references; not part of the model's own weights.
+
+    Attributes:
+        identity: differentiable face embedder; None if the context has no identity token.
+        appearance: vision tower; None if the context has no appearance tokens or trains its own tower.
+    """
 
     identity: Embedder | None = None
     appearance: VisionTower | None = None
 
 
 class CompositeContext(nn.Module):
-    """The network. Images are RGB in [0, 1]; latents are (B, C, h, w), before quantisation."""
+    """Composite-context network. Images are RGB (B, 3, H, W) in [0, 1]; latents are before quantisation."""
 
     def __init__(self, config: CompositeContextConfig, towers: Towers) -> None:
         super().__init__()
@@ -71,25 +76,25 @@ class CompositeContext(nn.Module):
         self.schedule = Schedule.from_config(config.diffusion)
 
     @property
-    def latent_step(self) -> int:
-        """Image pixels per latent pixel, along a side."""
+    def latent_stride(self) -> int:
+        """Downsampling factor of the autoencoder: image pixels per latent pixel, along a side."""
         return self.config.autoencoder.downsampling
 
     @property
-    def side_step(self) -> int:
-        """What the sides of an image must be multiples of."""
-        return self.latent_step * self.config.unet.downsampling
+    def size_multiple(self) -> int:
+        """Height and width of an image must be multiples of this, in pixels."""
+        return self.latent_stride * self.config.unet.downsampling
 
     def encode(self, images: Tensor) -> Tensor:
-        """Latents of images (B, 3, H, W)."""
+        """Latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
         return self.autoencoder.encode(images * 2 - 1)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images of latents, not clamped."""
+        """Images (B, 3, H, W) of latents (B, C, h, w); about [0, 1], not clamped."""
         return (self.autoencoder.decode(latents) + 1) / 2
 
-    def context_of(self, references: Tensor) -> Tensor:
-        """The context (B, tokens, channels) of one reference (B, 3, H, W) for each image."""
+    def encode_context(self, references: Tensor) -> Tensor:
+        """Context (B, tokens, channels) of one reference per image, (B, 3, H, W) in [0, 1]."""
         wanted = self.config.context
         identity, appearance = None, []
         if wanted.identity:
@@ -102,32 +107,33 @@ class CompositeContext(nn.Module):
         context: Tensor = self.context(identity, appearance)
         return context
 
-    def no_context(self, batch: int) -> Tensor:
-        """The context of no reference: zeros."""
+    def null_context(self, batch: int) -> Tensor:
+        """Context (batch, tokens, channels) of no reference: zeros."""
         parameter = next(self.unet.parameters())
         return parameter.new_zeros(batch, self.config.context.tokens, self.config.context.channels)
 
     def eps(self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, *, context: Tensor) -> Tensor:
-        """The noise in latents ``x_t`` at ``timesteps`` (B,), given LQ latents and contexts."""
+        """Noise prediction (B, C, h, w) for ``x_t`` at ``timesteps`` (B,), given LQ latents and contexts."""
         output = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, context=context)
-        return self.schedule.noise_of(output, x_t, timesteps)
+        return self.schedule.predicted_noise(output, x_t, timesteps)
 
     def guided_eps(
         self, lq_latents: Tensor, contexts: Tensor, image_scale: float, *, context_scale: float
     ) -> Denoise:
-        """The noise as a function of (x_t, timesteps), guided by N references per image.
+        """Noise prediction guided by N references per image, as a function of (x_t, timesteps).
 
         eps = (1 - s_i) eps(none, none) + (s_i - s_c) eps(LQ, none) + s_c / N sum_n eps(LQ, c_n), where s_i
-        is ``image_scale`` and s_c is ``context_scale``. Terms that vanish are left out, the others go in
-        one pass.
+        is ``image_scale`` and s_c is ``context_scale``. Terms of weight zero are skipped, the others computed
+        in one pass.
 
         Args:
             lq_latents: (B, C, h, w).
-            contexts: (B, N, tokens, channels); N of 0 stands for no reference, and s_c for 0.
+            contexts: (B, N, tokens, channels); N = 0 means no reference, and then s_c is 0.
+            image_scale, context_scale: guidance scales.
         """
         batch, count = contexts.shape[:2]
         context_scale = context_scale if count else 0.0
-        none, no_lq = self.no_context(batch), torch.zeros_like(lq_latents)
+        none, no_lq = self.null_context(batch), torch.zeros_like(lq_latents)
         terms = [(1 - image_scale, no_lq, none), (image_scale - context_scale, lq_latents, none)]
         terms += [(context_scale / count, lq_latents, own) for own in contexts.unbind(1)] if count else []
         terms = [term for term in terms if term[0] != 0]

@@ -1,4 +1,4 @@
-"""The composite-context model as a restorer: presets, and contexts kept over targets, seeds and scales."""
+"""Composite-context restorer: sampling presets, guidance, and contexts of references cached by content."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ...records.run_manifest import RestorerCard
 from ..diffusion.ddim import Denoise
-from ..restorers.latent_restorer import KeptByContent, LatentRestorer
+from ..restorers.latent_restorer import ContentCache, LatentRestorer
 from ..restorers.sampling import Sampling
 from .model import CompositeContext
 
 
 class CompositeSampling(Sampling):
-    """How an image is drawn: one reference or several, and the two scales of the guidance."""
+    """Sampling settings of the composite-context model: most references, and the two guidance scales."""
 
     references: int = 1
     image_scale: float = 1.2
@@ -33,7 +33,7 @@ PRESETS: Mapping[str, CompositeSampling] = MappingProxyType(
 
 
 class CompositeContextRestorer(LatentRestorer[CompositeContext]):
-    """Restores faces with the composite-context model; contexts of references are kept by content."""
+    """Restores faces with the composite-context model; contexts of references are cached by content."""
 
     def __init__(
         self,
@@ -42,21 +42,21 @@ class CompositeContextRestorer(LatentRestorer[CompositeContext]):
         card: RestorerCard,
         *,
         device: str = "cpu",
-        keep_bytes: int = 2**28,
+        cache_bytes: int = 2**28,
     ) -> None:
         placed = model.to(device).to(memory_format=torch.channels_last).eval()
         super().__init__(placed, sampling, card, device=device)
         self.image_scale, self.context_scale = sampling.image_scale, sampling.context_scale
-        self.contexts = KeptByContent[Tensor](keep_bytes, lambda context: context.nbytes)
+        self.contexts = ContentCache[Tensor](cache_bytes, lambda context: context.nbytes)
 
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
         if len(references[0]) == 0:
-            contexts = self.model.no_context(len(references))[:, None][:, :0]
+            contexts = self.model.null_context(len(references))[:, None][:, :0]
         else:
             contexts = torch.stack([torch.cat([self._context(one) for one in own]) for own in references])
         return self.model.guided_eps(lq_latents, contexts, self.image_scale, context_scale=self.context_scale)
 
     def _context(self, reference: Tensor) -> Tensor:
         return self.contexts.get(
-            reference, lambda: self.model.context_of(reference[None].to(self.device)).float()
+            reference, lambda: self.model.encode_context(reference[None].to(self.device)).float()
         )

@@ -1,4 +1,4 @@
-"""DDIM (Song et al., 2021) without added noise (eta 0)."""
+"""DDIM sampling (Song et al., 2021), deterministic (eta 0), and spacing of the timesteps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Denoise = Callable[[Tensor, Tensor], Tensor]
 
 
 def spaced_timesteps(steps: int, spacing: Spacing, total: int = 1000) -> list[int]:
-    """Exactly ``steps`` of ``total`` timesteps, ascending.
+    """Choose exactly ``steps`` of ``total`` timesteps, ascending.
 
     ``uniform`` begins at 1 (1, 11, ..., 991 for 100 of 1000); ``uniform_trailing`` ends at the last
     (19, 39, ..., 999 for 50 of 1000). Where ``steps`` does not divide ``total``, gaps differ by one.
@@ -34,10 +34,17 @@ def spaced_timesteps(steps: int, spacing: Spacing, total: int = 1000) -> list[in
 
 
 def ddim(denoise: Denoise, noise: Tensor, schedule: Schedule, *, timesteps: list[int]) -> Tensor:
-    """Walk from ``noise`` (B, ...) down the ascending ``timesteps`` to a latent.
+    """Sample latents by DDIM (Song et al., 2021, equation 12 with sigma 0).
 
-    ``denoise(x_t, t)`` predicts the noise in latents (B, ...) at times (B,). The step after the lowest
-    timestep leads to the noise level of time 0, as in the released code, not to none.
+    Args:
+        denoise: ``denoise(x_t, t)`` predicts the noise in latents (B, ...) at timesteps (B,), int64.
+        noise: starting noise (B, ...).
+        schedule: noise schedule.
+        timesteps: ascending, see `spaced_timesteps`.
+
+    Returns:
+        Latents (B, ...). The last step goes to the noise level of timestep 0, as in the latent diffusion
+        code, not to zero noise.
     """
     x = noise
     alphas = schedule.alphas_cumprod

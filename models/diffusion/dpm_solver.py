@@ -1,4 +1,4 @@
-"""DPM-Solver++ of second order, multistep (Lu et al., 2022): fewer steps than DDIM for the same image."""
+"""DPM-Solver++(2M) sampling, second order multistep (Lu et al., 2022): needs fewer steps than DDIM."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from .schedule import Schedule
 
 
 def dpm_solver(denoise: Denoise, noise: Tensor, schedule: Schedule, *, timesteps: list[int]) -> Tensor:
-    """Walk from ``noise`` (B, ...) down the ascending ``timesteps`` to a latent, as `ddim.ddim` does.
+    """Sample latents by DPM-Solver++(2M) (Lu et al., 2022, algorithm 2).
 
-    The estimate of x_0 is carried on along the line through the last two estimates, over
-    lambda = log(signal / noise). The first step has one estimate and equals a step of DDIM.
+    Estimates of x_0 are extrapolated linearly from the last two, over lambda = log(signal / noise). The first
+    step has one estimate and equals a step of DDIM.
+
+    Args:
+        denoise: ``denoise(x_t, t)`` predicts the noise in latents (B, ...) at timesteps (B,), int64.
+        noise: starting noise (B, ...).
+        schedule: noise schedule.
+        timesteps: ascending, see `spaced_timesteps`.
+
+    Returns:
+        Latents (B, ...), at the noise level of timestep 0 as with `ddim`.
     """
     x = noise
     alphas = schedule.alphas_cumprod.double()

@@ -1,4 +1,4 @@
-"""Diffusion with noise prediction: the schedule, the way to noise and the one-step way back."""
+"""Noise schedule of the diffusion process (DDPM): adding noise, one-step estimates, velocity prediction."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ Prediction = Literal["noise", "velocity"]
 
 
 class DiffusionConfig(BaseModel):
-    """A schedule linear in sqrt(beta), and what the network says; the defaults are ReF-LDM's.
+    """Noise schedule linear in sqrt(beta) (Rombach et al., 2022), and what the network predicts.
 
-    ``velocity`` is v = sqrt(a) noise - sqrt(1 - a) x_0 (Salimans and Ho, 2022): at high noise, where noise
-    predicted a little wrong is an image gone far wrong, it tells the image; short trainings need that.
+    The defaults are ReF-LDM's.
+
+    Attributes:
+        steps: number of timesteps T.
+        beta_start, beta_end: beta at the first and the last timestep.
+        prediction: ``noise`` (Ho et al., 2020), or ``velocity``: v = sqrt(a) noise - sqrt(1 - a) x_0
+            (Salimans and Ho, 2022, appendix D), which keeps the error of x_0 small at high noise; short
+            trainings need it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,9 +35,10 @@ class DiffusionConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Noise at each of T timesteps: ``betas`` and ``alphas_cumprod``, float32 of shape (T,).
+    """Noise schedule over T timesteps: ``betas`` and ``alphas_cumprod``, float32 (T,).
 
-    A latent at time t is sqrt(a_t) x_0 + sqrt(1 - a_t) noise, with a_t in ``alphas_cumprod``.
+    A noisy latent is x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, with a_t in ``alphas_cumprod`` (Ho et al.,
+    2020, equation 4).
     """
 
     betas: Tensor
@@ -50,17 +57,17 @@ class Schedule:
         return len(self.betas)
 
     def add_noise(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """The latents ``x0`` (B, ...) at ``timesteps`` (B,), given the noise of the same shape."""
+        """Noisy latents (B, ...) at ``timesteps`` (B,) of latents ``x0`` and ``noise`` (B, ...)."""
         signal, spread = self.scales(timesteps, x0)
         return signal * x0 + spread * noise
 
     def predict_x0(self, x_t: Tensor, eps: Tensor, timesteps: Tensor) -> Tensor:
-        """The one-step estimate of x_0 from latents (B, ...) at ``timesteps`` (B,) and their noise."""
+        """One-step estimate of x_0 (B, ...) from noisy latents (B, ...), ``timesteps`` (B,) and the noise."""
         signal, spread = self.scales(timesteps, x_t)
         return (x_t - spread * eps) / signal
 
-    def noise_of(self, output: Tensor, x_t: Tensor, timesteps: Tensor) -> Tensor:
-        """The noise in ``x_t`` by the network's ``output``, whichever of the two that is."""
+    def predicted_noise(self, output: Tensor, x_t: Tensor, timesteps: Tensor) -> Tensor:
+        """Noise (B, ...) from the network's ``output``, which is noise or velocity."""
         if self.prediction == "noise":
             return output
         signal, spread = self.scales(timesteps, x_t)

@@ -1,4 +1,4 @@
-"""Decode a latent in tiles that overlap, when memory is too short for the whole."""
+"""Tiled decoding of latents with overlapping, blended tiles, to save memory."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def decode_in_tiles(
 
     Args:
         decode: latents to images ``factor`` times their size.
-        latents: what to decode.
+        latents: latents to decode.
         tile: side of a tile in latent pixels, more than ``overlap``.
-        factor: from latent pixels to image pixels.
-        overlap: of neighbouring tiles, in latent pixels.
+        factor: image pixels per latent pixel.
+        overlap: overlap of neighbouring tiles, in latent pixels.
 
     Raises:
-        ValueError: a tile that is no larger than the overlap.
+        ValueError: ``tile`` is not larger than ``overlap``.
     """
     if tile <= overlap:
         raise ValueError(f"a tile of {tile} must be larger than the overlap of {overlap}")
@@ -59,6 +59,6 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def _ramp(length: int, overlap: int) -> Tensor:
-    """Weights along a side: rising over the overlap, falling at the end, never zero."""
+    """Blending weights along a side: rising over the overlap, falling at the end, never zero."""
     places = torch.arange(1, length + 1, dtype=torch.float32)
     return torch.minimum(places, places.flip(0)).clamp(max=max(1, overlap)) / max(1, overlap)

@@ -1,8 +1,8 @@
-"""Attention and what it may look at: its own tokens, or those of references too (CacheKV).
+"""Self-attention with a reference key-value cache (CacheKV, ReF-LDM), as memories of a U-Net pass.
 
-A pass of the U-Net is given one *memory*. Every self-attention layer hands its queries, keys and values to
-the memory, which answers with the attended values. There is no state outside the memory, so passes over
-different images, or in different threads, cannot mix.
+Each pass of the U-Net is given one *memory*. Every self-attention layer passes its queries, keys and values
+to the memory, which returns the attended values. All state is in the memory, so that passes over different
+images, or in different threads, are independent.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ KeyValue = tuple[Tensor, Tensor]
 
 
 class Memory(Protocol):
-    """What the self-attention layers of one pass look at."""
+    """What the self-attention layers of one U-Net pass attend to."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
-        """Attend in the self-attention layer of that number, counted from 0 as the pass goes.
+        """Attention in self-attention layer ``layer``, counted from 0 in the order of the pass.
 
-        All tensors are (B, heads, tokens, channels); the answer may be several times the batch.
+        All tensors are (B, heads, tokens, channels); the result may have a multiple of the batch size.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTokens:
+class SelfAttention:
     """Ordinary self-attention."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
@@ -40,24 +40,24 @@ class OwnTokens:
 
 
 @dataclass(slots=True)
-class Recorder:
-    """Ordinary self-attention that keeps every layer's keys and values."""
+class KeyValueRecorder:
+    """Ordinary self-attention that records the keys and values of every layer."""
 
     layers: dict[int, KeyValue] = field(default_factory=dict)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
-        """Attend to the image's own tokens and keep them."""
+        """Attend to the image's own tokens and record them."""
         self.layers[layer] = (k, v)
         return attend(q, k, v)
 
     def cache(self) -> CacheKV:
-        """What was kept."""
+        """The recorded keys and values."""
         return CacheKV(tuple(self.layers[layer] for layer in sorted(self.layers)))
 
 
 @dataclass(frozen=True, slots=True)
 class CacheKV:
-    """Keys and values of references, to be looked at beside the image's own (ReF-LDM, section 3.2).
+    """Keys and values of references, attended to beside the image's own (ReF-LDM, section 3.2).
 
     Attributes:
         layers: per self-attention layer the keys and the values, each (B, heads, tokens, channels).
@@ -75,7 +75,7 @@ class CacheKV:
         if self.copies != 1:
             bias = q.new_zeros(1, 1, 1, k.shape[2] + keys.shape[2])
             bias[..., k.shape[2] :] = math.log(self.copies)
-        return attend(q, _beside(k, keys), _beside(v, values), bias=bias)
+        return attend(q, _append_tokens(k, keys), _append_tokens(v, values), bias=bias)
 
     def gather(self, batch: int) -> CacheKV:
         """The cache of ``batch`` images from that of their references, given image by image."""
@@ -88,12 +88,12 @@ class CacheKV:
         return replace(self, layers=tuple((gathered(k), gathered(v)) for k, v in self.layers))
 
     def times(self, copies: int) -> CacheKV:
-        """The same tokens, counted ``copies`` times as often."""
+        """The same tokens with ``copies`` times the weight."""
         return replace(self, copies=self.copies * copies)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the keys and values."""
+        """Size of the keys and values, in bytes."""
         return sum(tensor.nbytes for layer in self.layers for tensor in layer)
 
     @staticmethod
@@ -111,25 +111,24 @@ class CacheKV:
         if len(caches) == 1:
             return caches[0]
         if any(cache.copies != 1 for cache in caches):
-            raise ValueError("caches that count several times cannot be put together")
+            raise ValueError("caches that count several times cannot be concatenated")
         layers = zip(*(cache.layers for cache in caches), strict=True)
         joined = (tuple(torch.cat(tensors, dim) for tensors in zip(*layer, strict=True)) for layer in layers)
         return CacheKV(tuple((keys, values) for keys, values in joined))
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
-    """Several memories in one pass: the branches of guidance, which part at the first attention.
+class GuidanceBranches:
+    """Several memories in one U-Net pass: the branches of classifier-free guidance.
 
-    The pass is given the batch once. Until the first self-attention all branches are the same and are
-    computed once; its answer is the batch once for each memory, in order, and each part looks at its own
-    memory from there on.
+    The input is one batch. Up to the first self-attention all branches are equal and computed once; from
+    there on the batch is repeated once per memory, in order, and each part attends to its own memory.
     """
 
     memories: tuple[Memory, ...]
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
-        """Let each branch attend to its own memory."""
+        """Attend in each branch to its own memory."""
         count = len(self.memories)
         branches = [(q, k, v)] * count
         if layer > 0:
@@ -138,5 +137,5 @@ class Branches:
         return torch.cat([memory.attend(*branch, layer=layer) for memory, branch in answers])
 
 
-def _beside(own: Tensor, remembered: Tensor) -> Tensor:
+def _append_tokens(own: Tensor, remembered: Tensor) -> Tensor:
     return torch.cat([own, remembered.expand(len(own), -1, -1, -1)], 2)

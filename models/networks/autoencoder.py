@@ -1,7 +1,7 @@
-"""The autoencoder: VQGAN (Esser et al., 2021) as ReF-LDM uses it, and a light form of it.
+"""Autoencoder of latent diffusion: VQGAN (Esser et al., 2021) as in ReF-LDM, and a light variant.
 
-Diffusion works on the latent before quantisation, with no scale factor; decoding quantises first. Images
-are in [-1, 1] here. The names of the submodules are those of the released weights.
+Diffusion works on the latents before quantisation, with no scale factor; decoding quantises first. Images are
+in [-1, 1] here. Submodules are named as in the released weights.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ GROUPS = 32
 class AutoencoderConfig(BaseModel):
     """Sizes of an autoencoder; the defaults are ReF-LDM's (57.18 M parameters).
 
-    ``codebook_size`` 0 is no codebook: the decoder takes the latents as they are. ``patch`` above 1 lays so
-    many pixels a side into channels before the first convolution, and out again after the last: the finest
-    level, which costs most, is left out. Both are for the minis; the paper has neither.
+    Attributes:
+        channels: channels of the finest level.
+        multipliers: factor of the channels at each level, finest first; each next level has half the sides.
+        residual_blocks: residual blocks per level of the encoder; the decoder has one more.
+        latent_channels, codebook_channels: channels of the latents before and after the 1x1 convolution.
+        codebook_size: number of codebook vectors; 0 for no codebook: latents are decoded as they are.
+        image_channels: 3 for RGB.
+        patch: space-to-depth factor before the first and after the last convolution. Above 1 the finest and
+            most expensive level is left out.
+
+    ``codebook_size=0`` and ``patch`` are for the minis; the paper has neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,12 +47,12 @@ class AutoencoderConfig(BaseModel):
 
     @property
     def downsampling(self) -> int:
-        """How many times smaller than the image the latent is."""
+        """Image pixels per latent pixel, along a side."""
         return int(self.patch * 2 ** (len(self.multipliers) - 1))
 
 
 class Autoencoder(nn.Module):
-    """Encoder, codebook and decoder."""
+    """Autoencoder of encoder, codebook and decoder. Images are (B, 3, H, W) in [-1, 1]."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -65,9 +73,9 @@ class Autoencoder(nn.Module):
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Quantise latents and decode them to (B, 3, H, W), about [-1, 1] but not clamped.
+        """Quantise latents (B, C, h, w) and decode them to (B, 3, H, W), about [-1, 1], not clamped.
 
-        Gradients pass the quantisation straight through.
+        Gradients use the straight-through estimator of the quantisation.
         """
         quantised = self.quantize(latents)
         if torch.is_grad_enabled() and latents.requires_grad:
@@ -75,14 +83,18 @@ class Autoencoder(nn.Module):
         return self.decode_quantised(quantised)
 
     def decode_quantised(self, quantised: Tensor) -> Tensor:
-        """Decode latents that are quantised already."""
+        """Decode quantised latents (B, C, h, w) to images (B, 3, H, W)."""
         images: Tensor = self.decoder(self.post_quant_conv(quantised))
         return F.pixel_shuffle(images, self.config.patch)
 
     @torch.no_grad()
     def standardise(self, mean: Tensor, deviation: Tensor) -> None:
-        """Shift and scale the latents, channel by channel (C,), and undo it before decoding: the images of an
-        autoencoder without codebook stay the same. Diffusion wants latents of deviation 1.
+        """Normalise the latents to mean 0 and standard deviation 1 per channel, and undo it before decoding.
+
+        For autoencoders without codebook; the decoded images stay the same.
+
+        Args:
+            mean, deviation: of the present latents, per channel (C,).
         """
         inwards, outwards = self.quant_conv, self.post_quant_conv
         assert inwards.bias is not None
@@ -94,7 +106,7 @@ class Autoencoder(nn.Module):
 
 
 class Codebook(nn.Module):
-    """Vectors that latents are rounded to."""
+    """Vector quantisation: latents are replaced by their nearest codebook vectors."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
@@ -114,7 +126,7 @@ class Codebook(nn.Module):
 
 
 class Encoder(nn.Module):
-    """From image to latent."""
+    """Convolutional encoder, images (B, 3, H, W) to latents (B, latent_channels, h, w)."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -140,7 +152,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From latent to image; level 0 is the finest and comes last."""
+    """Convolutional decoder, latents to images; level 0 is the finest and comes last."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -286,5 +298,5 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def activated(norm: nn.GroupNorm, x: Tensor) -> Tensor:
-    """Normalise, then SiLU; without gradients in the memory of the first result."""
+    """Normalise, then SiLU; in place where no gradients are needed."""
     return F.silu(norm(x), inplace=not torch.is_grad_enabled())

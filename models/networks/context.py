@@ -1,8 +1,7 @@
-"""The composite context: identity and appearance of a reference as one sequence of tokens.
+"""Composite context: identity embedding and vision tower tokens of a reference as one token sequence.
 
-A frozen recogniser gives one vector that says who it is; a vision tower gives tokens that say what the
-face looks like. Both are projected linearly to one width and joined; see docs/models.md for what the
-paper leaves open.
+A frozen face recogniser gives one identity embedding, a vision tower gives appearance tokens. Both are
+projected linearly to one width and concatenated; docs/models.md lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from .vision_tower import VisionTowerConfig
 
 
 class ContextConfig(BaseModel):
-    """What the context is made of.
+    """Composition of the context.
 
     Attributes:
-        identity: whether the recogniser's vector is in it.
-        appearance: whether the tower's tokens are in it.
-        recogniser: its name in `faces.recognise.RECOGNISERS`.
-        identity_channels: length of its vector.
+        identity: whether it contains the recogniser's embedding.
+        appearance: whether it contains the vision tower's tokens.
+        recogniser: name in `faces.recognisers.registry`.
+        identity_channels: length of the recogniser's embedding.
         tower: sizes of the vision tower.
-        tower_source: ``farl`` takes the published tower, frozen; ``own`` trains one with the model.
-        layers: the tower's layers that are looked at, ascending.
+        tower_source: ``farl`` loads the published tower, frozen; ``own`` trains one with the model.
+        layers: layers of the tower that are used, ascending, counted from 1.
         join: layers are summed, each after its own projection, or concatenated along the tokens.
         channels: width of the context.
-        positions: what tells the tokens' places apart.
+        positions: positional encoding of the tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,13 +57,13 @@ class ContextConfig(BaseModel):
 
     @property
     def tokens(self) -> int:
-        """Length of the sequence."""
+        """Number of tokens."""
         repeated = len(self.layers) if self.join == "concatenate" else 1
         return int(self.identity) + int(self.appearance) * repeated * self.tower.tokens
 
 
 class ContextEncoder(nn.Module):
-    """Projects what the towers say and joins it."""
+    """Projects the identity embedding and the appearance tokens to one width and concatenates them."""
 
     def __init__(self, config: ContextConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A discriminator that judges patches (Isola et al., 2017), for the autoencoder's adversarial loss."""
+"""Patch discriminator (Isola et al., 2017) for the adversarial loss of the autoencoder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ GROUPS = 32
 
 
 class PatchDiscriminator(nn.Module):
-    """Images (B, 3, H, W) in [-1, 1] to judgements (B, 1, h, w): above 0 for real, below for restored.
+    """Images (B, 3, H, W) in [-1, 1] to logits (B, 1, h, w): positive for real, negative for restored ones.
 
-    Normalised by groups, not by batch: a judgement does not depend on the other images.
+    Group normalisation instead of batch normalisation: logits do not depend on the other images.
     """
 
     def __init__(self, channels: int = 64, layers: int = 3) -> None:
@@ -26,6 +26,6 @@ class PatchDiscriminator(nn.Module):
         self.blocks = nn.Sequential(*blocks, nn.Conv2d(widths[-1], 1, 4, padding=1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Judge images."""
-        judgements: Tensor = self.blocks(images)
-        return judgements
+        """Logits (B, 1, h, w) of images (B, 3, H, W) in [-1, 1]."""
+        logits: Tensor = self.blocks(images)
+        return logits

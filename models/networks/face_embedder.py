@@ -1,4 +1,4 @@
-"""Recognisers as parts of losses and contexts: aligned faces in, unit vectors out, gradients through."""
+"""Differentiable face embeddings of aligned images, for identity losses and the composite context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .losses import Embedder
 
 
 def aligned_embedder(recogniser: Recogniser) -> Embedder:
-    """Embeds images (B, 3, S, S) that are aligned as FFHQ is: their landmarks are those of the template.
+    """Differentiable embedder of FFHQ-aligned images (B, 3, S, S) in [0, 1]: unit vectors (B, D).
 
-    A landmark detector would fail on blurred faces and leave holes in a loss.
+    Crops use the five landmarks of the alignment template: a landmark detector would fail on blurred faces.
     """
 
     def embed(images: Tensor) -> Tensor:

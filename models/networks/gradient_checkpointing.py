@@ -1,4 +1,4 @@
-"""Gradient checkpointing: blocks forget what they computed and compute it again for the gradients."""
+"""Gradient checkpointing (Chen et al., 2016): activations of blocks are recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from . import autoencoder, unet, vision_tower
 BLOCKS = (unet.ResidualBlock, unet.AttentionBlock, autoencoder.ResidualBlock, vision_tower.TransformerBlock)
 
 
-def forget_inside(network: nn.Module) -> None:
-    """Let the blocks of a network keep only their inputs during training; the results stay the same."""
+def enable_gradient_checkpointing(network: nn.Module) -> None:
+    """Recompute the activations of a network's blocks in the backward pass; gradients stay bit-identical."""
     for block in network.modules():
         if isinstance(block, BLOCKS):
-            setattr(block, "forward", partial(_forgetting, block.forward))  # noqa: B010
+            setattr(block, "forward", partial(_checkpointed, block.forward))  # noqa: B010
 
 
-def _forgetting(forward: Callable[..., Any], *given: Any) -> Any:
+def _checkpointed(forward: Callable[..., Any], *given: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*given)
     return checkpoint(forward, *given, use_reentrant=False)

@@ -1,4 +1,4 @@
-"""A small recogniser that can be trained here: a residual network from an ArcFace crop to a unit vector."""
+"""Small trainable face recogniser: a residual network from ArcFace crops to unit embeddings, ArcFace loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = 16
 
 
 class IdentityNetworkConfig(BaseModel):
-    """Sizes of a recogniser: ``channels`` per level, each level halves the 112 pixels of the crop."""
+    """Sizes of a recogniser: ``channels`` per level, each of half the sides; length of the ``embedding``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +24,7 @@ class IdentityNetworkConfig(BaseModel):
 class IdentityNetwork(nn.Module):
     """Crops (B, 3, 112, 112) in [-1, 1], aligned as ArcFace's, to unit vectors (B, D).
 
-    Normalised by groups, not by batch: a vector does not depend on the other images.
+    Group normalisation instead of batch normalisation: an embedding does not depend on the other images.
     """
 
     def __init__(self, config: IdentityNetworkConfig) -> None:
@@ -45,7 +45,7 @@ class IdentityNetwork(nn.Module):
 
 
 class Level(nn.Module):
-    """Half the resolution: two convolutions and a skip connection."""
+    """Residual block with stride 2: two convolutions and a skip connection."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
@@ -64,17 +64,17 @@ class Level(nn.Module):
 def angular_margin_logits(
     vectors: Tensor, centres: Tensor, people: Tensor, *, margin: float, scale: float
 ) -> Tensor:
-    """ArcFace: scaled cosines to every person's centre, the right one's angle made ``margin`` wider.
+    """Logits of the ArcFace loss (Deng et al., 2019, equation 3): cosines with an additive angular margin.
 
     Args:
-        vectors: unit vectors (B, D).
-        centres: of all people (P, D), of any length.
-        people: the right one of each vector (B,).
-        margin: in radians; an angle is never made wider than pi.
-        scale: of the cosines.
+        vectors: unit embeddings (B, D).
+        centres: class centres (P, D), of any length.
+        people: class of each embedding (B,), int64 in [0, P).
+        margin: added to the angle to the correct class, in radians; the sum is at most pi.
+        scale: factor of the cosines.
 
     Returns:
-        (B, P), for a cross entropy.
+        Logits (B, P), for a cross entropy loss.
     """
     cosines = (vectors @ F.normalize(centres, dim=1).T).clamp(-1 + 1e-6, 1 - 1e-6)
     right = cosines.gather(1, people[:, None])

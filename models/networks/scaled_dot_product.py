@@ -1,4 +1,4 @@
-"""Attention by scaled dot products: PyTorch's fused kernels, or blocks of queries where those are slow."""
+"""Scaled dot product attention: PyTorch's fused kernels, or blocks of queries where those are slow."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Te
     """
     slow = q.dtype == torch.bfloat16 and q.device.type == "cpu" and not has_matrix_unit()
     if slow and not torch.is_grad_enabled():
-        return by_blocks(q, k, v, bias=bias)
+        return attend_in_blocks(q, k, v, bias=bias)
     return F.scaled_dot_product_attention(q, k, v, bias)
 
 
-def by_blocks(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
+def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
     """`attend` by plain products, `QUERIES_AT_ONCE` queries at a time, counted over all heads.
 
     On a processor that multiplies bfloat16 but has no matrix unit, the fused kernel is no faster in
@@ -42,6 +42,6 @@ def by_blocks(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) ->
 
 @cache
 def has_matrix_unit() -> bool:
-    """Whether the processor multiplies bfloat16 matrices in a unit of its own (AMX)."""
+    """Whether the CPU has a matrix unit for bfloat16 (AMX)."""
     known = getattr(torch.cpu, "get_capabilities", None)
     return bool(known is not None and known().get("amx_bf16", False))

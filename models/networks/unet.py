@@ -1,8 +1,7 @@
-"""The denoiser: the U-Net of latent diffusion (Rombach et al., 2022) with a memory for its self-attention.
+"""Denoising U-Net of latent diffusion (Rombach et al., 2022) with a memory for its self-attention.
 
-The names of the submodules are those of the released ReF-LDM weights, so that a checkpoint needs no
-translation. A cross-attention beside each self-attention can be added for models that look at a context
-sequence; it changes none of the other names.
+Submodules are named as in the released ReF-LDM weights, so that checkpoints load without renaming.
+Cross-attention to a context sequence can be added after each self-attention; it changes no other name.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import Memory, OwnTokens
+from .attention import Memory, SelfAttention
 from .scaled_dot_product import attend
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -25,11 +24,20 @@ GROUPS = 32
 class UNetConfig(BaseModel):
     """Sizes of a U-Net; the defaults are ReF-LDM's (117.76 M parameters).
 
-    ``attention_at`` are the downsampling factors with self-attention (the middle block always has it);
-    ``context_channels`` adds cross-attention to a context of that width. ``positions`` lets heads of the
-    self-attention begin by looking at their own place, in the image and in references, and those of the
-    cross-attention at theirs in the last ``context_grid`` x ``context_grid`` tokens: aligned faces are
-    compared place by place without a long training. It is for the minis, no paper has it.
+    Attributes:
+        in_channels, out_channels: channels of the input (noisy latent and condition) and the output.
+        channels: channels of the finest level.
+        multipliers: factor of the channels at each level, finest first; each next level has half the sides.
+        residual_blocks: residual blocks per level on the way down; one more on the way up.
+        attention_at: downsampling factors with self-attention; the middle block always has it.
+        head_channels: channels of an attention head.
+        dropout: dropout probability in the residual blocks.
+        context_channels: width of a context; adds cross-attention to it. None for no cross-attention.
+        context_grid: the last context_grid x context_grid tokens of the context lie on a grid, see
+            ``positions``.
+        positions: learned locality of the attention heads: some heads are initialised to attend to their own
+            position, in the image, in references and on the context's grid. Aligned faces need less training
+            with it. It is for the minis; no paper has it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,12 +56,12 @@ class UNetConfig(BaseModel):
 
     @property
     def downsampling(self) -> int:
-        """How many times smaller the deepest level is: the latent's sides must be multiples of it."""
+        """Downsampling factor of the deepest level; the sides of the latent must be multiples of it."""
         return int(2 ** (len(self.multipliers) - 1))
 
 
 class UNet(nn.Module):
-    """Predicts the noise in a latent."""
+    """U-Net that predicts the noise (or velocity) in a latent."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -104,7 +112,7 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             nn.GroupNorm(GROUPS, channels),
             nn.SiLU(),
-            zeroed(nn.Conv2d(channels, config.out_channels, 3, padding=1)),
+            zero_initialised(nn.Conv2d(channels, config.out_channels, 3, padding=1)),
         )
         self.attention_layers = layers
 
@@ -114,16 +122,16 @@ class UNet(nn.Module):
         """Predict the noise.
 
         Args:
-            x: (B, in_channels, h, w): the noisy latent and what conditions it on channels.
-            timesteps: (B,) integers.
-            memory: what self-attention looks at; by default the image's own tokens.
+            x: (B, in_channels, h, w): the noisy latent, and the LQ latent on further channels.
+            timesteps: (B,) int64.
+            memory: what self-attention attends to; None for the image's own tokens.
             context: (B, tokens, context_channels) for a U-Net with cross-attention.
 
         Returns:
-            (B, out_channels, h, w), or several times the batch where the memory's answers are. The first and
-            the last convolution and the time embedding are float32 whatever the others are.
+            (B, out_channels, h, w); with `GuidanceBranches` once per branch along the batch. The first and
+            the last convolution and the time embedding are float32 under autocast too.
         """
-        memory = memory or OwnTokens()
+        memory = memory or SelfAttention()
         first, *others = self.input_blocks
         with torch.autocast(x.device.type, enabled=False):
             embedding = self.time_embed(timestep_embedding(timesteps, self.config.channels))
@@ -134,14 +142,14 @@ class UNet(nn.Module):
             skipped.append(x)
         x = self.middle_block(x, embedding, memory, context)
         for stage in self.output_blocks:
-            x = stage(torch.cat([x, repeated(skipped.pop(), len(x))], 1), embedding, memory, context)
+            x = stage(torch.cat([x, repeat_batch(skipped.pop(), len(x))], 1), embedding, memory, context)
         with torch.autocast(x.device.type, enabled=False):
             out: Tensor = self.out(x.float())
         return out
 
 
 class Stage(nn.ModuleList):
-    """Layers in a row, each given what it needs."""
+    """Sequence of layers, each called with the arguments it takes."""
 
     def forward(self, x: Tensor, embedding: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
         """Apply the layers."""
@@ -168,28 +176,28 @@ class ResidualBlock(nn.Module):
             nn.GroupNorm(GROUPS, outer),
             nn.SiLU(),
             nn.Dropout(dropout),
-            zeroed(nn.Conv2d(outer, outer, 3, padding=1)),
+            zero_initialised(nn.Conv2d(outer, outer, 3, padding=1)),
         )
         self.skip_connection = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Apply the block to (B, inner, h, w)."""
-        inside = self.in_layers(x) + repeated(self.emb_layers(embedding), len(x))[..., None, None]
+        inside = self.in_layers(x) + repeat_batch(self.emb_layers(embedding), len(x))[..., None, None]
         out: Tensor = self.skip_connection(x) + self.out_layers(inside)
         return out
 
 
 class AttentionBlock(nn.Module):
-    """Self-attention over the pixels, through the memory of the pass; then, if any, cross-attention."""
+    """Self-attention of the pixels through the memory of the pass, then optional cross-attention."""
 
     def __init__(self, channels: int, layer: int, config: UNetConfig) -> None:
         super().__init__()
         self.layer = layer
         self.heads = channels // config.head_channels
-        self.nearness = begin_near(self.heads) if config.positions else None
+        self.nearness = locality_init(self.heads) if config.positions else None
         self.norm = nn.GroupNorm(GROUPS, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
-        self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
+        self.proj_out = zero_initialised(nn.Conv1d(channels, channels, 1))
         self.cross = CrossAttention(channels, config) if config.context_channels else None
 
     def forward(self, x: Tensor, memory: Memory, context: Tensor | None) -> Tensor:
@@ -203,24 +211,24 @@ class AttentionBlock(nn.Module):
             q, k = q + places.to(q), k + places.to(k)
         attended = memory.attend(q, k, v, layer=self.layer).transpose(1, 2).flatten(2)
         out = F.linear(attended, self.proj_out.weight[..., 0], self.proj_out.bias)
-        x = repeated(x, len(out)) + out.transpose(1, 2).view(-1, channels, height, width)
+        x = repeat_batch(x, len(out)) + out.transpose(1, 2).view(-1, channels, height, width)
         if self.cross is not None and context is not None:
             x = self.cross(x, context)
         return x
 
 
 class CrossAttention(nn.Module):
-    """Attention of the pixels to the tokens of a context."""
+    """Cross-attention of the pixels to the tokens of a context."""
 
     def __init__(self, channels: int, config: UNetConfig) -> None:
         super().__init__()
         self.heads = channels // config.head_channels
         self.grid = config.context_grid
-        self.nearness = begin_near(self.heads) if config.positions and self.grid else None
+        self.nearness = locality_init(self.heads) if config.positions and self.grid else None
         self.norm = nn.GroupNorm(GROUPS, channels)
         self.q = nn.Linear(channels, channels)
         self.kv = nn.Linear(config.context_channels or 0, 2 * channels)
-        self.proj_out = zeroed(nn.Linear(channels, channels))
+        self.proj_out = zero_initialised(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Attend from (B, channels, h, w) to (B, tokens, context_channels)."""
@@ -267,10 +275,10 @@ class Upsample(nn.Module):
         return out
 
 
-def round_weights(network: UNet) -> None:
-    """Make the weights bfloat16 that `UNet.forward` uses in bfloat16 under autocast.
+def cast_to_bfloat16(network: UNet) -> None:
+    """Cast the weights to bfloat16 that `UNet.forward` uses in bfloat16 under autocast.
 
-    To round them once instead of in every pass changes no result and saves the time.
+    Casting once instead of in every pass changes no result and is faster.
     """
     exact = (network.time_embed, network.input_blocks[0], network.out)
     kept = {id(layer) for part in exact for layer in part.modules()}
@@ -280,20 +288,20 @@ def round_weights(network: UNet) -> None:
 
 
 def timestep_embedding(timesteps: Tensor, channels: int) -> Tensor:
-    """Cosines, then sines, of the timesteps at ``channels / 2`` frequencies from 1 to 1/10000: float32."""
+    """Sinusoidal embedding (B, channels) of timesteps (B,), cosines first; frequencies from 1 to 1/10000."""
     half = channels // 2
     steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
     angles = timesteps[:, None].float() * torch.exp(-math.log(10000) * steps / half)
     return torch.cat([angles.cos(), angles.sin()], -1)
 
 
-def begin_near(heads: int) -> nn.Parameter:
-    """How strongly each head looks at its own place: from not at all to nearly nowhere else."""
+def locality_init(heads: int) -> nn.Parameter:
+    """Initial strength of each head's attention to its own position (heads,): from 0 to 2.5."""
     return nn.Parameter(torch.linspace(0, 2.5, heads))
 
 
 def grid_positions(channels: int, height: int, width: int, *, spacing: float = 1.0) -> Tensor:
-    """Sines and cosines of the row, then of the column, of every pixel: (height width, channels) float32.
+    """Two-dimensional sinusoidal positions, rows then columns: (height width, channels) float32.
 
     A quarter of the channels each; the wavelengths go from 4 to 64, where pixels are ``spacing`` apart.
     """
@@ -306,13 +314,13 @@ def grid_positions(channels: int, height: int, width: int, *, spacing: float = 1
     return torch.cat([rows, columns], 2).flatten(0, 1)
 
 
-def repeated(x: Tensor, batch: int) -> Tensor:
-    """The batch as often as it takes to make it ``batch`` long."""
+def repeat_batch(x: Tensor, batch: int) -> Tensor:
+    """Repeat ``x`` along its first axis to the length ``batch``, a multiple of its own."""
     return x if len(x) == batch else x.repeat(batch // len(x), *[1] * (x.ndim - 1))
 
 
-def zeroed(layer: Layer) -> Layer:
-    """A layer whose parameters begin at zero, so that its block begins as the identity."""
+def zero_initialised(layer: Layer) -> Layer:
+    """Set a layer's parameters to zero, so that its residual block is initialised as the identity."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

@@ -1,6 +1,6 @@
-"""The visual tower of CLIP (Radford et al., 2021), as FaRL (Zheng et al., 2022) trained it on faces.
+"""Vision transformer of CLIP (Radford et al., 2021), as trained on faces by FaRL (Zheng et al., 2022).
 
-The names of the submodules are those of the published checkpoints, below ``visual.``.
+Submodules are named as in the published checkpoints, below ``visual.``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class VisionTowerConfig(BaseModel):
 
     @property
     def tokens(self) -> int:
-        """One for the image and one for each patch."""
+        """Number of tokens: the class token and one per patch."""
         return 1 + (self.image_size // self.patch) ** 2
 
 
 class VisionTower(nn.Module):
-    """Aligned faces to tokens."""
+    """Vision transformer: aligned faces (B, 3, H, W) in [0, 1] to tokens of chosen layers."""
 
     def __init__(self, config: VisionTowerConfig) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class VisionTower(nn.Module):
             layers: numbers of layers, 1 to the number of layers, ascending.
 
         Returns:
-            For each layer (B, tokens, channels), the image's token first, normalised as the last layer is.
+            For each layer (B, tokens, channels), class token first, after the final layer norm.
         """
         size = (self.config.image_size, self.config.image_size)
         if tuple(images.shape[-2:]) != size:

@@ -1,8 +1,8 @@
-"""ReF-LDM (Hsiao et al., 2024): a latent diffusion model that looks at references through CacheKV.
+"""ReF-LDM (Hsiao et al., 2024): latent diffusion restoration with references through CacheKV.
 
-The references pass once through the same U-Net, at time 0 and without an LQ image; the keys and values of
-their self-attention are kept (CacheKV) and looked at beside the image's own in every step. Guidance goes
-from null references, whose latents are zero, to the real ones.
+The references pass once through the same U-Net, at timestep 0 and without an LQ image; the keys and values of
+their self-attention are stored (CacheKV) and attended to beside the image's own in every sampling step.
+Classifier-free guidance goes from null references, whose latents are zero, to the real ones.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from ..diffusion.schedule import DiffusionConfig, Schedule
-from ..networks.attention import Branches, CacheKV, Memory, Recorder
+from ..networks.attention import CacheKV, GuidanceBranches, KeyValueRecorder, Memory
 from ..networks.autoencoder import Autoencoder, AutoencoderConfig
-from ..networks.unet import UNet, UNetConfig, repeated
+from ..networks.unet import UNet, UNetConfig, repeat_batch
 
 ReferenceEncoding = Literal["wide", "separate"]
 
 
 class RefLdmConfig(BaseModel):
-    """Everything that fixes the network; the defaults are those of the released weights.
+    """Configuration of ReF-LDM; the defaults are those of the released weights.
 
-    ``reference_encoding`` says how the autoencoder sees the references: ``wide`` joins them side by side
-    and encodes them as one image, so that its normalisation and attention mix them (the released weights
-    were trained so); ``separate`` encodes each alone, so that their order means nothing and each can be
-    kept for other images of the person. ``reference_mechanism`` is ``none`` for the same network trained
-    without references (the paper's LDM).
+    Attributes:
+        autoencoder, unet, diffusion: sizes of the networks and the noise schedule.
+        image_size: side of the images that the network was trained on, in pixels.
+        reference_encoding: ``wide`` joins the references side by side and encodes them as one image, so that
+            normalisation and attention of the encoder mix them, as in the released weights; ``separate``
+            encodes each alone, so that their order does not matter and each can be cached for other images of
+            the person.
+        reference_mechanism: ``cachekv``, or ``none`` for the network without references (the paper's LDM).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +46,7 @@ class RefLdmConfig(BaseModel):
 
 
 class RefLdm(nn.Module):
-    """The network. Images are RGB in [0, 1]; latents are (B, C, h, w), before quantisation."""
+    """ReF-LDM network. Images are RGB (B, 3, H, W) in [0, 1]; latents (B, C, h, w) are not quantised."""
 
     def __init__(self, config: RefLdmConfig) -> None:
         super().__init__()
@@ -53,21 +56,21 @@ class RefLdm(nn.Module):
         self.schedule = Schedule.from_config(config.diffusion)
 
     @property
-    def latent_step(self) -> int:
-        """Image pixels per latent pixel, along a side."""
+    def latent_stride(self) -> int:
+        """Downsampling factor of the autoencoder: image pixels per latent pixel, along a side."""
         return self.config.autoencoder.downsampling
 
     @property
-    def side_step(self) -> int:
-        """What the sides of an image must be multiples of."""
-        return self.latent_step * self.config.unet.downsampling
+    def size_multiple(self) -> int:
+        """Height and width of an image must be multiples of this, in pixels."""
+        return self.latent_stride * self.config.unet.downsampling
 
     def encode(self, images: Tensor) -> Tensor:
-        """Latents of images (B, 3, H, W)."""
+        """Latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
         return self.autoencoder.encode(images * 2 - 1)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images of latents, not clamped."""
+        """Images (B, 3, H, W) of latents (B, C, h, w); about [0, 1], not clamped."""
         return (self.autoencoder.decode(latents) + 1) / 2
 
     def encode_references(self, references: Tensor) -> Tensor:
@@ -81,7 +84,7 @@ class RefLdm(nn.Module):
 
     def cache_references(self, latents: Tensor) -> CacheKV:
         """CacheKV of the reference latents (B, N, C, h, w) of each image: N times its tokens."""
-        recorder = Recorder()
+        recorder = KeyValueRecorder()
         alone = latents.flatten(0, 1)
         now = torch.zeros(len(alone), dtype=torch.long, device=alone.device)
         self.unet(torch.cat([alone, torch.zeros_like(alone)], 1), now, recorder)
@@ -96,26 +99,26 @@ class RefLdm(nn.Module):
     def eps(
         self, x_t: Tensor, timesteps: Tensor, lq_latents: Tensor, *, memory: Memory | None = None
     ) -> Tensor:
-        """The noise in latents ``x_t`` at ``timesteps`` (B,), given the latents of the LQ images.
+        """Noise prediction (B, C, h, w) for latents ``x_t`` at ``timesteps`` (B,), given the LQ latents.
 
-        It is B long, or B for each branch of the memory.
+        With `GuidanceBranches` as memory the result has one batch per branch.
         """
         output = self.unet(torch.cat([x_t, lq_latents], 1), timesteps, memory)
         batch = len(output)
-        return self.schedule.noise_of(output, repeated(x_t, batch), repeated(timesteps, batch))
+        return self.schedule.predicted_noise(output, repeat_batch(x_t, batch), repeat_batch(timesteps, batch))
 
     def guided_eps(
         self, lq_latents: Tensor, references: CacheKV, null: CacheKV, *, scale: float
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """The noise as a function of (x_t, timesteps), guided from null references to the real ones.
+        """Noise prediction with classifier-free guidance, as a function of (x_t, timesteps).
 
-        eps = eps(null) + scale (eps(references) - eps(null)), both in one pass that parts at the first
-        attention; a scale of 1 needs no null references and 0 no real ones, and then there is one branch.
+        eps = eps(null) + scale (eps(references) - eps(null)), both computed in one pass, see
+        `GuidanceBranches`; scales of 0 and 1 need one of them only.
         """
         if scale in (0, 1):
             memory = references if scale == 1 else null
             return lambda x_t, timesteps: self.eps(x_t, timesteps, lq_latents, memory=memory)
-        branches = Branches((null, references))
+        branches = GuidanceBranches((null, references))
 
         def eps(x_t: Tensor, timesteps: Tensor) -> Tensor:
             without, with_references = self.eps(x_t, timesteps, lq_latents, memory=branches).chunk(2)

@@ -1,4 +1,4 @@
-"""ReF-LDM as a restorer: presets, and caches of references that last over targets, seeds and scales."""
+"""ReF-LDM restorer: sampling presets, guidance, and CacheKV of references cached by content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from ...records.run_manifest import RestorerCard
 from ..diffusion.ddim import Denoise
 from ..networks.attention import CacheKV
-from ..restorers.latent_restorer import KeptByContent, LatentRestorer
+from ..restorers.latent_restorer import ContentCache, LatentRestorer
 from ..restorers.sampling import Sampling
 from .model import RefLdm
 
@@ -19,7 +19,7 @@ NULL_REFERENCES = 5
 
 
 class RefLdmSampling(Sampling):
-    """How an image is drawn from ReF-LDM; ``guidance`` goes from null references (0) to the real ones (1)."""
+    """Sampling settings of ReF-LDM; ``guidance`` scales from null references (0) to real ones (1) and on."""
 
     guidance: float = 1.5
 
@@ -37,8 +37,8 @@ PRESETS: Mapping[str, RefLdmSampling] = MappingProxyType(
 class RefLdmRestorer(LatentRestorer[RefLdm]):
     """Restores faces with ReF-LDM.
 
-    Keys and values of references are kept by the references' content, up to ``keep_bytes``: another target
-    of the same person, another seed or another guidance scale pays nothing for them.
+    CacheKV of references is cached by content, up to ``cache_bytes``, and reused for other targets of the
+    same person, other seeds and other guidance scales.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class RefLdmRestorer(LatentRestorer[RefLdm]):
         card: RestorerCard,
         *,
         device: str = "cpu",
-        keep_bytes: int = 2**30,
+        cache_bytes: int = 2**30,
     ) -> None:
         placed = model.to(device).to(memory_format=torch.channels_last).eval()
         super().__init__(placed, sampling, card, device=device)
         self.guidance = sampling.guidance
-        self.caches = KeptByContent[CacheKV](keep_bytes, lambda cache: cache.nbytes)
+        self.caches = ContentCache[CacheKV](cache_bytes, lambda cache: cache.nbytes)
 
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
         if self.model.config.reference_mechanism == "none":

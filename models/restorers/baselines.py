@@ -1,4 +1,4 @@
-"""Restorers without learning: what a trained model has to beat, and what copying scores."""
+"""Baseline restorers without learning: LQ copy, reference copy, classical denoising and deconvolution."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ Plane = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LqCopy:
-    """Gives back the LQ image: the floor of every table."""
+    """Returns the LQ image unchanged: the lower bound for restorers."""
 
     card = RestorerCard("LQ copy", "1", 0, 0, "Apache-2.0", "none")
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`."""
+        """Restore one batch; see `Restorer.restore`."""
         return lq.clone()
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceCopy:
-    """Gives back the first reference: a negative control.
+    """Returns the first reference unchanged: a negative control.
 
-    It scores high wherever a protocol mistakes "looks like this person" for "restores this photo".
+    It scores high where a metric rewards "shows this person" instead of "restores this photo".
     """
 
     card = RestorerCard("First reference copied", "1", 1, 0, "Apache-2.0", "none", control=True)
@@ -43,7 +43,7 @@ class ReferenceCopy:
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`.
+        """Restore one batch; see `Restorer.restore`.
 
         Raises:
             InvalidInputError: an image without references.
@@ -57,20 +57,22 @@ class ReferenceCopy:
 
 @dataclass(frozen=True, slots=True)
 class Classical:
-    """Signal processing as it was before learning, with every strength measured on the image itself.
+    """Classical restoration without learning; all parameters are estimated from the image itself.
 
-    1. The image is brought back to the least size that still holds it, where JPEG blocks are blocks and
-       noise is white again.
-    2. Non-local means (Buades et al., 2005) with the noise level of Immerkaer (1996).
-    3. Cubic magnification, then Richardson-Lucy deconvolution of the luma with a Gaussian as wide as the
-       magnification left it, held back where the noise was.
+    1. Shrink the image by its estimated magnification factor, so that JPEG blocks have their original size
+    and
+       noise is white.
+    2. Denoise by non-local means (Buades et al., 2005) at the noise level estimated as in Immerkaer (1996).
+    3. Enlarge with cubic interpolation, then deconvolve the luma by Richardson-Lucy with a Gaussian whose
+    sigma
+       follows from the magnification; fewer iterations on noisy images.
     """
 
     deconvolution_steps: int = 8
 
     @property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         return RestorerCard(
             "Classical", "1", 0, 0, "Apache-2.0", "none", notes=f"Richardson-Lucy {self.deconvolution_steps}"
         )
@@ -78,7 +80,7 @@ class Classical:
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`."""
+        """Restore one batch; see `Restorer.restore`."""
         pixels = [to_uint8(image.permute(1, 2, 0).cpu().numpy()) for image in lq]
         return torch.stack([torch.from_numpy(self.restore_pixels(p)).permute(2, 0, 1) for p in pixels]).to(lq)
 
@@ -100,7 +102,7 @@ class Classical:
 
 
 def noise_level(pixels: RGB) -> float:
-    """Standard deviation of the white noise of an image, in levels of 255, by Immerkaer's difference."""
+    """Standard deviation of white noise of RGB uint8 (H, W, 3), in levels of 255 (Immerkaer, 1996)."""
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     response = cv2.filter2D(grey, -1, mask)[1:-1, 1:-1]
@@ -108,10 +110,10 @@ def noise_level(pixels: RGB) -> float:
 
 
 def magnification(lq: RGB, tolerance: float = 1.5, largest: float = 16.0) -> float:
-    """How far an image was magnified: 1 to ``largest``, in steps of a twelfth of an octave.
+    """Estimated magnification factor of RGB uint8 (H, W, 3): 1 to ``largest``, in steps of 2^(1/12).
 
-    It is the largest factor by which the image can be shrunk and bilinearly magnified again with a root
-    mean square change of at most ``tolerance`` levels of 255.
+    It is the largest factor by which the image can be shrunk and bilinearly enlarged again with a root mean
+    square change of at most ``tolerance`` levels of 255.
     """
     height, width = lq.shape[:2]
     grey = np.asarray(cv2.cvtColor(lq, cv2.COLOR_RGB2GRAY), np.float32)

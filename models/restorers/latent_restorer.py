@@ -1,4 +1,4 @@
-"""What restorers of latent diffusion models share: batches, noise, sampling, things kept by content."""
+"""Base class of latent diffusion restorers: batching, starting noise, sampling, decoding, content cache."""
 
 from __future__ import annotations
 
@@ -19,65 +19,65 @@ from ..diffusion.ddim import Denoise, ddim, spaced_timesteps
 from ..diffusion.dpm_solver import dpm_solver
 from ..diffusion.schedule import Schedule
 from ..diffusion.tiles import decode_in_tiles
-from ..networks.unet import UNet, round_weights
+from ..networks.unet import UNet, cast_to_bfloat16
 from .sampling import Sampling
 
 SHARED_NOISE_SEED = 2024
 
 
 class LatentModel(Protocol):
-    """A network that restores in the latents of an autoencoder."""
+    """Interface of a latent diffusion model: autoencoder, U-Net and noise schedule."""
 
     schedule: Schedule
     unet: UNet
 
     @property
-    def latent_step(self) -> int:
-        """Image pixels per latent pixel, along a side."""
+    def latent_stride(self) -> int:
+        """Downsampling factor of the autoencoder: image pixels per latent pixel, along a side."""
 
     @property
-    def side_step(self) -> int:
-        """What the sides of an image must be multiples of."""
+    def size_multiple(self) -> int:
+        """Height and width of an image must be multiples of this, in pixels."""
 
     def encode(self, images: Tensor) -> Tensor:
-        """Latents of images in [0, 1]."""
+        """Latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images of latents, not clamped."""
+        """Images (B, 3, H, W) of latents (B, C, h, w); about [0, 1], not clamped."""
 
 
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 Model = TypeVar("Model", bound=LatentModel)
 
 
 class LatentRestorer(ABC, Generic[Model]):
-    """Restores faces by sampling from a latent diffusion model."""
+    """Restores images by sampling from a latent diffusion model; base class of the models' own restorers."""
 
     def __init__(self, model: Model, sampling: Sampling, card: RestorerCard, *, device: str = "cpu") -> None:
         self.model = model
         if sampling.precision == "bfloat16":
             self.model = copy.deepcopy(model)
-            round_weights(self.model.unet)
+            cast_to_bfloat16(self.model.unet)
         self.sampling = sampling
         self.device = torch.device(device)
         self._card = card
 
     @property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         return self._card
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`.
+        """Restore one batch; see `Restorer.restore`.
 
         Raises:
             InvalidInputError: an image without references, or of a size that the model does not take.
         """
         height, width = lq.shape[-2:]
-        if height % self.model.side_step or width % self.model.side_step:
-            step = self.model.side_step
+        if height % self.model.size_multiple or width % self.model.size_multiple:
+            step = self.model.size_multiple
             raise InvalidInputError(f"the image is {width}x{height}; its sides must be multiples of {step}")
         if self.sampling.references and any(len(own) == 0 for own in references):
             raise InvalidInputError("the model needs at least one reference, and the image has none")
@@ -90,10 +90,10 @@ class LatentRestorer(ABC, Generic[Model]):
         return restored
 
     def _groups(self, counts: Sequence[int]) -> list[list[int]]:
-        """Which images go through the network together: those with equally many references.
+        """Indices of images that are batched together: those with the same number of references.
 
-        On a processor each goes alone: a batch is no faster there, and alone an image is the same to the
-        last bit whatever its neighbours are.
+        On a CPU each image is a batch of its own: batches are no faster there, and results are bit-identical
+        for any batch size.
         """
         if self.device.type == "cpu":
             return [[index] for index in range(len(counts))]
@@ -101,7 +101,7 @@ class LatentRestorer(ABC, Generic[Model]):
 
     @abstractmethod
     def _denoiser(self, lq_latents: Tensor, references: Sequence[Tensor]) -> Denoise:
-        """The guided noise as a function of (x_t, timesteps), for images with equally many references."""
+        """Guided noise prediction as a function of (x_t, timesteps); all images have as many references."""
 
     def _draw(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
@@ -123,7 +123,7 @@ class LatentRestorer(ABC, Generic[Model]):
         tile = self.sampling.decoder_tile
         if not tile:
             return self.model.decode(latents)
-        return decode_in_tiles(self.model.decode, latents, tile, factor=self.model.latent_step)
+        return decode_in_tiles(self.model.decode, latents, tile, factor=self.model.latent_stride)
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
         if self.sampling.noise == "shared":
@@ -131,26 +131,31 @@ class LatentRestorer(ABC, Generic[Model]):
         return torch.randn(shape, generator=generator)
 
 
-class KeptByContent(Generic[Kept]):
-    """Things computed from images, kept by content; above ``limit`` bytes the least lately used goes."""
+class ContentCache(Generic[Value]):
+    """Thread-safe LRU cache of values computed from images, keyed by the images' content (SHA-256).
 
-    def __init__(self, limit: int, size: Callable[[Kept], int]) -> None:
-        self.limit = limit
+    Args:
+        max_bytes: total size above which the least recently used values are dropped; the newest stays.
+        size: bytes of a value.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[Value], int]) -> None:
+        self.max_bytes = max_bytes
         self._size = size
-        self._kept: OrderedDict[tuple[object, ...], Kept] = OrderedDict()
+        self._values: OrderedDict[tuple[object, ...], Value] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, images: Tensor, compute: Callable[[], Kept]) -> Kept:
-        """What belongs to ``images``, computed if it is not kept."""
+    def get(self, images: Tensor, compute: Callable[[], Value]) -> Value:
+        """The value of ``images``, computed unless it is cached."""
         content = images.cpu().contiguous().numpy().tobytes()
         key = (hashlib.sha256(content).hexdigest(), tuple(images.shape))
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
         value = compute()
         with self._lock:
-            self._kept[key] = value
-            while len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self.limit:
-                self._kept.popitem(last=False)
+            self._values[key] = value
+            while len(self._values) > 1 and sum(map(self._size, self._values.values())) > self.max_bytes:
+                self._values.popitem(last=False)
         return value

@@ -1,4 +1,4 @@
-"""Restore many faces: batches, a seed per image, rounding to 8 bits, and runs that can be taken up again."""
+"""Batch restoration of images: a seed per image, rounding to 8 bits, failures per image, resumable runs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ RANGE_SLACK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What a run did.
+    """Result of a restoration run.
 
     Attributes:
         restored: keys restored by this run.
-        kept: keys that an earlier run had restored.
-        failures: why a key has no image, by key.
-        seconds_per_image: mean time in the restorer, without reading and writing; None unless recorded,
-            and for a folder of finished images, whose model ran elsewhere.
+        kept: keys restored by an earlier run in the same folder.
+        failures: reason why there is no image, by key.
+        seconds_per_image: mean seconds in the restorer, without reading and writing of files; None unless
+            recorded, and for a folder of finished images, whose model ran elsewhere.
         peak_memory_mib: largest memory of the process, or of the GPU where one is used; None likewise, and on
-            Windows, which does not tell it.
+            Windows, where it is not measured.
     """
 
     restored: tuple[str, ...]
@@ -53,24 +53,32 @@ def restore_images(
     batch_size: int = 1,
     record_times: bool = False,
 ) -> RestoreReport:
-    """Write ``out/KEY.png`` for every job: 8-bit RGB, rounded to the nearest level.
+    """Restore every job and write ``out/KEY.png``: 8-bit RGB, rounded to the nearest level, not truncated.
 
-    What is drawn for an image depends on (seed, key) alone. ``out/restore.json`` says by which restorer,
-    with which seed and from which inputs the images were made, and which failed and why; images of the
-    same restorer, seed and inputs are kept, so a killed run goes on where it was. One image's failure
-    leaves the others alone, and a later run tries it again.
+    Random numbers of an image depend on (seed, key) alone. The run manifest ``out/restore.json`` names the
+    restorer, the seed, the hash of every input, and the failures with their reasons. Images made by the same
+    restorer, seed and inputs are kept, so a killed run is resumed by the same call. A failed image does not
+    affect the others; the next run tries it again.
+
+    Args:
+        jobs: key, LQ image and references of each face; images of one job have one size.
+        restorer: a `Restorer` or `FileRestorer`, see `load_restorer`.
+        out: folder of the images; created if absent.
+        seed: base of the images' seeds.
+        batch_size: images restored together, of one size; any number gives the same images.
+        record_times: measure seconds per image and peak memory (MiB).
 
     Raises:
-        RefbenchError: ``out`` holds images of another run; a key twice; a batch size below 1; a restorer
+        RefbenchError: ``out`` holds images of another run; a duplicate key; a batch size below 1; a restorer
             that cannot run at all.
-        FaultListError: inputs that are absent.
+        FaultListError: absent inputs.
     """
     if batch_size < 1:
         raise RefbenchError(f"batch_size must be at least 1; got {batch_size}")
     keys = [job.key for job in jobs]
     if len(set(keys)) < len(keys):
         twice = sorted({key for key in keys if keys.count(key) > 1})
-        raise RefbenchError(f"every image needs a key of its own; twice: {', '.join(twice)}")
+        raise RefbenchError(f"every image needs a unique key; duplicate: {', '.join(twice)}")
     card = restorer.card
     jobs = [Job(job.key, job.lq, job.references[: card.references_used]) for job in jobs]
     ledger = open_ledger(jobs, card, seed, out=out)
@@ -98,14 +106,14 @@ def restore_images(
 
 
 def image_seed(seed: int, key: str) -> int:
-    """The seed of one image: 63 bits of a hash of (seed, key)."""
+    """Seed of one image: 63 bits of the SHA-256 of (seed, key)."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") >> 1
 
 
 def peak_memory_mib() -> float | None:
     """Largest memory so far, in MiB: of the GPU where one was used, else of this process or a child of it.
 
-    None where the operating system does not tell it: Windows has no ``resource`` module.
+    None where it cannot be measured: Windows has no ``resource`` module.
     """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated() / 2**20
@@ -128,7 +136,7 @@ class _Face:
 def _restore_batch(
     batch: Sequence[Job], restorer: AnyRestorer, seed: int
 ) -> tuple[list[tuple[str, RGB | str]], float]:
-    """For each key its image or the reason why there is none, and the seconds spent in the restorer."""
+    """The image or the reason of failure for each key, and the seconds spent in the restorer."""
     outcomes: list[tuple[str, RGB | str]] = []
     faces: list[_Face] = []
     for job in batch:
@@ -136,7 +144,7 @@ def _restore_batch(
             faces.append(_read_face(job))
         except InvalidInputError as fault:
             outcomes.append((job.key, str(fault)))
-    groups = [[face] for face in faces] if isinstance(restorer, FileRestorer) else list(_alike(faces))
+    groups = [[face] for face in faces] if isinstance(restorer, FileRestorer) else list(_by_size(faces))
     seconds = 0.0
     while groups:
         group = groups.pop(0)
@@ -169,7 +177,7 @@ def _read_face(job: Job) -> _Face:
     return _Face(job, lq, references)
 
 
-def _alike(faces: Sequence[_Face]) -> Iterator[list[_Face]]:
+def _by_size(faces: Sequence[_Face]) -> Iterator[list[_Face]]:
     shapes = dict.fromkeys(face.lq.shape for face in faces)
     yield from ([face for face in faces if face.lq.shape == shape] for shape in shapes)
 
@@ -196,7 +204,7 @@ def _run(restorer: AnyRestorer, faces: Sequence[_Face], seed: int) -> Sequence[T
 
 
 def _fault(image: Tensor | RGB, wanted: tuple[int, ...]) -> str:
-    """What is wrong with a restored image of a face of shape ``wanted`` (HWC); empty if nothing is."""
+    """The fault of a restored image whose LQ image has the shape ``wanted`` (HWC); empty if there is none."""
     if isinstance(image, np.ndarray):
         return "" if image.shape == wanted else f"the result is {image.shape}; wanted {wanted}"
     if not image.is_floating_point():

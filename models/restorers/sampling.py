@@ -1,4 +1,4 @@
-"""How an image is drawn from a latent diffusion model, and how a user says so."""
+"""Sampling settings of latent diffusion models, and parsing of presets such as ``demo,steps=20``."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Settings = TypeVar("Settings", bound="Sampling")
 
 
 class Sampling(BaseModel):
-    """How an image is drawn from a model.
+    """Sampling settings of a latent diffusion model.
 
     Attributes:
         steps: number of sampling steps.
-        spacing: of the timesteps; see `ddim.spaced_timesteps`.
+        spacing: spacing of the timesteps; see `ddim.spaced_timesteps`.
         solver: ``ddim``, or ``dpm++`` for DPM-Solver++ of second order.
         references: most references used; 0 restores without any.
         noise: ``image`` draws every image's starting noise from its own seed; ``shared`` gives all images
             the noise of one seed, as the evaluation of ReF-LDM does.
-        precision: of the network's arithmetic. ``bfloat16`` keeps float32 where an error weighs most: in the
+        precision: ``bfloat16`` computes in bfloat16, except where errors matter most: the
             encoding of the LQ image, the U-Net's first and last convolution, the solver and the codebook.
-            ``mixed`` encodes references and decodes in bfloat16, and leaves nearly all codes as they are.
-        decoder_tile: decode in tiles of so many latent pixels a side, more than 8, to save memory at a
-            small change of the image; 0 decodes the whole.
+            ``mixed`` encodes references and decodes in bfloat16, and keeps nearly all codebook indices.
+        decoder_tile: decode in overlapping tiles with this side in latent pixels, more than 8: less memory,
+            a slightly different image; 0 decodes the whole latent at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Restorers from outside: a Python class, an ONNX file, a command line, a folder of finished images."""
+"""User restorers: a Python class, an ONNX file, a shell-free command, or a folder of finished images."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class CommandRestorer:
         try:
             shlex.split(self.command)
         except ValueError as error:
-            raise RefbenchError(f"the command cannot be taken apart: {error}; got: {self.command}") from None
+            raise RefbenchError(f"the command cannot be parsed: {error}; got: {self.command}") from None
 
     @property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         references = None if "{refs}" in self.command else 0
         leading = shlex.split(self.command.partition("{")[0])
         program = Path(next((word for word in reversed(leading) if not word.startswith("-")), "command")).stem
@@ -88,7 +88,7 @@ class CommandRestorer:
         )
 
     def restore_file(self, job: Job, seed: int) -> RGB:
-        """Restore one face; see `models.restorer.FileRestorer`.
+        """Restore one face; see `FileRestorer.restore_file`.
 
         Raises:
             InvalidInputError: the command fails, takes longer than ``time_limit`` seconds or writes no image.
@@ -105,10 +105,10 @@ class CommandRestorer:
             except subprocess.TimeoutExpired:
                 raise InvalidInputError(f"the command took longer than {self.time_limit:g} s") from None
             if ended.returncode != 0:
-                said = (ended.stderr.strip() or ended.stdout.strip() or "it said nothing").splitlines()[-1]
+                said = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[-1]
                 raise InvalidInputError(f"the command ended with code {ended.returncode}: {said}")
             if not out.exists():
-                raise InvalidInputError("the command ended well but wrote no image to {out}")
+                raise InvalidInputError("the command ended with code 0 but wrote no image to {out}")
             return read_rgb(out)
 
     def _words(self, job: Job, out: Path, seed: int) -> list[str]:
@@ -128,19 +128,19 @@ class CommandRestorer:
 
 @dataclass(frozen=True)
 class FolderRestorer:
-    """Takes finished images named by key from a folder: the results of a model that ran elsewhere."""
+    """Reads finished images named by key from a folder: the results of a model that ran elsewhere."""
 
     folder: Path
 
     @cached_property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         images = [[path.name, sha256_file(path)] for path in find_photos(self.folder)]
         notes = f"{len(images)} images made elsewhere, sha256 {sha256_json(images)[:16]}"
         return RestorerCard(self.folder.resolve().name, "1", None, None, UNKNOWN, UNKNOWN, notes=notes)
 
     def restore_file(self, job: Job, seed: int) -> RGB:
-        """Read the image of ``job``; see `models.restorer.FileRestorer`.
+        """Read the image of ``job``; see `FileRestorer.restore_file`.
 
         Raises:
             InvalidInputError: no image, or more than one, is named by the key.
@@ -156,8 +156,8 @@ class FolderRestorer:
 class OnnxRestorer:
     """Runs an ONNX file: input LQ (B, 3, H, W) and, if it has a second input, references (B, N, 3, H, W).
 
-    Values are RGB float32 in [0, 1], or in [-1, 1] with the preset ``symmetric``. Faces go one by one, so
-    a file exported for a batch of one will do.
+    Values are RGB float32 in [0, 1], or in [-1, 1] with the preset ``symmetric``. Images are restored one by
+    one, so that a file exported for a batch of one works.
 
     Raises:
         RefbenchError: not a usable ONNX file, other inputs than these, or an unknown preset.
@@ -191,7 +191,7 @@ class OnnxRestorer:
 
     @property
     def card(self) -> RestorerCard:
-        """Facts for the submission card."""
+        """Description of the restorer for the submission card."""
         references: int | None = 0
         if len(self.inputs) == 2:
             count = self.inputs[1].shape[1]
@@ -202,7 +202,7 @@ class OnnxRestorer:
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`.
+        """Restore one batch; see `Restorer.restore`.
 
         Raises:
             InvalidInputError: the file is made for another size or number of references.

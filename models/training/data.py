@@ -1,4 +1,4 @@
-"""Training batches: the batch of a step depends on the seed and the step alone."""
+"""Training batches of HQ, LQ and reference images; a step's batch depends on the seed and the step alone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ...degradations.training.dataset import TrainingPairs
 from ...errors import InvalidInputError, RefbenchError
 from ...records.reference_set import ReferenceSet, Target
 from .config import DataSettings
-from .distributed import Workers
+from .distributed import Distributed
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images of a step, in [0, 1].
+    """Images of one step: RGB float32 in [0, 1].
 
     Attributes:
-        keys: of the images.
+        keys: keys of the images in the reference set.
         hq, lq: (B, 3, H, W).
         references: (B, N, 3, H, W).
-        generators: one per image, seeded by the step and the image's place in it.
+        generators: random generator of each image, seeded by the step and the image's index in the batch.
     """
 
     keys: tuple[str, ...]
@@ -40,7 +40,7 @@ class Batch:
         return len(self.keys)
 
     def parts(self, count: int) -> Iterator[Batch]:
-        """The batch in equal parts."""
+        """Split the batch into ``count`` equal parts, for gradient accumulation."""
         size = len(self) // count
         for first in range(0, len(self), size):
             part = slice(first, first + size)
@@ -49,16 +49,25 @@ class Batch:
             )
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
+        """Copy the images to another device; generators stay on the CPU."""
         hq, lq, references = (tensor.to(device) for tensor in (self.hq, self.lq, self.references))
         return Batch(self.keys, hq, lq, references, self.generators)
 
 
 class Batches:
-    """The batches of a run.
+    """Batches of a training run, shuffled in every epoch.
+
+    Args:
+        settings: where the images come from and how references are augmented.
+        batch: images per step and process.
+        image_size: side of the images in pixels; images of another size are refused.
+        seed: of order, degradations, augmentation and noise.
+        distributed: rank and world size; None for one process.
+        with_references: whether every image needs a reference.
 
     Raises:
-        InvalidInputError: no image, images of another size, or people who are in another split too.
+        InvalidInputError: no image, or images of another size.
+        RefbenchError: people who are in another split too.
     """
 
     def __init__(
@@ -68,11 +77,11 @@ class Batches:
         image_size: int,
         *,
         seed: int,
-        workers: Workers | None = None,
+        distributed: Distributed | None = None,
         with_references: bool = True,
     ) -> None:
         self.settings, self.batch, self.seed = settings, batch, seed
-        self.workers = workers or Workers()
+        self.distributed = distributed or Distributed()
         chosen = ReferenceSet.read(settings.reference_set)
         targets = chosen.select(settings.split, with_references)
         _check(chosen, targets, settings, image_size=image_size)
@@ -89,18 +98,18 @@ class Batches:
                 seed=seed,
                 count=settings.references,
                 augmentation=settings.augmentation,
-                own_share=settings.own_share,
+                own_share=settings.target_as_reference,
             )
             for _ in range(2)
         )
 
     @property
     def per_epoch(self) -> int:
-        """Steps before every image was seen; what does not fill a batch waits for the next pass."""
-        return max(1, len(self.pairs) // (self.batch * self.workers.world))
+        """Steps per epoch; an incomplete last batch is dropped."""
+        return max(1, len(self.pairs) // (self.batch * self.distributed.world_size))
 
     def since(self, step: int) -> Iterator[Batch]:
-        """All batches from that step on, without end."""
+        """Yield the batches from a step on (counted from 0), without end."""
         while True:
             epoch, first = divmod(step, self.per_epoch)
             self.pairs.set_epoch(epoch)
@@ -110,32 +119,32 @@ class Batches:
                 self.pairs, batch_sampler=mine, num_workers=self.settings.workers, collate_fn=list
             )
             for entries in loader:
-                places = range(self.workers.rank * self.batch, (self.workers.rank + 1) * self.batch)
-                yield _collate(entries, [seed_of(self.seed, "step", step, place) for place in places])
+                places = range(self.distributed.rank * self.batch, (self.distributed.rank + 1) * self.batch)
+                yield _collate(entries, [hashed_seed(self.seed, "step", step, place) for place in places])
                 step += 1
 
     def first(self, count: int) -> Batch:
-        """The first images of the split, as they are in the first pass; for sample sheets."""
+        """The first images of the split, as in the first epoch; for sample sheets and validation."""
         return self.of(self.pairs.keys[:count])
 
     def of(self, keys: Sequence[str]) -> Batch:
-        """Those images, as they are in the first pass."""
+        """Images by key, as in the first epoch."""
         entries = [self._first_pass[self.pairs.keys.index(key)] for key in keys]
-        return _collate(entries, [seed_of(self.seed, "sheet", key) for key in keys])
+        return _collate(entries, [hashed_seed(self.seed, "sheet", key) for key in keys])
 
     def _order(self, epoch: int) -> list[int]:
-        generator = torch.Generator().manual_seed(seed_of(self.seed, "order", epoch))
+        generator = torch.Generator().manual_seed(hashed_seed(self.seed, "order", epoch))
         order = torch.randperm(len(self.pairs), generator=generator).tolist()
-        needed = self.batch * self.workers.world
+        needed = self.batch * self.distributed.world_size
         return (order * -(-needed // len(order))) if len(order) < needed else order
 
     def _mine(self, order: list[int], within: int) -> list[int]:
-        first = (within * self.workers.world + self.workers.rank) * self.batch
+        first = (within * self.distributed.world_size + self.distributed.rank) * self.batch
         return order[first : first + self.batch]
 
 
-def seed_of(*parts: object) -> int:
-    """63 bits of a hash of ``parts``."""
+def hashed_seed(*parts: object) -> int:
+    """A seed from a hash: 63 bits of the SHA-256 of ``parts``."""
     digest = hashlib.sha256(":".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -173,5 +182,6 @@ def _check(
     if both and not settings.shared_identities:
         raise RefbenchError(
             f"{chosen.root}: {len(both)} people are in {settings.split!r} and in another split, "
-            f"such as {min(both)}; a score would measure memory (data.shared_identities=true allows it)"
+            f"such as {min(both)}; validation scores would measure memorisation "
+            "(data.shared_identities=true allows it)"
         )

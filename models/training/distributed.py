@@ -1,4 +1,4 @@
-"""Several training processes as one: each does its part of every batch, gradients are averaged."""
+"""Distributed data-parallel training: each process computes part of every batch, gradients are averaged."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from ...extras import optional
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
-    """This process among all: its number and how many there are."""
+class Distributed:
+    """Rank of this process and number of processes (world size)."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
     @classmethod
-    def join(cls, device: str = "cpu") -> Workers:
-        """Join the processes that ``torchrun`` or ``accelerate launch`` started; alone if neither did.
+    def join(cls, device: str = "cpu") -> Distributed:
+        """Join the process group of ``torchrun`` or ``accelerate launch``; without one, world size 1.
 
-        From then on ``cuda`` is this process's own GPU.
+        Afterwards ``cuda`` is this process's own GPU.
+
+        Raises:
+            RefbenchError: several processes, and the package accelerate is absent.
         """
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
@@ -34,14 +37,14 @@ class Workers:
         return cls(state.process_index, state.num_processes)
 
     @property
-    def is_first(self) -> bool:
-        """Whether this process writes files."""
+    def is_main(self) -> bool:
+        """Whether this process, rank 0, writes files."""
         return self.rank == 0
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace every gradient by its mean over the processes, in one message."""
+        """Replace every gradient by its mean over the processes, in one all-reduce."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if self.world == 1 or not gradients:
+        if self.world_size == 1 or not gradients:
             return
         together = self.average(torch.cat([gradient.flatten() for gradient in gradients]))
         taken = 0
@@ -50,8 +53,8 @@ class Workers:
             taken += gradient.numel()
 
     def average(self, value: Tensor) -> Tensor:
-        """The mean of a tensor over the processes."""
-        if self.world == 1:
+        """Mean of a tensor over the processes."""
+        if self.world_size == 1:
             return value
         from accelerate.utils import reduce
 
@@ -59,8 +62,8 @@ class Workers:
         return mean
 
     def wait(self) -> None:
-        """Wait for the others."""
-        if self.world > 1:
+        """Barrier: wait for the other processes."""
+        if self.world_size > 1:
             from accelerate import PartialState
 
             PartialState().wait_for_everyone()

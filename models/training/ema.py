@@ -1,4 +1,4 @@
-"""Exponential moving averages of weights."""
+"""Exponential moving average (EMA) of the weights during training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Ema:
-    """Averages of weights: after each step, average += (1 - decay) (value - average).
+    """EMA of weights: after each step, average += (1 - decay) (value - average).
 
-    The decay grows to its value as (1 + n) / (10 + n), so that the first weights are soon forgotten. After
-    n updates the average is the sum of all values, each weighted by its own (1 - decay) and the decays of
-    all later updates.
+    In update n the decay is min(decay, (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage, so
+    that the initial weights soon lose their influence. After n updates the average is the sum of all values,
+    each weighted by its own (1 - decay) and the decays of all later updates.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], decay: float) -> None:
@@ -28,7 +28,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the present weights into the averages."""
+        """Update the averages with the current weights."""
         self.updates += 1
         share = 1 - self.decay_at(self.updates)
         for name, average in self.averages.items():
@@ -36,7 +36,7 @@ class Ema:
 
     @contextmanager
     def in_place_of(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
-        """Put the averages into the weights for as long as the context lasts."""
+        """Replace the weights by their averages inside the ``with`` block."""
         kept = {name: value.detach().clone() for name, value in weights.items()}
         try:
             with torch.no_grad():

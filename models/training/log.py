@@ -1,4 +1,4 @@
-"""The log of a run: means of the losses in a CSV file, and beside it for TensorBoard."""
+"""Training log: mean losses as rows of a CSV file, and the same numbers for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torch import Tensor
 from ...files import write_text
 from ...progress import say
 
-INSTALL = "pip install tensorboard"
+INSTALL_TENSORBOARD = "pip install tensorboard"
 
 
 @dataclass
 class Log:
-    """Means of losses between lines of a CSV file; the file tells nothing that differs between two runs."""
+    """Mean losses between rows of a CSV file. No times are written, so equal runs have equal logs."""
 
     sums: dict[str, float] = field(default_factory=dict)
     count: int = 0
@@ -28,36 +28,36 @@ class Log:
     last: dict[str, float] = field(default_factory=dict)
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Count the losses of a step."""
+        """Add the losses of a step."""
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.count += 1
 
     def means(self) -> dict[str, float]:
-        """Means since the last line; right after a line, what it says."""
+        """Mean of each loss since the last row; directly after a row, the values of that row."""
         return {n: total / self.count for n, total in self.sums.items()} if self.count else dict(self.last)
 
     def write(self, path: Path, step: int, rate: float) -> None:
-        """Add a line and begin anew."""
+        """Append a row with the step, the learning rate and the means, and reset the means."""
         append_row(path, {"step": step, "rate": rate, **self.means()})
         self.last, self.sums, self.count, self.step = self.means(), {}, 0, step
 
 
 def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a line to a CSV file of numbers, atomically."""
+    """Append a row to a CSV file of numbers, atomically."""
     _write_rows(path, [*_rows(path), {name: repr(value) for name, value in row.items()}])
 
 
-def cut(path: Path, step: int) -> None:
-    """Leave out the lines of a CSV file that are newer than ``step``."""
+def truncate_rows(path: Path, step: int) -> None:
+    """Remove the rows of a CSV file after ``step``: those written after the checkpoint that is resumed."""
     rows = _rows(path)
     kept = [row for row in rows if int(row["step"]) <= step]
     if len(kept) < len(rows):
         _write_rows(path, kept)
 
 
-class Board:
-    """The same numbers for TensorBoard, below ``tensorboard/``; without the package, nothing but a word."""
+class TensorBoardLog:
+    """TensorBoard event files below ``tensorboard/``; without the package, one message and no files."""
 
     def __init__(self, out: Path, step: int, wanted: bool) -> None:
         self.writer: Any = None
@@ -66,23 +66,26 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            say(f"no log for TensorBoard: it is not installed ({INSTALL}); log.csv has the same numbers")
+            say(
+                f"no TensorBoard files: it is not installed ({INSTALL_TENSORBOARD}); "
+                "log.csv has the same numbers"
+            )
             return
         self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write numbers of a step."""
+        """Write scalars of a step."""
         for name, value in values.items() if self.writer is not None else ():
             self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write out what is left."""
+        """Flush and close the event file."""
         if self.writer is not None:
             self.writer.close()
 
 
-def time_left(seconds: float) -> str:
-    """Hours and minutes, such as ``1:05 h``; nothing known is ``? h``."""
+def format_time_left(seconds: float) -> str:
+    """Seconds as hours and minutes, such as ``1:05 h``; ``? h`` for NaN or infinity."""
     if not math.isfinite(seconds):
         return "? h"
     minutes = round(seconds / 60)

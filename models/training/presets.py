@@ -1,7 +1,7 @@
-"""Named settings of training runs: the papers' schedules, and the minis that are bundled.
+"""Training presets: the papers' schedules (``-paper``), and small models for 128x128 pixels (``-mini``).
 
-A mini restores 128x128 faces and is small enough for a processor: an autoencoder without codebook at half
-the work, a U-Net of 4.5 M parameters that predicts velocity, and losses that a small recogniser can give.
+A mini can be trained on a CPU: an autoencoder without codebook and without the finest level, a U-Net of 4.5 M
+parameters with velocity prediction, and an identity loss by a small recogniser.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MINI_MODEL: Settings = {
 MINI_RUN: Settings = {
     "steps": 20_000,
     "batch": 16,
-    "precision": "bfloat16",
+    "precision": "mixed",
     "ema_decay": 0.999,
     "optimiser": {"rate": 5e-4, "warmup": 200, "weight_decay": 0.0, "clip": 1.0},
     "log_every": 50,
@@ -136,7 +136,7 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
 
 
 def preset(name: str) -> Settings:
-    """The settings of a preset.
+    """Settings of a training preset, for `make_config`; `PRESETS` lists the names.
 
     Raises:
         RefbenchError: no such preset.

@@ -1,4 +1,4 @@
-"""Layers of settings (presets, YAML, words of the command line) into one configuration, and what differs."""
+"""Merging of training settings (preset, YAML file, NAME=VALUE arguments) into one configuration."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from ...errors import FaultListError, RefbenchError
 from .config import AnyRun, TrainConfig
 
-HARMLESS = (
+RESULT_NEUTRAL = (
     "log_every",
     "save_every",
     "sheet_every",
     "tensorboard",
-    "checkpointing",
+    "gradient_checkpointing",
     "data.workers",
     "data.reference_set",
     "autoencoder",
@@ -27,10 +27,14 @@ HARMLESS = (
 
 
 def make_config(*layers: Mapping[str, Any]) -> AnyRun:
-    """A configuration from layers of settings, later ones first in rank, nested ones merged by name.
+    """Make a training configuration from layers of settings, merged by name; later layers win.
+
+    Args:
+        layers: mappings of names to values, such as ``preset("refldm-mini")``, a YAML file's content, or
+            ``{"data": {"reference_set": "set"}, "steps": 1000}``. ``kind`` says which model is trained.
 
     Raises:
-        FaultListError: unknown names or values that do not fit, all at once.
+        FaultListError: unknown names and values out of range, all at once.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -46,7 +50,7 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
-    """Settings from a YAML file.
+    """Read settings from a YAML file, for `make_config`.
 
     Raises:
         RefbenchError: the file cannot be read or is no mapping.
@@ -56,15 +60,15 @@ def read_settings(path: Path) -> Mapping[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise RefbenchError(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise RefbenchError(f"{path} must hold settings by name")
+        raise RefbenchError(f"{path} must hold settings as NAME: VALUE lines")
     return content
 
 
 def parse_assignments(assignments: list[str]) -> Mapping[str, Any]:
-    """Settings from words such as ``optimiser.rate=1e-4`` or ``model.unet.channels=64``.
+    """Parse ``NAME=VALUE`` arguments such as ``optimiser.rate=1e-4``; values are read as YAML.
 
     Raises:
-        RefbenchError: a word without ``=``.
+        RefbenchError: an argument without ``=``.
     """
     merged: dict[str, Any] = {}
     for word in assignments:
@@ -82,13 +86,13 @@ def parse_assignments(assignments: list[str]) -> Mapping[str, Any]:
 
 
 def differences(left: AnyRun, right: AnyRun) -> list[str]:
-    """Settings that differ, as ``name: one, other``; those that do not change the result are left out."""
+    """List settings that differ, as ``name: left, right``, except those that do not change the result."""
     ours, theirs = _flat(left.model_dump(mode="json")), _flat(right.model_dump(mode="json"))
-    harmless = set(HARMLESS)
+    neutral = set(RESULT_NEUTRAL)
     if left.optimiser.schedule == right.optimiser.schedule == "constant":
-        harmless.add("steps")
+        neutral.add("steps")
     names = [
-        name for name in {**ours, **theirs} if name not in harmless and not name.startswith("validation.")
+        name for name in {**ours, **theirs} if name not in neutral and not name.startswith("validation.")
     ]
     return [f"{n}: {ours.get(n)}, {theirs.get(n)}" for n in names if ours.get(n) != theirs.get(n)]
 

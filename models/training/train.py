@@ -1,9 +1,9 @@
-"""The training loop: exact resume, averaged weights, a log and sample sheets.
+"""Training loop: bit-exact resume from checkpoints, EMA weights, CSV and TensorBoard logs, sample sheets.
 
-A run is a folder: ``config.yaml``, ``last.pt`` (the newest checkpoint), ``weights.safetensors`` (the averaged
-weights, ready for use), ``log.csv``, ``validation.csv``, ``tensorboard/`` and ``sheets/``. What happens in a
-step depends on the configuration and the step's number alone, so a run that was stopped ends with the same
-weights and the same log.
+A run is a folder: ``config.yaml``, ``last.pt`` (newest checkpoint), ``weights.safetensors`` (EMA weights,
+ready for use), ``log.csv``, ``validation.csv``, ``tensorboard/`` and ``sheets/``. A step depends on the
+configuration and the step number alone, so a resumed run ends with the same weights and the same log as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ...images import to_uint8, write_png
 from ...progress import progress, say
 from ...records.reference_set import ReferenceSet
 from ..checkpoints.checkpoints import save_weights
-from ..networks.gradient_checkpointing import forget_inside
+from ..networks.gradient_checkpointing import enable_gradient_checkpointing
 from .config import AnyRun, OptimiserSettings
 from .data import Batch, Batches
-from .distributed import Workers
+from .distributed import Distributed
 from .ema import Ema
-from .log import Board, Log, append_row, cut, time_left
+from .log import Log, TensorBoardLog, append_row, format_time_left, truncate_rows
 from .settings import differences, make_config
 from .tasks.registry import make_task
 from .tasks.task import Losses, Task
@@ -43,13 +43,13 @@ LOG, VALIDATION = "log.csv", "validation.csv"
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """What a run did.
+    """Result of a training run.
 
     Attributes:
-        steps: done in all.
-        weights: the averaged weights.
-        losses: means since the last line of the log.
-        seconds_per_step: of the steps done now; NaN if none was.
+        steps: optimiser steps done in total, earlier calls included.
+        weights: path of the EMA weights, ``weights.safetensors``.
+        losses: mean of each loss since the last row of the log, by name.
+        seconds_per_step: wall-clock seconds per step of this call; NaN if it did no step.
     """
 
     steps: int
@@ -59,54 +59,59 @@ class TrainReport:
 
 
 def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = None) -> TrainReport:
-    """Train, from the newest checkpoint in ``out`` if there is one.
+    """Train a network, resuming from the newest checkpoint in ``out`` if there is one.
+
+    Under ``torchrun`` every process trains on its own part of each batch and gradients are averaged.
 
     Args:
-        run: the configuration.
-        out: folder of the run.
-        device: where the networks are.
-        stop_at: stop after that step, to be taken up again.
+        run: configuration, see `make_config`.
+        out: folder of the run; created if absent.
+        device: PyTorch device of the networks, such as ``cpu`` or ``cuda``.
+        stop_at: stop after this step, counted from 1 over the whole run; the same call without it resumes.
+
+    Returns:
+        Steps, path of the EMA weights, mean losses, and seconds per step.
 
     Raises:
-        RefbenchError: ``out`` is a run of other settings, which are listed; weights that are absent.
-        InvalidInputError: images that do not fit; a loss that is NaN or infinite (the last file stays).
+        RefbenchError: ``out`` is a run with other settings, which are listed; absent weights; a full disk.
+        InvalidInputError: images of another size; a NaN or infinite loss (the last checkpoint is kept).
     """
-    workers = Workers.join(device)
+    distributed = Distributed.join(device)
     task = make_task(run, device)
     batches = Batches(
         run.data,
         run.batch,
         task.image_size,
         seed=run.seed,
-        workers=workers,
+        distributed=distributed,
         with_references=task.needs_references,
     )
-    state = State(task, run)
+    state = TrainingState(task, run)
     state.load(out)
-    validate = task.validation() if run.validation.every and workers.is_first else None
-    if workers.is_first:
+    validate = task.validation() if run.validation.every and distributed.is_main else None
+    if distributed.is_main:
         write_text(out / "config.yaml", yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False))
-        cut(out / LOG, state.log.step)
-        cut(out / VALIDATION, state.step)
-    board = Board(out, state.step, run.tensorboard and workers.is_first)
+        truncate_rows(out / LOG, state.log.step)
+        truncate_rows(out / VALIDATION, state.step)
+    board = TensorBoardLog(out, state.step, run.tensorboard and distributed.is_main)
     stop = min(run.steps, stop_at or run.steps)
-    facts = _facts(run, batches)
+    facts = _weights_facts(run, batches)
     begun, start = state.step, time.perf_counter()
     with progress(f"train {run.kind}", run.steps) as advance:
         advance(begun)
         stream = batches.since(state.step)
         while state.step < stop:
-            state.advance(next(stream), workers, torch.device(device))
+            state.advance(next(stream), distributed, torch.device(device))
             advance(1)
-            if workers.is_first:
+            if distributed.is_main:
                 if state.step % run.log_every == 0:
                     state.log.write(out / LOG, state.step, state.rate())
                     board.write(state.step, {"rate": state.rate(), **state.log.last})
                     pace = (time.perf_counter() - start) / (state.step - begun)
-                    _say_where(run, state, stop, pace=pace)
+                    _report_progress(run, state, stop, pace=pace)
                 if state.step % run.save_every == 0 or state.step == stop:
                     state.save(out, facts, batches)
-                if state.step % run.sheet_every == 0 or state.step == run.steps:
+                if run.sheet_every and (state.step % run.sheet_every == 0 or state.step == run.steps):
                     state.write_sheet(out, batches)
                 if validate is not None and state.step % run.validation.every == 0:
                     scores = state.validated(validate)
@@ -114,7 +119,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
                     board.write(state.step, {f"val/{name}": value for name, value in scores.items()})
     board.close()
     spent = time.perf_counter() - start
-    workers.wait()
+    distributed.wait()
     done = state.step - begun
     return TrainReport(
         state.step, out / "weights.safetensors", state.log.means(), spent / done if done else math.nan
@@ -122,7 +127,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
 
 
 def rate_at(settings: OptimiserSettings, step: int, steps: int) -> float:
-    """The learning rate of a step, counted from 1."""
+    """Learning rate of a step (counted from 1) of ``steps``: linear warm-up, then constant or a cosine."""
     if step <= settings.warmup:
         return settings.rate * step / settings.warmup
     if settings.schedule == "constant":
@@ -132,14 +137,14 @@ def rate_at(settings: OptimiserSettings, step: int, steps: int) -> float:
     return settings.rate * share
 
 
-class State:
-    """Everything that changes during a run."""
+class TrainingState:
+    """Everything that changes during a run: weights, optimisers, EMA, step number and the log's means."""
 
     def __init__(self, task: Task, run: AnyRun) -> None:
         self.task, self.run = task, run
         task.network.train()
-        if run.checkpointing:
-            forget_inside(task.network)
+        if run.gradient_checkpointing:
+            enable_gradient_checkpointing(task.network)
         if run.precision == "float32":
             task.network.to(memory_format=torch.channels_last)
         self.weights = {n: p for n, p in task.network.named_parameters() if p.requires_grad}
@@ -150,14 +155,14 @@ class State:
         self.log = Log()
 
     def rate(self) -> float:
-        """The learning rate of the present step."""
+        """Learning rate of the current step."""
         return rate_at(self.run.optimiser, self.step, self.run.steps)
 
-    def advance(self, batch: Batch, workers: Workers, device: torch.device) -> None:
-        """Do one step of the optimisers.
+    def advance(self, batch: Batch, distributed: Distributed, device: torch.device) -> None:
+        """Do one optimiser step on a batch, in ``accumulate`` parts.
 
         Raises:
-            InvalidInputError: a loss that is NaN or infinite.
+            InvalidInputError: a NaN or infinite loss.
         """
         self.step += 1
         parts = (self.weights, self.adversary)
@@ -174,7 +179,7 @@ class State:
                 sums[name] = (
                     sums.get(name, torch.zeros(())) + value.detach().float().cpu() / self.run.accumulate
                 )
-        logged = {name: workers.average(value) for name, value in sums.items()}
+        logged = {name: distributed.average(value) for name, value in sums.items()}
         if not all(math.isfinite(float(value)) for value in logged.values()):
             values = ", ".join(f"{name} {float(value):g}" for name, value in logged.items())
             raise InvalidInputError(
@@ -182,7 +187,7 @@ class State:
                 "the last checkpoint is kept: lower optimiser.rate or set optimiser.clip"
             )
         for optimiser, owned in zip(self.optimisers, parts, strict=False):
-            workers.average_gradients(owned.values())
+            distributed.average_gradients(owned.values())
             if self.run.optimiser.clip is not None:
                 nn.utils.clip_grad_norm_(owned.values(), self.run.optimiser.clip)
             optimiser.step()
@@ -190,7 +195,7 @@ class State:
         self.log.add(logged)
 
     def validated(self, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
-        """Scores of the averaged weights."""
+        """Validation scores of the EMA weights."""
         with self.ema.in_place_of(self.weights):
             self.task.network.eval()
             scores = validate()
@@ -198,7 +203,7 @@ class State:
         return scores
 
     def save(self, out: Path, facts: Mapping[str, str], batches: Batches) -> None:
-        """Write the checkpoint and the averaged weights; the former ones stay until these are whole.
+        """Write the checkpoint and the EMA weights; the previous ones are replaced atomically.
 
         Raises:
             RefbenchError: they cannot be written, for instance because the disk is full.
@@ -207,7 +212,8 @@ class State:
             self._save(out, facts, batches)
         except (OSError, RuntimeError) as error:
             kept = (
-                f"the checkpoint before it is kept in {out / 'last.pt'}; make room and give the same command"
+                f"the checkpoint before it is kept in {out / 'last.pt'}; free disk space and run the same "
+                "command again"
             )
             raise RefbenchError(
                 f"the checkpoint of step {self.step} cannot be written ({error}); {kept}"
@@ -228,16 +234,16 @@ class State:
             torch.save(content, partial)
         with self.ema.in_place_of(self.weights):
             described = {**facts, "steps": str(self.step)}
-            handed_on = self.task.exported(batches.first(EXPORT_IMAGES))
-            save_weights(handed_on, self.task.config, out / "weights.safetensors", facts=described)
-            self.task.also_write(handed_on, out)
+            exported = self.task.export_network(batches.first(EXPORT_IMAGES))
+            save_weights(exported, self.task.config, out / "weights.safetensors", facts=described)
+            self.task.write_extra_files(exported, out)
 
     def load(self, out: Path) -> None:
-        """Go on from the newest checkpoint, if there is one.
+        """Resume from the newest checkpoint, if there is one.
 
         Raises:
             RefbenchError: it is damaged.
-            FaultListError: it is of other settings.
+            FaultListError: it was made with other settings; all differences are listed.
         """
         path = out / "last.pt"
         if not path.exists():
@@ -246,11 +252,11 @@ class State:
             content = torch.load(path, map_location="cpu", weights_only=True)
             earlier = make_config(content["config"])
         except (RuntimeError, KeyError, ValueError, EOFError, RefbenchError) as error:
-            raise RefbenchError(f"{path} cannot be gone on from: {error}") from None
+            raise RefbenchError(f"training cannot resume from {path}: {error}") from None
         changed = differences(earlier, self.run)
         if changed:
             raise FaultListError(
-                f"{out} is a run of other settings (there, now)", changed, "Name another folder."
+                f"{out} is a run with other settings (there, now)", changed, "Name another folder."
             )
         with torch.no_grad():
             for own, saved in (
@@ -264,11 +270,11 @@ class State:
             optimiser.load_state_dict(saved_state)
         self.step, self.ema.updates = content["step"], content["updates"]
         self.log = Log(**content["log"])
-        say(f"going on after step {self.step}")
+        say(f"resuming after step {self.step}")
 
     @torch.no_grad()
     def write_sheet(self, out: Path, batches: Batches) -> None:
-        """Write what the averaged weights make of the first images."""
+        """Write a picture of the first images as the EMA weights restore them."""
         batch = batches.first(SHEET_IMAGES)
         with self.ema.in_place_of(self.weights):
             self.task.network.eval()
@@ -279,8 +285,7 @@ class State:
         write_png(out / "sheets" / f"{self.step:07d}.png", to_uint8(np.ascontiguousarray(picture)))
 
     def _losses(self, batch: Batch, device: torch.device) -> Losses:
-        lower = self.run.precision == "bfloat16"
-        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.run.precision != "float32"):
             return self.task.losses(batch, self.step)
 
 
@@ -291,15 +296,15 @@ def _optimiser(parameters: Mapping[str, nn.Parameter], run: AnyRun) -> torch.opt
     )
 
 
-def _say_where(run: AnyRun, state: State, stop: int, *, pace: float) -> None:
-    """One line for logs; where there is a bar, it tells the time left."""
+def _report_progress(run: AnyRun, state: TrainingState, stop: int, *, pace: float) -> None:
+    """One line for log files; on a terminal the progress bar shows the time left."""
     if not sys.stderr.isatty():
         losses = ", ".join(f"{name} {value:.4g}" for name, value in state.log.last.items())
-        left = time_left(pace * (stop - state.step))
+        left = format_time_left(pace * (stop - state.step))
         say(f"{run.kind} step {state.step} of {run.steps}: {losses}; {pace:.2f} s a step, {left} left")
 
 
-def _facts(run: AnyRun, batches: Batches) -> dict[str, str]:
+def _weights_facts(run: AnyRun, batches: Batches) -> dict[str, str]:
     info = ReferenceSet.read(run.data.reference_set).info
     data = f"{info.name} ({info.content_hash[:12]}), split {run.data.split}, {len(batches.pairs)} images"
     return {"name": run.kind, "training_data": data, "licence": info.licence}

@@ -1,4 +1,4 @@
-"""Scores of a run on people who are not trained on, by the suite's own measures."""
+"""Validation during training: PSNR, LPIPS and identity similarity on people outside the training split."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...errors import RefbenchError
 from ...faces.recognisers.recognise import load_recogniser
+from ...metrics.protocols.identity import cosine
 from ...metrics.protocols.lpips import load_lpips
 from ..networks.face_embedder import aligned_embedder
 from .config import AutoencoderRun, DiffusionRun
@@ -18,10 +19,10 @@ Restore = Callable[..., Tensor]
 
 
 class Validation:
-    """PSNR in decibels, LPIPS (AlexNet) and identity similarity of the first images of a split.
+    """PSNR in decibels, LPIPS (AlexNet) and identity similarity (cosine) of the first images of a split.
 
-    The LQ images, references and noise are the same each time. Faces are taken to lie where alignment puts
-    them; `refbench score` uses each image's own landmarks.
+    LQ images, references and noise are the same each time. Face crops use the landmarks of the alignment
+    template; `refbench score` uses each image's own landmarks.
 
     Raises:
         RefbenchError: the split is empty, the recogniser is the one in the loss, or weights are absent.
@@ -36,10 +37,10 @@ class Validation:
             raise RefbenchError(
                 f"validation.recogniser {wanted.recogniser!r} is the one in the loss; name another"
             )
-        data = run.data.model_copy(update={"split": wanted.split, "own_share": 0.0})
-        self.batch = Batches(
-            data, 1, image_size, seed=run.seed, workers=None, with_references=needs_references
-        ).first(wanted.images)
+        data = run.data.model_copy(update={"split": wanted.split, "target_as_reference": 0.0})
+        self.batch = Batches(data, 1, image_size, seed=run.seed, with_references=needs_references).first(
+            wanted.images
+        )
         place = torch.device(device)
         self.batch = self.batch.to(place)
         self.lpips = load_lpips("alex", place)
@@ -47,7 +48,7 @@ class Validation:
 
     @torch.inference_mode()
     def scores(self, restore: Restore) -> dict[str, float]:
-        """Score what ``restore`` makes of the validation images."""
+        """Mean scores of the validation images as ``restore`` restores them: ``psnr``, ``lpips``, ``ids``."""
         hq = self.batch.hq
         restored = restore(self.batch).to(hq).clamp(0, 1)
         off = (restored - hq).square().flatten(1).mean(1)
@@ -55,7 +56,7 @@ class Validation:
             [self.lpips(a[None], b[None], normalize=True) for a, b in zip(restored, hq, strict=True)]
         )
         similar = torch.cat(
-            [(self.embed(a[None]) * self.embed(b[None])).sum(1) for a, b in zip(restored, hq, strict=True)]
+            [cosine(self.embed(a[None]), self.embed(b[None])) for a, b in zip(restored, hq, strict=True)]
         )
         return {
             "psnr": float((-10 * off.clamp(min=1e-10).log10()).mean()),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from refbench.errors import FaultListError, InvalidInputError
 from refbench.models.checkpoints.checkpoints import load_autoencoder, load_refldm, read_tensors, save_weights
-from refbench.models.checkpoints.external import convert_release, load_brought
+from refbench.models.checkpoints.external import convert_release, load_external
 from refbench.models.networks.autoencoder import Autoencoder, AutoencoderConfig
 from refbench.models.networks.unet import UNetConfig
 from refbench.models.refldm.model import RefLdm, RefLdmConfig
@@ -190,7 +190,7 @@ def test_conversion_keeps_the_chosen_weights(released: dict[str, Tensor], tmp_pa
     assert torch.equal(
         converted.state_dict()["unet.out.2.bias"], released["model_ema.diffusion_modelout2bias"]
     )
-    card = load_brought(tmp_path / "ema.safetensors").card
+    card = load_external(tmp_path / "ema.safetensors").card
     assert (card.model, card.licence) == ("ReF-LDM", "non-commercial research only")
     (tmp_path / "plain").touch()
     assert (tmp_path / "ema.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -207,4 +207,4 @@ def test_autoencoder_alone(tmp_path: Path) -> None:
     assert converted.config == TINY.autoencoder
     assert torch.equal(converted.decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
     with pytest.raises(InvalidInputError, match="holds an autoencoder alone"):
-        load_brought(tmp_path / "vqgan.ckpt")
+        load_external(tmp_path / "vqgan.ckpt")

@@ -95,8 +95,8 @@ def run(restorer: CompositeContextRestorer, lq: Tensor, references: list[Tensor]
 @torch.inference_mode()
 def test_guidance_is_the_published_sum(model: CompositeContext) -> None:
     x_t, lq, t = drawn(2, 4, 8, 8, seed=2), drawn(2, 4, 8, 8, seed=3), torch.tensor([300, 800])
-    contexts = torch.stack([model.context_of(drawn(2, 3, SIZE, SIZE, seed=s)) for s in (4, 5, 6)], 1)
-    none = model.no_context(2)
+    contexts = torch.stack([model.encode_context(drawn(2, 3, SIZE, SIZE, seed=s)) for s in (4, 5, 6)], 1)
+    none = model.null_context(2)
     for image_scale, context_scale in ((1.2, 1.2), (1.5, 1.2), (1.0, 1.0), (1.0, 0.0), (0.0, 2.0)):
         wanted = (1 - image_scale) * model.eps(x_t, t, torch.zeros_like(lq), context=none)
         wanted = wanted + (image_scale - context_scale) * model.eps(x_t, t, lq, context=none)
@@ -166,7 +166,7 @@ def test_batch_equals_one_by_one_with_mixed_counts(
 
 def test_contexts_are_kept(model: CompositeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    whole = CompositeContext.context_of
+    whole = CompositeContext.encode_context
     monkeypatch.setattr(CompositeContext, "context_of", lambda self, r: seen.append(len(r)) or whole(self, r))
     several = restorer(model, references=5)
     references = drawn(3, 3, SIZE, SIZE, seed=4)
@@ -242,7 +242,7 @@ def test_gradients_reach_every_part_that_is_trained() -> None:
     network = CompositeContext(TINY, Towers(identity=embed))
     randomised(network)
     network.requires_grad_(True)
-    context = network.context_of(drawn(2, 3, SIZE, SIZE))
+    context = network.encode_context(drawn(2, 3, SIZE, SIZE))
     eps = network.eps(drawn(2, 4, 8, 8), torch.tensor([5, 900]), drawn(2, 4, 8, 8), context=context)
     eps.square().mean().backward()
     untouched = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refbench.images import read_rgb, write_png
-from refbench.models.checkpoints.registry import BUNDLED, load_restorer
+from refbench.models.checkpoints.registry import RESTORERS, load_restorer
 from refbench.models.restorers.restore import Job, restore_images
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -64,7 +64,7 @@ def test_onnx_file(examples: list[str], jobs: list[Job], tmp_path: Path) -> None
 
 def test_every_bundled_name_and_preset_is_described() -> None:
     text = (DOCS / "models.md").read_text("utf-8") + (DOCS / "add_a_restorer.md").read_text("utf-8")
-    for declared in BUNDLED.values():
+    for declared in RESTORERS.values():
         assert declared.summary
         for preset in declared.presets:
             assert f"`{preset}`" in text

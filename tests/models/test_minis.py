@@ -16,7 +16,7 @@ from refbench.images import RGB, read_rgb
 from refbench.metrics.protocols.lpips import load_lpips
 from refbench.models.checkpoints import minis
 from refbench.models.checkpoints.checkpoints import read_tensors
-from refbench.models.checkpoints.registry import BUNDLED, MINIS, load_restorer
+from refbench.models.checkpoints.registry import MINIS, RESTORERS, load_restorer
 from refbench.models.networks.face_embedder import aligned_embedder
 from refbench.samples.sample_people import PEOPLE, truth
 from torch import Tensor
@@ -42,10 +42,10 @@ def test_the_package_holds_all_minis_and_their_card() -> None:
 
 @pytest.mark.parametrize("name", ALL_MINIS)
 def test_declared_presets_are_those_that_load(name: str, need_weights: Callable[..., None]) -> None:
-    need_weights(*BUNDLED[name].weights)
+    need_weights(*RESTORERS[name].weights)
     loaded = load_restorer(name)
     assert loaded.card.model == name
-    declared = BUNDLED[name].presets
+    declared = RESTORERS[name].presets
     if not declared:
         assert loaded.card.control
         return

@@ -13,13 +13,13 @@ from refbench.errors import InvalidInputError, RefbenchError
 from refbench.models.diffusion.ddim import ddim, spaced_timesteps
 from refbench.models.diffusion.schedule import DiffusionConfig, Schedule
 from refbench.models.diffusion.tiles import decode_in_tiles
-from refbench.models.networks.attention import CacheKV, OwnTokens
+from refbench.models.networks.attention import CacheKV, SelfAttention
 from refbench.models.networks.autoencoder import Autoencoder, AutoencoderConfig
-from refbench.models.networks.scaled_dot_product import by_blocks
+from refbench.models.networks.scaled_dot_product import attend_in_blocks
 from refbench.models.networks.unet import UNet, UNetConfig, grid_positions
 from refbench.models.refldm.model import RefLdm, RefLdmConfig
 from refbench.models.refldm.restorer import PRESETS, RefLdmRestorer, RefLdmSampling
-from refbench.models.restorers.latent_restorer import KeptByContent
+from refbench.models.restorers.latent_restorer import ContentCache
 from refbench.models.restorers.sampling import choose_sampling
 from refbench.records.run_manifest import RestorerCard
 from torch import Tensor, nn
@@ -98,8 +98,8 @@ def test_positions_tell_attention_where_a_token_lies() -> None:
     for positions in (False, True):
         unet = randomised(UNet(TINY.unet.model_copy(update={"positions": positions})))
         attention = unet.middle_block[1]
-        before = attention(tokens, OwnTokens(), None)[..., order]
-        after = attention(tokens[..., order], OwnTokens(), None)
+        before = attention(tokens, SelfAttention(), None)[..., order]
+        after = attention(tokens[..., order], SelfAttention(), None)
         assert torch.allclose(before, after, atol=1e-5) != positions
 
 
@@ -128,7 +128,7 @@ def test_order_of_separate_references_does_not_matter(model: RefLdm) -> None:
     ]
     first, second = (model.eps(x_t, t, lq, memory=cache) for cache in caches)
     assert torch.allclose(first, second, atol=1e-5)
-    assert not torch.allclose(first, model.eps(x_t, t, lq, memory=OwnTokens()), atol=1e-2)
+    assert not torch.allclose(first, model.eps(x_t, t, lq, memory=SelfAttention()), atol=1e-2)
 
 
 @torch.inference_mode()
@@ -255,7 +255,7 @@ def test_kept_caches_forget_the_oldest() -> None:
     def made(size: int) -> CacheKV:
         return CacheKV(((torch.zeros(1, 1, size, 1), torch.zeros(1, 1, size, 1)),))
 
-    kept = KeptByContent[CacheKV](3 * made(10).nbytes, lambda cache: cache.nbytes)
+    kept = ContentCache[CacheKV](3 * made(10).nbytes, lambda cache: cache.nbytes)
     a, b, c, d = (torch.full((2,), float(value)) for value in range(4))
     for image in (a, b, c):
         kept.get(image, lambda: made(10))
@@ -356,7 +356,7 @@ def test_attention_by_blocks_is_attention(biased: bool) -> None:
     q, k, v = drawn(2, 3, 300, 8), drawn(2, 3, 7, 8, seed=2), drawn(2, 3, 7, 8, seed=3)
     bias = drawn(1, 1, 1, 7, seed=4) if biased else None
     wanted = nn.functional.scaled_dot_product_attention(q, k, v, bias)
-    assert torch.allclose(by_blocks(q, k, v, bias=bias), wanted, atol=1e-5)
+    assert torch.allclose(attend_in_blocks(q, k, v, bias=bias), wanted, atol=1e-5)
 
 
 def test_settings_change_a_preset() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from refbench.errors import FaultListError, RefbenchError
 from refbench.images import read_rgb, write_png
-from refbench.models.checkpoints.registry import BUNDLED, load_restorer
+from refbench.models.checkpoints.registry import RESTORERS, load_restorer
 from refbench.models.restorers.baselines import Classical, LqCopy, ReferenceCopy, magnification, noise_level
 from refbench.models.restorers.restore import Job, image_seed, restore_images
 from refbench.records.run_manifest import RestorerCard
@@ -209,7 +209,7 @@ def test_seed_of_an_image_depends_on_seed_and_key() -> None:
 
 
 def test_every_bundled_name_without_weights_loads() -> None:
-    for name, declared in BUNDLED.items():
+    for name, declared in RESTORERS.items():
         if not declared.weights:
             assert load_restorer(name).card.model
     with pytest.raises(RefbenchError, match=r"is not a restorer; bundled: lq-copy"):

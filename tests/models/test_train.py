@@ -28,7 +28,7 @@ from refbench.models.networks.identity_network import angular_margin_logits
 from refbench.models.training import log as train_log
 from refbench.models.training.config import OptimiserSettings
 from refbench.models.training.data import Batches
-from refbench.models.training.distributed import Workers
+from refbench.models.training.distributed import Distributed
 from refbench.models.training.ema import Ema
 from refbench.models.training.presets import PRESETS, preset
 from refbench.models.training.settings import make_config, parse_assignments, read_settings
@@ -341,7 +341,7 @@ def test_batches_depend_on_seed_and_step_alone(people: Path) -> None:
         assert torch.rand(3, generator=left.generators[0]).equal(torch.rand(3, generator=right.generators[0]))
     assert batches(0, 0, seed=2)[0].keys != whole[0].keys
     assert not torch.equal(whole[0].lq[:1], whole[2].lq[:1])
-    halves = [Batches(data, 1, SIZE, seed=1, workers=Workers(rank, 3)).since(0) for rank in range(3)]
+    halves = [Batches(data, 1, SIZE, seed=1, distributed=Distributed(rank, 3)).since(0) for rank in range(3)]
     assert [next(half).keys[0] for half in halves] == list(whole[0].keys)
 
 
@@ -352,7 +352,7 @@ STILL = Augmentation(
 
 def test_references_are_augmented_as_the_settings_say(people: Path) -> None:
     data = make_config(settings(people, "autoencoder", steps=1)).data
-    left = data.model_copy(update={"augmentation": STILL, "own_share": 1.0})
+    left = data.model_copy(update={"augmentation": STILL, "target_as_reference": 1.0})
     for given, same in ((left, True), (left.model_copy(update={"augmentation": Augmentation()}), False)):
         batch = next(Batches(given, 3, SIZE, seed=1).since(0))
         assert torch.equal(batch.references[:, 0], batch.hq) == same
@@ -440,7 +440,7 @@ def test_margin_makes_the_right_angle_wider() -> None:
 def test_forgetting_changes_nothing(kind: str, people: Path, tmp_path: Path, autoencoder: Path) -> None:
     given = settings(people, kind, steps=2, autoencoder=str(autoencoder), batch=2)
     for name, forget in (("kept", False), ("forgotten", True)):
-        train(make_config(given, {"checkpointing": forget}), tmp_path / name)
+        train(make_config(given, {"gradient_checkpointing": forget}), tmp_path / name)
     kept, forgotten = (
         read_tensors(tmp_path / name / "weights.safetensors")[0] for name in ("kept", "forgotten")
     )
@@ -472,7 +472,7 @@ def test_validation_never_gives_the_target_as_its_reference(
 ) -> None:
     need_weights("lpips-alexnet", "dlib-resnet", "dlib-resnet-manifest")
     given = settings(people, "refldm", steps=1, autoencoder="a", validation={"every": 1, "split": "test"})
-    given["data"] |= {"own_share": 1.0, "augmentation": STILL.model_dump()}
+    given["data"] |= {"target_as_reference": 1.0, "augmentation": STILL.model_dump()}
     run = make_config(given)
     assert run.kind == "refldm"
     batch = Validation(run, SIZE, True, device="cpu").batch
@@ -485,7 +485,7 @@ def test_tensorboard_beside_csv_or_a_word(
     given = light(people, steps=2, batch=2) | {"tensorboard": True}
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     train(make_config(given), tmp_path / "without")
-    assert f"it is not installed ({train_log.INSTALL})" in capsys.readouterr().err
+    assert f"it is not installed ({train_log.INSTALL_TENSORBOARD})" in capsys.readouterr().err
     monkeypatch.undo()
     pytest.importorskip("tensorboard")
     train(make_config(given), tmp_path / "with")
@@ -501,10 +501,10 @@ def test_velocity_tells_the_noise() -> None:
     t = torch.tensor([0, 300, 700, 999])
     x_t = schedule.add_noise(x0, noise, t)
     signal, spread = schedule.scales(t, x0)
-    found = schedule.noise_of((signal * noise - spread * x0).double(), x_t, t)
+    found = schedule.predicted_noise((signal * noise - spread * x0).double(), x_t, t)
     assert torch.allclose(found.double(), noise, atol=1e-5)
-    assert schedule.noise_of(x0, x_t, t) is not x0
-    assert Schedule.from_config(DiffusionConfig()).noise_of(x0, x_t, t) is x0
+    assert schedule.predicted_noise(x0, x_t, t) is not x0
+    assert Schedule.from_config(DiffusionConfig()).predicted_noise(x0, x_t, t) is x0
 
 
 def test_minis_are_packed_without_what_they_share(people: Path, tmp_path: Path) -> None:

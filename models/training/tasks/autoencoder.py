@@ -1,4 +1,4 @@
-"""Training an autoencoder."""
+"""Training task of the autoencoder: reconstruction, LPIPS, codebook and adversarial losses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ...networks.autoencoder import Autoencoder, AutoencoderConfig, Codebook
 from ...networks.discriminator import PatchDiscriminator
 from ...networks.losses import adversarial_loss, codebook_loss, discriminator_loss, reconstruction_loss
 from ..config import AutoencoderRun
-from ..data import Batch, seed_of
+from ..data import Batch, hashed_seed
 from ..validation import Validation
 from .task import Losses, Task
 
 
 class AutoencoderTask(Task):
-    """Reconstruction, LPIPS, codebook, and from some step on an adversary, as VQGAN is trained."""
+    """Trains the autoencoder as VQGAN (Esser et al., 2021), with the discriminator from a given step on."""
 
     needs_references = False
 
@@ -30,7 +30,7 @@ class AutoencoderTask(Task):
         self.run, self.config, self.image_size, self.device = run, run.model, run.image_size, device
         self.autoencoder = Autoencoder(run.model)
         if run.start is not None:
-            self.autoencoder.load_state_dict(_started(run.start, run.model).state_dict())
+            self.autoencoder.load_state_dict(_load_start(run.start, run.model).state_dict())
         self.autoencoder.to(device)
         if run.decoder_only:
             for part in (self.autoencoder.encoder, self.autoencoder.quant_conv, self.autoencoder.quantize):
@@ -45,7 +45,7 @@ class AutoencoderTask(Task):
         latents = self.autoencoder.encode(target)
         codebook = self.autoencoder.quantize
         if step == 1 and isinstance(codebook, Codebook) and run.start is None:
-            self._begin_codebook(codebook, latents.detach().float())
+            self._initialise_codebook(codebook, latents.detach().float())
         quantised = self.autoencoder.quantize(latents)
         taken = latents + (quantised - latents).detach() if run.model.codebook_size else latents
         if run.latent_noise:
@@ -67,12 +67,12 @@ class AutoencoderTask(Task):
         return Losses(total, {"loss": total, **logged}, against)
 
     def sheet(self, batch: Batch) -> list[Tensor]:
-        """HQ and what comes back."""
+        """Columns: HQ images and their reconstructions."""
         return [batch.hq, self.restored(batch)]
 
     @torch.inference_mode()
     def restored(self, batch: Batch) -> Tensor:
-        """What comes back of HQ."""
+        """Reconstructions (B, 3, H, W) in [0, 1] of the HQ images."""
         restored = self.autoencoder.decode(self.autoencoder.encode(batch.hq.to(self.device) * 2 - 1))
         return (restored.float() / 2 + 0.5).clamp(0, 1)
 
@@ -82,36 +82,36 @@ class AutoencoderTask(Task):
             Validation(self.run, self.image_size, False, device=str(self.device)).scores, self.restored
         )
 
-    def exported(self, batch: Batch) -> nn.Module:
-        """Without codebook, latents of mean 0 and deviation 1 in each channel."""
+    def export_network(self, batch: Batch) -> nn.Module:
+        """Without codebook, the latents are normalised to mean 0 and deviation 1 per channel."""
         if self.run.model.codebook_size or self.run.decoder_only:
             return self.network
-        handed_on = copy.deepcopy(self.autoencoder)
+        exported = copy.deepcopy(self.autoencoder)
         with torch.inference_mode():
-            latents = handed_on.encode(batch.hq.to(self.device) * 2 - 1).transpose(0, 1).flatten(1)
-        handed_on.standardise(latents.mean(1), latents.std(1))
-        return handed_on
+            latents = exported.encode(batch.hq.to(self.device) * 2 - 1).transpose(0, 1).flatten(1)
+        exported.standardise(latents.mean(1), latents.std(1))
+        return exported
 
     def _balance(self, faithful: Tensor, judged: Tensor) -> Tensor:
-        """How strong the adversary may be, so that both pull alike at the last layer (VQGAN, equation 7)."""
+        """Adaptive weight of the adversarial loss: ratio of gradient norms, last layer (VQGAN, eq. 7)."""
         last = self.autoencoder.decoder.conv_out.weight
         (pull,) = torch.autograd.grad(faithful, last, retain_graph=True)
         (push,) = torch.autograd.grad(judged, last, retain_graph=True)
         balance: Tensor = (pull.norm() / (push.norm() + 1e-4)).clamp(0, 1e4).detach()
         return balance
 
-    def _begin_codebook(self, codebook: Codebook, latents: Tensor) -> None:
-        """Begin with vectors that occur, so that none lies where no latent ever comes."""
+    def _initialise_codebook(self, codebook: Codebook, latents: Tensor) -> None:
+        """Initialise the codebook with latents of the first batch, so that no vector stays unused."""
         tokens = latents.permute(0, 2, 3, 1).flatten(0, 2)
         vectors = codebook.embedding.weight
-        generator = torch.Generator().manual_seed(seed_of(self.run.seed, "codebook"))
+        generator = torch.Generator().manual_seed(hashed_seed(self.run.seed, "codebook"))
         chosen = torch.randint(len(tokens), (len(vectors),), generator=generator)
         with torch.no_grad():
             spread = tokens.std() / 10 * torch.randn(vectors.shape, generator=generator).to(tokens)
             vectors.copy_(tokens[chosen.to(tokens.device)] + spread)
 
 
-def _started(path: Path, config: AutoencoderConfig) -> Autoencoder:
+def _load_start(path: Path, config: AutoencoderConfig) -> Autoencoder:
     begun = load_autoencoder(path, config)
     if begun.config != config:
         raise RefbenchError(f"{path} is an autoencoder of other sizes than model")

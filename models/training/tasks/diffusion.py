@@ -1,4 +1,4 @@
-"""Training diffusion models in the latents of a frozen autoencoder: LDM, ReF-LDM, composite context."""
+"""Training tasks of latent diffusion models with a frozen autoencoder: LDM, ReF-LDM, composite context."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from ...networks.face_embedder import aligned_embedder
 from ...networks.losses import Embedder, hard_example_identity_loss, identity_scale, noise_loss
 from ...refldm.model import RefLdm
 from ...refldm.restorer import RefLdmRestorer, RefLdmSampling
-from ...restorers.latent_restorer import KeptByContent, LatentRestorer
+from ...restorers.latent_restorer import ContentCache, LatentRestorer
 from ..config import CompositeRun, DiffusionRun, RefLdmRun
 from ..data import Batch
 from ..validation import Validation
 from .task import Losses, Task
 
 SHEET_STEPS = 20
-LATENTS_KEPT = 2**30
+LATENT_CACHE_BYTES = 2**30
 CARD = RestorerCard("in training", "0", 5, None, "unknown", "unknown")
 
 
 class DiffusionTask(Task):
-    """Noise prediction with an identity loss, in the latents of a frozen autoencoder."""
+    """Noise prediction loss and identity loss, in the latents of a frozen autoencoder."""
 
     def __init__(self, run: DiffusionRun, model: RefLdm | CompositeContext, device: torch.device) -> None:
         self.run, self.model, self.device = run, model, device
@@ -45,21 +45,21 @@ class DiffusionTask(Task):
             raise RefbenchError(f"{run.autoencoder} is an autoencoder of other sizes than model.autoencoder")
         model.autoencoder.load_state_dict(trained.state_dict())
         if run.start is not None:
-            _begin_from(run.start, model)
+            _load_start(run.start, model)
         model.to(device)
         model.autoencoder.requires_grad_(False)
-        self.latents = KeptByContent[Tensor](LATENTS_KEPT, lambda kept: kept.nbytes)
+        self.latents = ContentCache[Tensor](LATENT_CACHE_BYTES, lambda kept: kept.nbytes)
         self.embed: Embedder | None = None
         if run.identity.weight > 0:
             self.embed = aligned_embedder(load_recogniser(run.identity.recogniser, str(device)))
 
     @abstractmethod
     def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
-        """The predicted noise; ``kept`` (B,) is 0 where the references are left out."""
+        """Noise prediction (B, C, h, w); ``kept`` (B,) is 0 where the references are dropped."""
 
     @abstractmethod
     def restorer(self) -> LatentRestorer[RefLdm] | LatentRestorer[CompositeContext]:
-        """The model as it is now, as a restorer."""
+        """A restorer with the current weights."""
 
     def losses(self, batch: Batch, step: int) -> Losses:
         """See `Task.losses`."""
@@ -84,12 +84,12 @@ class DiffusionTask(Task):
         return Losses(total, {"loss": total, "noise": denoising, "identity": identity})
 
     def sheet(self, batch: Batch) -> list[Tensor]:
-        """LQ, restored, HQ, first reference."""
+        """Columns: LQ, restored, HQ, first reference."""
         columns = [batch.lq, self.restored(batch), batch.hq]
         return [*columns, batch.references[:, 0]] if batch.references.shape[1] else columns
 
     def restored(self, batch: Batch) -> Tensor:
-        """Images drawn from the model; the noise is the same each time."""
+        """Restored images (B, 3, H, W) in [0, 1]; the starting noise is the same in every call."""
         generators = [g.clone_state() for g in batch.generators]
         return self.restorer().restore(batch.lq, list(batch.references), generators)
 
@@ -101,7 +101,7 @@ class DiffusionTask(Task):
         )
 
     def _hq_latents(self, images: Tensor) -> Tensor:
-        """Latents of HQ images, which come again in every pass: each is encoded alone, once."""
+        """Latents of HQ images, each encoded alone and cached, because images return in every epoch."""
 
         def encoded(one: Tensor) -> Tensor:
             return self.latents.get(one, lambda: self.model.encode(one[None])[0].float())
@@ -111,7 +111,7 @@ class DiffusionTask(Task):
     def _identity_loss(
         self, embed: Embedder, batch: Batch, hq: Tensor, *, x_t: Tensor, predicted: Tensor, t: Tensor
     ) -> Tensor:
-        """The scaled identity loss of one-step estimates, over the first images of the batch."""
+        """Timestep-scaled identity loss of one-step estimates of the first images of the batch."""
         wanted, model = self.run.identity, self.model
         some = slice(0, wanted.images)
         estimate = model.schedule.predict_x0(x_t[some], predicted[some], t[some])
@@ -125,7 +125,7 @@ class DiffusionTask(Task):
 
 
 class RefLdmTask(DiffusionTask):
-    """ReF-LDM, its CacheKV rebuilt in each step with gradients; or the same network without references."""
+    """Trains ReF-LDM, with gradients through CacheKV, or the same network without references."""
 
     def __init__(self, run: RefLdmRun, device: torch.device) -> None:
         self.needs_references = run.kind == "refldm"
@@ -134,7 +134,7 @@ class RefLdmTask(DiffusionTask):
         super().__init__(run, self.refldm, device)
 
     def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
-        """See `DiffusionTask.predict`: references that are left out become null references."""
+        """See `DiffusionTask.predict`: dropped references become null references."""
         if not self.needs_references:
             return self.refldm.eps(x_t, t, lq)
         with torch.no_grad():
@@ -150,7 +150,7 @@ class RefLdmTask(DiffusionTask):
 
 
 class CompositeTask(DiffusionTask):
-    """The composite-context model with the first reference of each image."""
+    """Trains the composite-context model with the first reference of each image."""
 
     needs_references = True
 
@@ -159,8 +159,8 @@ class CompositeTask(DiffusionTask):
         super().__init__(run, self.composite, device)
 
     def predict(self, x_t: Tensor, t: Tensor, lq: Tensor, *, batch: Batch, kept: Tensor) -> Tensor:
-        """See `DiffusionTask.predict`: a context that is left out is zeros."""
-        context = self.composite.context_of(batch.references[:, 0])
+        """See `DiffusionTask.predict`: a dropped context is zeros."""
+        context = self.composite.encode_context(batch.references[:, 0])
         return self.composite.eps(x_t, t, lq, context=context * kept.view(-1, 1, 1))
 
     def restorer(self) -> CompositeContextRestorer:
@@ -169,8 +169,8 @@ class CompositeTask(DiffusionTask):
         return CompositeContextRestorer(self.composite, sampling, CARD, device=str(self.device))
 
 
-def _begin_from(path: Path, model: nn.Module) -> None:
-    """Take over the weights that the file has, the autoencoder's aside; the others stay as drawn."""
+def _load_start(path: Path, model: nn.Module) -> None:
+    """Load weights by name, except the autoencoder's; those that are not in the file stay random."""
     tensors, _ = read_tensors(path)
     own = {n: value for n, value in model.state_dict().items() if not n.startswith("autoencoder.")}
     shared = {name: tensors[name] for name in own if name in tensors}
@@ -180,6 +180,6 @@ def _begin_from(path: Path, model: nn.Module) -> None:
         if v.shape != own[n].shape
     ]
     if wrong or not shared:
-        raise FaultListError(f"{path} as a start", wrong or ["it shares no weight with the model"])
+        raise FaultListError(f"{path} as start", wrong or ["it shares no weight with the model"])
     model.load_state_dict(shared, strict=False)
-    say(f"{len(shared)} of {len(own)} weights begin as in {path.name}")
+    say(f"{len(shared)} of {len(own)} weights are initialised from {path.name}")

@@ -1,4 +1,4 @@
-"""Training a recogniser: ArcFace over the people of a reference set."""
+"""Training task of a face recogniser: ArcFace loss over the people of a reference set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCRIPT = "recogniser.pt"
 
 
 class Learner(nn.Module):
-    """The recogniser and the centre of each person, which are of no use after training."""
+    """The recogniser and the class centres, which are needed in training only."""
 
     def __init__(self, recogniser: IdentityNetwork, people: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Learner(nn.Module):
 
 
 class IdentityTask(Task):
-    """A recogniser; beside its weights, ``recogniser.pt`` serves wherever one is named by its file."""
+    """Trains a recogniser; also writes it as TorchScript, ``recogniser.pt``, to be used by path."""
 
     needs_references = False
 
@@ -44,7 +44,7 @@ class IdentityTask(Task):
         if len(people) < 2:
             raise InvalidInputError(
                 f"{run.data.reference_set}: {len(people)} people in the split {run.data.split!r}; "
-                "a recogniser learns to tell two or more apart"
+                "training a recogniser needs two or more"
             )
         self.person = {target.key: people[target.identity] for target in targets}
         self.learner = Learner(IdentityNetwork(run.model), len(people)).to(device)
@@ -73,13 +73,13 @@ class IdentityTask(Task):
 
     @torch.inference_mode()
     def sheet(self, batch: Batch) -> list[Tensor]:
-        """Each image and, of the others, the one taken for most alike."""
+        """Columns: each image, and the other image with the nearest embedding."""
         vectors = self.embed(batch.hq.to(self.device))
         alike = (vectors @ vectors.T).fill_diagonal_(-2).argmax(1).cpu()
         return [batch.hq, batch.hq[alike]]
 
     def validation(self) -> Callable[[], dict[str, float]]:
-        """Cosines of pairs of one person and of two, and how often an image's own reference is most alike."""
+        """Mean cosines of the ``same`` and of ``different`` people, and the rank-1 rate ``found``."""
         wanted = self.run.validation
         data = self.run.data.model_copy(update={"split": wanted.split, "references": 1})
         batch = Batches(data, 1, self.image_size, seed=self.run.seed).first(wanted.images).to(self.device)
@@ -95,14 +95,14 @@ class IdentityTask(Task):
 
         return scores
 
-    def exported(self, batch: Batch) -> nn.Module:
-        """The recogniser alone."""
+    def export_network(self, batch: Batch) -> nn.Module:
+        """The recogniser without class centres."""
         return self.learner.recogniser
 
-    def also_write(self, handed_on: nn.Module, out: Path) -> None:
+    def write_extra_files(self, exported: nn.Module, out: Path) -> None:
         """Write a TorchScript file."""
         crop = torch.zeros(2, 3, ARCFACE_RGB.size, ARCFACE_RGB.size, device=self.device)
         with torch.inference_mode(False), torch.no_grad(), replacing(out / SCRIPT) as partial:
-            traced = torch.jit.trace(handed_on.eval(), crop, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(exported.eval(), crop, check_trace=False)  # type: ignore[no-untyped-call]
             traced.save(str(partial))
         self.network.train()

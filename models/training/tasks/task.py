@@ -1,4 +1,4 @@
-"""What a training task is: a network, the losses of one batch, and what there is to see and to measure."""
+"""Training task: a network, its losses on a batch, sample sheets, validation and export."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from ..data import Batch
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The losses of a batch: what the network and its adversary descend, and what is logged."""
+    """Losses of a batch, scalars.
+
+    Attributes:
+        network: loss that the network minimises.
+        logged: losses by name, for the log.
+        adversary: loss that the discriminator minimises, if it is trained in this step.
+    """
 
     network: Tensor
     logged: Mapping[str, Tensor]
@@ -26,11 +32,11 @@ class Task(ABC):
     """A training task.
 
     Attributes:
-        network: what is trained and exported; its frozen parameters stay as they are.
-        adversary: what is trained against it, if anything.
-        config: of the network.
-        image_size: sides of its images.
-        needs_references: whether images without references are of no use.
+        network: network that is trained and exported; parameters without gradients are not trained.
+        adversary: discriminator, if there is one.
+        config: configuration of the network.
+        image_size: side of its images, in pixels.
+        needs_references: whether every image must have a reference.
     """
 
     network: nn.Module
@@ -41,7 +47,7 @@ class Task(ABC):
 
     @abstractmethod
     def losses(self, batch: Batch, step: int) -> Losses:
-        """The losses of a batch in a step, counted from 1: means over its images."""
+        """Losses of a batch in step ``step``, counted from 1: means over the images."""
 
     @abstractmethod
     def sheet(self, batch: Batch) -> list[Tensor]:
@@ -49,15 +55,15 @@ class Task(ABC):
 
     @abstractmethod
     def validation(self) -> Callable[[], dict[str, float]]:
-        """What scores the network, as it is when called, on the people of the validation split.
+        """A function that scores the network, in its state at the call, on the validation split.
 
         Raises:
-            RefbenchError, InvalidInputError: a split or weights that are absent.
+            RefbenchError, InvalidInputError: absent weights, or an absent split.
         """
 
-    def exported(self, batch: Batch) -> nn.Module:
-        """The network as it is handed on, given some images."""
+    def export_network(self, batch: Batch) -> nn.Module:
+        """The network to export; ``batch`` has images for statistics such as those of the latents."""
         return self.network
 
-    def also_write(self, handed_on: nn.Module, out: Path) -> None:  # noqa: B027
-        """Write the exported network in other forms too, where there are any."""
+    def write_extra_files(self, exported: nn.Module, out: Path) -> None:  # noqa: B027
+        """Write the exported network in other formats too; nothing by default."""
