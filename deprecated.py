@@ -93,6 +93,18 @@ def _read(table: str) -> dict[str, str]:
 MOVED: dict[str, str] = _read(TABLE)
 
 
+class Room(ModuleType):
+    """A package whose public names stay what they are when a module of 0.1 with such a name is imported.
+
+    The import system would replace the function ``models.ddim`` by the module of that name in 0.1.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        old = isinstance(value, ModuleType) and f"{self.__name__}.{name}" in MOVED
+        if not (old and name in getattr(self, "__all__", ())):
+            super().__setattr__(name, value)
+
+
 class OldNames(MetaPathFinder, Loader):
     """Finds modules of `MOVED` under their old names; the module itself is the one of the new name."""
 
@@ -105,6 +117,9 @@ class OldNames(MetaPathFinder, Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module of the new name."""
         warn(spec.name, MOVED[spec.name])
+        room = sys.modules[spec.name.rpartition(".")[0]]
+        if type(room) is ModuleType:
+            room.__class__ = Room
         module = import_module(MOVED[spec.name])
         self._own = (module.__spec__, module.__loader__)
         return module

@@ -31,7 +31,7 @@ from refbench.models.networks.autoencoder import Autoencoder
 from refbench.models.training.config import AnyRun
 from refbench.models.training.data import Batches
 from refbench.models.training.distributed import Distributed
-from refbench.models.training.presets import preset
+from refbench.models.training.presets import training_preset
 from refbench.models.training.settings import make_config
 from refbench.models.training.tasks.registry import make_task
 from refbench.models.training.train import TrainingState
@@ -120,7 +120,7 @@ def configured(kind: str, precision: str, identity: float, *, place: Path, autoe
     }
     if kind != "autoencoder":
         settings |= {"autoencoder": autoencoder, "identity": {"weight": identity}}
-    return make_config(preset(f"{kind}-mini"), settings)
+    return make_config(training_preset(f"{kind}-mini"), settings)
 
 
 def measure(run: AnyRun, steps: int) -> Step:
@@ -201,7 +201,7 @@ def bundled_autoencoder(folder: Path) -> Path:
     path = minis.FOLDER / f"{minis.SHARED}.safetensors"
     if path.is_file():
         return path
-    config = make_config(preset("autoencoder-mini"), {"data": {"reference_set": folder}}).model
+    config = make_config(training_preset("autoencoder-mini"), {"data": {"reference_set": folder}}).model
     save_weights(Autoencoder(config), config, folder / path.name)
     return folder / path.name
 

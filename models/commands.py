@@ -199,7 +199,7 @@ def train(
         raise RefbenchError(f"no training is called {kind!r}; known: {', '.join(KINDS)}")
     layers = [
         {"kind": kind},
-        train_presets.preset(preset) if preset else {},
+        train_presets.training_preset(preset) if preset else {},
         train_settings.read_settings(config) if config else {},
         train_settings.parse_assignments(assignments or []),
         {"kind": kind, "data": {"reference_set": reference_set}},

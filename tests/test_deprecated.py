@@ -64,3 +64,17 @@ def test_exceptions_keep_their_old_names() -> None:
         assert errors.FaultyInput is errors.InvalidInputError
     with pytest.warns(DeprecationWarning, match="FaultListError"):
         assert errors.FaultList is errors.FaultListError
+
+
+KEEP = """
+import refbench
+from refbench.models.ddim import ddim
+assert refbench.models.ddim is ddim, refbench.models.ddim
+import refbench.models.brought
+assert refbench.models.brought.__name__.endswith("external")
+"""
+
+
+def test_an_old_module_does_not_replace_a_public_name() -> None:
+    run = subprocess.run([sys.executable, "-c", KEEP], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

@@ -26,7 +26,7 @@ from refbench.models.networks.face_embedder import aligned_embedder
 from refbench.models.training.config import AnyRun
 from refbench.models.training.data import Batch, Batches
 from refbench.models.training.ema import Ema
-from refbench.models.training.presets import preset
+from refbench.models.training.presets import training_preset
 from refbench.models.training.settings import make_config
 from refbench.models.training.tasks.registry import make_task
 from refbench.models.training.tasks.task import Task
@@ -111,7 +111,7 @@ def run_study(study: Study) -> None:
         "tensorboard": False,
         "optimiser": {"warmup": min(50, given.steps // 4)},
     }
-    shared = make_config(preset(study.preset), base)
+    shared = make_config(training_preset(study.preset), base)
     targets = _one_each(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
     test = {
         "split": given.split,
@@ -124,7 +124,7 @@ def run_study(study: Study) -> None:
     trained: dict[str, Task] = {}
     scores: dict[str, Scores] = {}
     for variant in study.variants:
-        run = make_config(preset(study.preset), base, variant.settings)
+        run = make_config(training_preset(study.preset), base, variant.settings)
         name = f"{run.model_dump_json()} {variant.make}"
         if name not in trained:
             trained.clear()

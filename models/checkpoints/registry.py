@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from ...deprecated import warn
 from ...errors import RefbenchError
 from ..restorers.baselines import Classical, LqCopy, ReferenceCopy
 from ..restorers.restorer import AnyRestorer
@@ -182,3 +184,12 @@ def _from_file(path: Path, preset: str | None, device: str) -> AnyRestorer:
     from .external import load_external
 
     return load_external(path, preset, device)
+
+
+def __getattr__(name: str) -> Any:
+    """`RegisteredRestorer` and `RESTORERS` by their names in 0.1."""
+    new = {"Bundled": "RegisteredRestorer", "BUNDLED": "RESTORERS"}.get(name)
+    if new is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn(f"{__name__}.{name}", f"{__name__}.{new}")
+    return globals()[new]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ...images import RGB
-from ...records.run_manifest import Job, RestorerCard
+from ...records.run_manifest import Job as Job
+from ...records.run_manifest import RestorerCard as RestorerCard
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ...deprecated import warn
 from ...errors import RefbenchError
 
 Settings = Mapping[str, Any]
@@ -75,7 +76,7 @@ MINI_CONTEXT: Settings = {
     "channels": 192,
 }
 
-PRESETS: Mapping[str, Settings] = MappingProxyType(
+TRAINING_PRESETS: Mapping[str, Settings] = MappingProxyType(
     {
         "autoencoder-paper": {
             "kind": "autoencoder",
@@ -135,12 +136,21 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
 )
 
 
-def preset(name: str) -> Settings:
-    """Settings of a training preset, for `make_config`; `PRESETS` lists the names.
+def training_preset(name: str) -> Settings:
+    """Settings of a training preset, for `make_config`; `TRAINING_PRESETS` lists the names.
 
     Raises:
         RefbenchError: no such preset.
     """
-    if name not in PRESETS:
-        raise RefbenchError(f"no preset {name!r}; known: {', '.join(PRESETS)}")
-    return PRESETS[name]
+    if name not in TRAINING_PRESETS:
+        raise RefbenchError(f"no preset {name!r}; known: {', '.join(TRAINING_PRESETS)}")
+    return TRAINING_PRESETS[name]
+
+
+def __getattr__(name: str) -> Any:
+    """`TRAINING_PRESETS` and `training_preset` by their names in 0.1."""
+    new = {"PRESETS": "TRAINING_PRESETS", "preset": "training_preset"}.get(name)
+    if new is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn(f"{__name__}.{name}", f"{__name__}.{new}")
+    return globals()[new]

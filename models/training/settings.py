@@ -30,8 +30,9 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
     """Make a training configuration from layers of settings, merged by name; later layers win.
 
     Args:
-        layers: mappings of names to values, such as ``preset("refldm-mini")``, a YAML file's content, or
-            ``{"data": {"reference_set": "set"}, "steps": 1000}``. ``kind`` says which model is trained.
+        layers: mappings of names to values, such as ``training_preset("refldm-mini")``, a YAML file's
+            content, or ``{"data": {"reference_set": "set"}, "steps": 1000}``. ``kind`` says which model is
+            trained.
 
     Raises:
         FaultListError: unknown names and values out of range, all at once.

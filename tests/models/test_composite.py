@@ -167,7 +167,7 @@ def test_batch_equals_one_by_one_with_mixed_counts(
 def test_contexts_are_kept(model: CompositeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     whole = CompositeContext.encode_context
-    monkeypatch.setattr(CompositeContext, "context_of", lambda self, r: seen.append(len(r)) or whole(self, r))
+    monkeypatch.setattr(CompositeContext, "encode_context", lambda self, r: seen.append(len(r)) or whole(self, r))
     several = restorer(model, references=5)
     references = drawn(3, 3, SIZE, SIZE, seed=4)
     run(several, drawn(1, 3, SIZE, SIZE), [references])
@@ -213,7 +213,7 @@ def test_contexts_that_make_no_sense_are_refused() -> None:
         ContextConfig(layers=(3, 13))
     with pytest.raises(ValidationError, match="1 to 12"):
         ContextConfig(layers=(3, 2))
-    with pytest.raises(ValidationError, match="64 wide"):
+    with pytest.raises(ValidationError, match=r"unet\.context_channels is 64, but the context is 768 wide"):
         CompositeContextConfig(unet=UNetConfig(context_channels=64))
     with pytest.raises(ValidationError, match="context_grid 3 wants 9 tokens, but the context has 6"):
         TINY.model_validate(TINY.model_dump() | {"unet": {**TINY.unet.model_dump(), "context_grid": 3}})

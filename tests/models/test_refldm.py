@@ -107,7 +107,7 @@ def test_attention_with_positions_begins_near_its_own_place() -> None:
     own_places: list[Tensor] = []
 
     class Looking:
-        def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend(self, q: Tensor, k: Tensor, v: Tensor, *, layer: int) -> Tensor:
             weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
             own_places.append(weights.diagonal(dim1=-2, dim2=-1).mean((0, 2)) * q.shape[2])
             return weights @ v

@@ -151,7 +151,7 @@ def test_bad_inputs_are_named(jobs: list[Job], tmp_path: Path) -> None:
     lost = [*jobs, Job("k9", tmp_path / "absent.png"), Job("k8", tmp_path / "gone.png")]
     with pytest.raises(FaultListError, match="2 faults"):
         restore_images(lost, LqCopy(), tmp_path / "out")
-    with pytest.raises(RefbenchError, match="twice: k0"):
+    with pytest.raises(RefbenchError, match="duplicate: k0"):
         restore_images([jobs[0], jobs[0]], LqCopy(), tmp_path / "out")
     jobs[0].lq.write_bytes(b"not a picture")
     write_png(jobs[1].references[0], np.zeros((8, 8, 3), np.uint8))
@@ -212,7 +212,7 @@ def test_every_bundled_name_without_weights_loads() -> None:
     for name, declared in RESTORERS.items():
         if not declared.weights:
             assert load_restorer(name).card.model
-    with pytest.raises(RefbenchError, match=r"is not a restorer; bundled: lq-copy"):
+    with pytest.raises(RefbenchError, match=r"is not a restorer; registered: lq-copy"):
         load_restorer("nosuch")
     with pytest.raises(RefbenchError, match="no preset 'x'"):
         load_restorer("lq-copy", preset="x")
@@ -254,7 +254,7 @@ def test_folder_of_finished_images(jobs: list[Job], tmp_path: Path) -> None:
 
 def test_python_class_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: list[Job]) -> None:
     (tmp_path / "my_own_restorer.py").write_text(
-        "from refbench.models.restorer import RestorerCard\n"
+        "from refbench.models import RestorerCard\n"
         "class Mirror:\n"
         "    card = RestorerCard('mirror', '1', 0, 0, 'MIT', 'none')\n"
         "    def __init__(self, preset='still'): self.preset = preset\n"

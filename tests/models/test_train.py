@@ -30,7 +30,7 @@ from refbench.models.training.config import OptimiserSettings
 from refbench.models.training.data import Batches
 from refbench.models.training.distributed import Distributed
 from refbench.models.training.ema import Ema
-from refbench.models.training.presets import PRESETS, preset
+from refbench.models.training.presets import TRAINING_PRESETS, training_preset
 from refbench.models.training.settings import make_config, parse_assignments, read_settings
 from refbench.models.training.train import rate_at, train
 from refbench.models.training.validation import Validation
@@ -270,7 +270,7 @@ class TestSettings:
         words = ["optimiser.rate=1e-3", "data.reference_set=here", "autoencoder=a.safetensors", "steps=9"]
         words += ["data.augmentation.mirror_probability=0"]
         run = make_config(
-            preset("refldm-paper"), read_settings(tmp_path / "run.yaml"), parse_assignments(words)
+            training_preset("refldm-paper"), read_settings(tmp_path / "run.yaml"), parse_assignments(words)
         )
         assert run.kind == "refldm"
         assert (run.batch, run.steps) == (16, 9)
@@ -288,10 +288,10 @@ class TestSettings:
         with pytest.raises(RefbenchError, match="name=value"):
             parse_assignments(["steps"])
         with pytest.raises(RefbenchError, match="known: autoencoder-paper"):
-            preset("nosuch")
+            training_preset("nosuch")
 
     def test_presets_are_whole(self) -> None:
-        for name, given in PRESETS.items():
+        for name, given in TRAINING_PRESETS.items():
             rest = {"data": {"reference_set": "set"}}
             run = make_config(
                 given, rest, {} if name.startswith(("auto", "identity")) else {"autoencoder": "a.safetensors"}
