@@ -144,9 +144,9 @@ def pack(
 @command(presets, "list", example="refbench presets list")
 def list_presets(as_json: AsJson = False) -> None:
     """List the training presets."""
-    from .training.presets import PRESETS
+    from .training.presets import TRAINING_PRESETS
 
-    emit(sorted(PRESETS), as_json, "\n".join(sorted(PRESETS)))
+    emit(sorted(TRAINING_PRESETS), as_json, "\n".join(sorted(TRAINING_PRESETS)))
 
 
 @command(presets, "show", example="refbench presets show refldm-paper")
@@ -157,9 +157,9 @@ def show_preset(
     import yaml
 
     from ..files import canonical_json
-    from .training.presets import preset
+    from .training.presets import training_preset
 
-    settings = yaml.safe_load(canonical_json(preset(name)))
+    settings = yaml.safe_load(canonical_json(training_preset(name)))
     emit(settings, as_json, yaml.safe_dump(settings, sort_keys=False).rstrip("\n"))
 
 

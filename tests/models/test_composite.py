@@ -167,7 +167,9 @@ def test_batch_equals_one_by_one_with_mixed_counts(
 def test_contexts_are_kept(model: CompositeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     whole = CompositeContext.encode_context
-    monkeypatch.setattr(CompositeContext, "encode_context", lambda self, r: seen.append(len(r)) or whole(self, r))
+    monkeypatch.setattr(
+        CompositeContext, "encode_context", lambda self, r: seen.append(len(r)) or whole(self, r)
+    )
     several = restorer(model, references=5)
     references = drawn(3, 3, SIZE, SIZE, seed=4)
     run(several, drawn(1, 3, SIZE, SIZE), [references])
