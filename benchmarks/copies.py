@@ -26,14 +26,14 @@ import numpy as np
 import torch
 from PIL import Image
 from refbench.images import RGB, read_rgb, to_uint8, write_png
-from refbench.leaderboard.integrity.copies import MANY, find_copies
+from refbench.leaderboard.integrity.copies import MIN_COPY_SHARE, find_copies
 from refbench.models.checkpoints.registry import load_restorer
 from refbench.models.restorers.baselines import Classical
 from refbench.records.reference_set import ReferenceSet
 
 Change = Callable[[RGB], RGB]
-FOUND = MANY
-ACCUSED = MANY / 2
+FOUND = MIN_COPY_SHARE
+ACCUSED = MIN_COPY_SHARE / 2
 LOSSY = ("JPEG 50", "WebP 60")
 
 

@@ -14,7 +14,8 @@ import json
 import sys
 
 import numpy as np
-from refbench.leaderboard.statistics.statistics import means_with_intervals, permutation_test, sum_by_identity
+from refbench.leaderboard.statistics.permutation import permutation_test
+from refbench.leaderboard.statistics.statistics import means_with_intervals, sum_by_identity
 
 PEOPLE = (10, 20, 50, 100, 150)
 SLACK = 0.015

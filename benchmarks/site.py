@@ -28,8 +28,9 @@ import pandas as pd
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.site.publish import publish_site
+from refbench.leaderboard.statistics.permutation import permutation_draws
 from refbench.leaderboard.statistics.ranking import make_board
-from refbench.leaderboard.statistics.statistics import DRAWS, permutation_draws
+from refbench.leaderboard.statistics.statistics import DRAWS
 from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS

@@ -37,11 +37,11 @@ def compare(
 ) -> None:
     """Compare two models: paired differences with intervals, and whether they can be told apart."""
     from ..metrics.catalogue import PROTOCOLS
-    from .statistics.comparison import as_rows, as_text, compare_models
+    from .statistics.comparison import compare_models, comparison_rows, comparison_text
     from .store.store import Store
 
     lines = compare_models(Store(store), a, b, protocols=PROTOCOLS, seed=seed)
-    emit(as_rows(lines), as_json, as_text(lines, a, b))
+    emit(comparison_rows(lines), as_json, comparison_text(lines, a, b))
 
 
 @command(records, "import", example="refbench records import store other-store")

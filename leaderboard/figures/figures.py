@@ -57,7 +57,7 @@ def _axis(column: Column, log: bool = False) -> Axis:
 
 
 def _ranked(table: Table) -> list[Row]:
-    return [row for row in table.rows if not row.holes]
+    return [row for row in table.rows if not row.unranked]
 
 
 def _cell(table: Table, row: Row, column: Column) -> Cell:
@@ -109,7 +109,7 @@ def _curve_figure(table: Table, sliced: SliceScores) -> Figure | None:
     if not slicing.places or column is None or column.id not in sliced.mean:
         return None
     kept = [i for i, images in enumerate(sliced.images) if images >= LEAST_BEHIND]
-    rows = [i for i, row in enumerate(table.rows) if not row.holes]
+    rows = [i for i, row in enumerate(table.rows) if not row.unranked]
     if len(kept) < 2 or not rows:
         return None
     places = tuple(slicing.places[i] for i in kept)

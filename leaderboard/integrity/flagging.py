@@ -1,4 +1,4 @@
-"""Which submission belongs to which record, and the flags that follow from looking at it."""
+"""Matching of submissions to records by hash, and the flags of copies and training overlap."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import InvalidInputError
 from ...files import sha256_file
+from ...records.ids import VersionedId
 from ...records.reference_set import ReferenceSet
 from ..store.flags import Flag, add_flags
 from ..store.store import Store, StoredRecord
@@ -20,7 +21,11 @@ from .overlap import find_training_overlap
 def match_submissions(
     stored: Sequence[StoredRecord], submissions: Sequence[Submission]
 ) -> tuple[dict[Path, Submission], list[Submission]]:
-    """The submission of each record by the record's folder, found by hash; and those that fit none."""
+    """Match submissions to records by the hash of their images.
+
+    Returns:
+        The submission of each record by the record's folder, and the submissions that match no record.
+    """
     digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in submissions]
     hashes: dict[tuple[str, ...], list[str]] = {}
     matched: dict[Path, Submission] = {}
@@ -40,10 +45,18 @@ def match_submissions(
 def flag_records(
     store: Store, reference_set: ReferenceSet, submissions: Sequence[Submission]
 ) -> list[tuple[Path, tuple[Flag, ...]]]:
-    """Look at the submissions of every benchmark made of the set, and keep the flags beside their records.
+    """Find the flags of submissions on the benchmarks of a set and write them beside their records.
+
+    Args:
+        store: of the records.
+        reference_set: that the benchmarks are made of, with its LQ images.
+        submissions: the restored images of the records.
+
+    Returns:
+        Folder and flags of each record, in order; a record without findings has an empty tuple.
 
     Raises:
-        InvalidInputError: a submission fits no record of the set, or other flags were kept before.
+        InvalidInputError: a submission matches no record of the set, or a record has other flags already.
     """
     stored = store.stored()
     seen = {
@@ -51,10 +64,10 @@ def flag_records(
         for found in sets_by_mode([reference_set], [s.record.info.benchmark for s in stored])
     }
     of_set = [s for s in stored if s.record.info.benchmark.set_hash in seen]
-    matched, lost = match_submissions(of_set, submissions)
-    if lost:
-        names = ", ".join(str(stranger.root) for stranger in lost)
-        raise InvalidInputError(f"{names}: fits no record in {store.root}; score it first: refbench score")
+    matched, unmatched = match_submissions(of_set, submissions)
+    if unmatched:
+        names = ", ".join(str(found.root) for found in unmatched)
+        raise InvalidInputError(f"{names}: matches no record in {store.root}; score it first: refbench score")
     found: dict[Path, tuple[Flag, ...]] = {}
     for digest, view in seen.items():
         mine = [s for s in of_set if s.record.info.benchmark.set_hash == digest]
@@ -69,7 +82,7 @@ def flag_records(
 def find_flags(
     stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], reference_set: ReferenceSet
 ) -> dict[Path, tuple[Flag, ...]]:
-    """The flags of every record with a submission at hand, by the record's folder."""
+    """The flags of every record that has a submission, by the record's folder."""
     groups: dict[str, list[StoredRecord]] = defaultdict(list)
     for entry in stored:
         if entry.folder in matched:
@@ -77,7 +90,7 @@ def find_flags(
     flags: dict[Path, tuple[Flag, ...]] = {}
     for group in groups.values():
         benchmark = group[0].record.info.benchmark
-        recipe = benchmark.recipe.partition("@")[0]
+        recipe = VersionedId.parse(benchmark.recipe).name
         images = {entry.name: matched[entry.folder].images for entry in group}
         copies = find_copies(reference_set, recipe, images)
         for entry in group:

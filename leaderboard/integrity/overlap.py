@@ -1,6 +1,6 @@
-"""Integrity of training: data that overlaps the test images or the test people.
+"""Detection of training data that overlaps the test images or the test people.
 
-What is found becomes a flag on the board. Nothing is banned in silence.
+An overlap becomes a flag on the board and excludes nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +26,18 @@ Embed = Callable[[str, Sequence[RGB], npt.NDArray[np.float64]], tuple[npt.NDArra
 def find_training_overlap(
     submission: Submission, reference_set: ReferenceSet, split: str, *, embed: Embed | None = None
 ) -> tuple[Flag, ...]:
-    """Training data that holds test images or test people, from what the team put beside its images.
+    """Find test images and test people in the training data that a submission declares beside its images.
 
     ``training_hashes.txt`` has one SHA-256 of a file per line. ``training_embeddings.npz`` holds
-    ``embeddings`` (N, D) and the name of the ``recogniser`` that made them; test people whose nearest
-    embedding lies within that recogniser's threshold are counted. ``embed`` replaces the recogniser.
+    ``embeddings`` (N, D) and the name of the ``recogniser`` that made them; a test person counts whose
+    nearest embedding lies within the threshold of that recogniser (cosine distance).
+
+    Args:
+        submission: with or without these files.
+        reference_set: whose images and people are tested.
+        split: ``train``, ``val``, ``test`` or ``all``.
+        embed: replaces the recogniser: (name, N images RGB uint8, landmarks (N, 5, 2) in pixels) to unit
+            vectors (N, D) and a threshold.
 
     Raises:
         InvalidInputError: one of the files is not of that form.
@@ -39,10 +46,10 @@ def find_training_overlap(
     flags = []
     hashes = _read_hashes(submission.root / "training_hashes.txt")
     if hashes is not None:
-        seen = [target for target in targets if target.hq_sha256 in hashes]
-        if seen:
-            text = f"{len(seen)} of {len(targets)} test images are in the training data, by their hash"
-            flags.append(Flag(kind="trained on test images", text=text, images=len(seen), of=len(targets)))
+        found = [target for target in targets if target.hq_sha256 in hashes]
+        if found:
+            text = f"{len(found)} of {len(targets)} test images are in the training data, by their hash"
+            flags.append(Flag(kind="trained on test images", text=text, images=len(found), of=len(targets)))
     trained = _read_embeddings(submission.root / "training_embeddings.npz")
     if trained is not None:
         flags += _embedding_flags(*trained, targets, reference_set=reference_set, embed=embed or _embed)

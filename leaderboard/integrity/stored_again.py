@@ -1,8 +1,8 @@
-"""Is one picture another one, stored again: through a lossy format, resized, blurred, shifted, with noise?
+"""Detection of re-encoded copies: an image after lossy compression, resizing, blur, a shift or noise.
 
-A copy is what a small filter makes of its source, plus an error without structure. So the 5x5 filter that
-explains the copy best is fitted by least squares, and what it leaves unexplained is looked at in a quarter of
-the size, where noise and the errors of JPEG and WebP average out and a change of content does not.
+A copy is a small filter of its source plus an error without structure. The 5x5 filter that explains the copy
+best is fitted by least squares; the residual is measured at a quarter of the height and width, where noise
+and the errors of JPEG and WebP average out and changes of content do not.
 """
 
 from __future__ import annotations
@@ -25,47 +25,48 @@ BANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class CopyMeasures:
-    """How far an output is its source stored again.
+    """How much an output looks like a re-encoded copy of its source.
 
     Attributes:
-        decibel: PSNR, in a quarter of the size, of what the filter leaves unexplained; at most 100.
-        sharpening: how much more the output follows its source in fine bands than in a coarse one; at most
-            about 1 for a copy, more after sharpening.
-        brought: share of what the source lacks of the truth that came with the output; NaN without a truth.
+        residual_psnr: PSNR of the residual at a quarter of the height and width, in dB; at most 100.
+        sharpening: gain of the output over its source in fine bands relative to a coarse one; at most about 1
+            for a copy, more after sharpening.
+        recovered: share of the difference between HQ and source that the output contains; NaN without HQ.
     """
 
-    decibel: float
+    residual_psnr: float
     sharpening: float
-    brought: float
+    recovered: float
 
 
 def luma(pixels: RGB) -> Plane:
-    """RGB uint8 HWC as a plane of levels from 0 to 255."""
+    """Luma (Rec. 601) of RGB uint8 (H, W, 3), as float32 (H, W) from 0 to 255."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.float32)
 
 
 def quarter(plane: Plane) -> Plane:
-    """A plane in a quarter of its height and width, by area."""
+    """A plane at a quarter of its height and width, by area averaging."""
     height, width = plane.shape
     size = (max(1, width // 4), max(1, height // 4))
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def likeness(output: Plane, source: Plane, truth: Plane | None = None) -> CopyMeasures:
-    """Compare two planes of one size, both sides at least 32; see `CopyMeasures`.
+def measure_copy(output: Plane, source: Plane, hq: Plane | None = None) -> CopyMeasures:
+    """Measure whether ``output`` is a re-encoded copy of ``source``; see `CopyMeasures`.
 
-    ``brought`` is the mean over three bands of the weight of the truth where each band of the output is
-    fitted by those of source and truth.
+    All planes are float32 (H, W) from 0 to 255, of one size, with both sides at least 32. ``recovered`` is
+    the mean over three bands of the weight of HQ where each band of the output is fitted by those of source
+    and HQ.
     """
-    left = _inner(output - _explained(output, source))
-    own, made = _bands(source), _bands(output)
-    slopes = [_slope(a, b) for a, b in zip(own, made, strict=True)]
+    residual = _inner(output - _filtered(output, source))
+    source_bands, output_bands = _bands(source), _bands(output)
+    slopes = [_slope(a, b) for a, b in zip(source_bands, output_bands, strict=True)]
     sharpening = max(slopes[1:-1]) / max(slopes[-1], 1e-3)
-    brought = math.nan
-    if truth is not None:
-        weights = [_weight(*planes) for planes in zip(own, made, _bands(truth), strict=True)]
-        brought = float(np.mean(weights[1:]))
-    return CopyMeasures(psnr(quarter(left)), sharpening, brought)
+    recovered = math.nan
+    if hq is not None:
+        weights = [_weight(*planes) for planes in zip(source_bands, output_bands, _bands(hq), strict=True)]
+        recovered = float(np.mean(weights[1:]))
+    return CopyMeasures(psnr(quarter(residual)), sharpening, recovered)
 
 
 def psnr(error: npt.NDArray[np.floating]) -> float:
@@ -74,8 +75,8 @@ def psnr(error: npt.NDArray[np.floating]) -> float:
     return min(100.0, 10.0 * math.log10(255.0**2 / mean)) if mean else 100.0
 
 
-def _explained(output: Plane, source: Plane) -> Plane:
-    """What the best 5x5 filter makes of ``source``; a ridge draws it to no filter at all."""
+def _filtered(output: Plane, source: Plane) -> Plane:
+    """``source`` after the 5x5 filter that fits ``output`` best, with a ridge towards the identity."""
     height, width = source.shape
     centred, level = source - source.mean(), float(output.mean())
     spots = [(dy, dx) for dy in range(2 * REACH + 1) for dx in range(2 * REACH + 1)]
@@ -112,7 +113,7 @@ def _slope(source: Plane, output: Plane) -> float:
     return float((source * output).sum() / max(float((source * source).sum()), 1e-3))
 
 
-def _weight(source: Plane, output: Plane, truth: Plane) -> float:
-    pair = np.stack([source.ravel(), truth.ravel()]).astype(np.float64)
+def _weight(source: Plane, output: Plane, hq: Plane) -> float:
+    pair = np.stack([source.ravel(), hq.ravel()]).astype(np.float64)
     squares = pair @ pair.T + 1e-3 * np.eye(2)
     return float(np.linalg.solve(squares, pair @ output.ravel())[1])

@@ -66,7 +66,7 @@ def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[SliceScores
         "title": table_title(table, board.settings, board.tables),
         "standing": standing,
         "flags": row.flags,
-        "holes": row.holes,
+        "unranked": row.unranked,
         "by": info.superseded_by,
         "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
         "against": _against(table, row),

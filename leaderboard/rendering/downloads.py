@@ -36,7 +36,7 @@ def as_json(table: Table) -> str:
                 "card": row.card.model_dump(mode="json"),
                 "rank": row.rank or None,
                 "points": row.points,
-                "holes": list(row.holes),
+                "holes": list(row.unranked),
                 "flags": [flag.model_dump() for flag in row.flags],
                 "submission_hash": row.record.info.submission_hash,
                 "scores": {

@@ -23,7 +23,7 @@ from ..rendering.rendering import Page, render
 from ..rendering.reported import read_reported, reported_page
 from ..rendering.site_folder import Site
 from ..statistics.ranking import make_board
-from ..statistics.slices import slice_table, slicings
+from ..statistics.slices import find_slicings, slice_table
 from ..store.flags import FLAGS_NAME, Flag, read_flags
 from ..store.settings import read_settings
 from ..store.store import Store, StoredRecord
@@ -79,7 +79,9 @@ def publish_site(
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
     sliced = {
-        table.slug: [slice_table(table, slicing, seed) for slicing in slicings(table, by_slug[table.slug])]
+        table.slug: [
+            slice_table(table, slicing, seed) for slicing in find_slicings(table, by_slug[table.slug])
+        ]
         for table in board.tables
         if table.slug in by_slug
     }

@@ -1,4 +1,4 @@
-"""Votes on pairs into scores: Bradley-Terry, with intervals over people and images, and agreement."""
+"""Bradley-Terry scores of paired comparisons, with bootstrap intervals, and agreement among raters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
-from .statistics import compact_letters, holm_pairs
+from .permutation import holm_pairs
+from .rank_groups import compact_letters
 
 Indices = npt.NDArray[np.intp]
 DRAWS = 999
@@ -20,10 +21,13 @@ STEPS = 50
 
 @dataclass(frozen=True)
 class Ballots:
-    """All votes in force, one entry each.
+    """Votes on pairs of models, one entry per vote; every array is (votes,).
 
-    ``first`` and ``second`` are the models compared; ``share`` is 1 where the first was chosen, 0 where the
-    second was, 0.5 for a tie. ``participant`` and ``item`` number the people and the images.
+    Attributes:
+        first, second: numbers of the models compared.
+        share: 1 where the first was chosen, 0 where the second was, 0.5 for a tie.
+        participant: number of the person who voted.
+        item: number of the image.
     """
 
     first: Indices
@@ -38,10 +42,15 @@ class Ballots:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Scores of models in log-odds (mean 0), with 95 % intervals, chances to be chosen, and rank groups.
+    """Bradley-Terry scores of models.
 
-    ``won`` is the share of a model's comparisons that it won, a tie counting half; ``comparisons`` is their
-    number. ``corrected`` holds p values of all pairs after Holm's correction.
+    Attributes:
+        score: log-odds with mean 0, (models,).
+        low, high: bounds of its 95 % interval, (models,).
+        won: share of a model's comparisons that it won, a tie counting half, (models,).
+        comparisons: their number, (models,).
+        corrected: p values of all pairs after Holm's correction, (models, models).
+        groups: letters of each model; models that share one do not differ significantly.
     """
 
     score: Floats
@@ -54,20 +63,26 @@ class Preferences:
 
 
 def bradley_terry(wins: Floats, ridge: float = RIDGE) -> Floats:
-    """Scores that make ``wins`` (models, models; row over column) most likely, with mean 0.
+    """Maximum-likelihood scores of the Bradley-Terry model.
 
-    P(i over j) = 1 / (1 + exp(s_j - s_i)) (Bradley and Terry, 1952), by Newton's method. A ridge of
-    ``ridge`` keeps the score of a model that won or lost every comparison finite.
+    P(i over j) = 1 / (1 + exp(s_j - s_i)) (Bradley and Terry, 1952), by Newton's method.
+
+    Args:
+        wins: (models, models), wins of the row over the column; a tie is half a win for each.
+        ridge: penalty that keeps the score of a model finite that won or lost every comparison.
+
+    Returns:
+        Log-odds with mean 0, (models,).
     """
     models = len(wins)
-    met = wins + wins.T
+    comparisons = wins + wins.T
     scores = np.zeros(models)
     for _ in range(STEPS):
         chance = 1.0 / (1.0 + np.exp(scores[None, :] - scores[:, None]))
-        slope = (wins - met * chance).sum(axis=1) - ridge * scores
-        weight = met * chance * (1.0 - chance)
-        bend = np.diag(weight.sum(axis=1) + ridge) - weight
-        step = np.clip(np.linalg.solve(bend, slope), -2.0, 2.0)
+        gradient = (wins - comparisons * chance).sum(axis=1) - ridge * scores
+        weight = comparisons * chance * (1.0 - chance)
+        hessian = np.diag(weight.sum(axis=1) + ridge) - weight
+        step = np.clip(np.linalg.solve(hessian, gradient), -2.0, 2.0)
         scores = scores + step
         if np.abs(step).max(initial=0.0) < 1e-10:
             break
@@ -75,7 +90,7 @@ def bradley_terry(wins: Floats, ridge: float = RIDGE) -> Floats:
 
 
 def count_wins(ballots: Ballots, models: int, weights: Floats | None = None) -> Floats:
-    """Wins of row over column (models, models); a tie is half a win each."""
+    """Wins of row over column, (models, models); a tie is half a win each; ``weights`` are (votes,)."""
     weight = np.ones(len(ballots)) if weights is None else weights
     wins = np.zeros((models, models))
     np.add.at(wins, (ballots.first, ballots.second), weight * ballots.share)
@@ -84,10 +99,16 @@ def count_wins(ballots: Ballots, models: int, weights: Floats | None = None) -> 
 
 
 def fit_preferences(ballots: Ballots, models: int, seed: int = 0, *, draws: int = DRAWS) -> Preferences:
-    """Scores with intervals from drawing both participants and images with replacement.
+    """Bradley-Terry scores with intervals over participants and images.
 
-    A vote drawn a times by its participant and b times by its image counts a * b times (the pigeonhole
-    bootstrap; Owen, 2007), so that neither people nor images are taken for fixed.
+    Both are drawn with replacement; a vote drawn a times by its participant and b times by its image counts
+    a * b times (the pigeonhole bootstrap; Owen, 2007).
+
+    Args:
+        ballots: the votes.
+        models: number of models.
+        seed: of the draws.
+        draws: number of bootstrap draws.
     """
     wins = count_wins(ballots, models)
     score = bradley_terry(wins)
@@ -101,12 +122,12 @@ def fit_preferences(ballots: Ballots, models: int, seed: int = 0, *, draws: int 
     p = np.minimum(1.0, 2.0 * (1 + np.minimum(below, above)) / (1 + draws))
     np.fill_diagonal(p, 1.0)
     corrected = holm_pairs(p)
-    met = (wins + wins.T).sum(axis=1)
+    comparisons = (wins + wins.T).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        won = wins.sum(axis=1) / met
+        won = wins.sum(axis=1) / comparisons
     order = sorted(range(models), key=lambda i: (-score[i], i))
     groups = tuple(compact_letters(corrected, order))
-    return Preferences(score, low, high, won, np.rint(met).astype(np.int64), corrected, groups)
+    return Preferences(score, low, high, won, np.rint(comparisons).astype(np.int64), corrected, groups)
 
 
 def _pigeonhole(ballots: Ballots, generator: np.random.Generator) -> Floats:
@@ -121,10 +142,17 @@ def _pigeonhole(ballots: Ballots, generator: np.random.Generator) -> Floats:
 def agreement_with(
     ballots: Ballots, prefers: Floats, seed: int = 0, *, draws: int = DRAWS
 ) -> tuple[float, float, float]:
-    """How often a metric would have voted as people did, with its 95 % interval over people and images.
+    """Agreement of a metric with votes: the share of votes that it predicts, with its 95 % interval.
 
-    ``prefers`` is positive where the metric prefers the first model on that image; ties of people are left
-    out, ties of the metric count half.
+    Args:
+        ballots: the votes; ties are left out.
+        prefers: (votes,), positive where the metric prefers the first model on that image, negative where the
+            second, 0 for a tie, which counts half; NaN where it has no value.
+        seed: of the draws over participants and images.
+        draws: number of bootstrap draws.
+
+    Returns:
+        Share, lower and upper bound; all NaN where no vote counts.
     """
     decided = (ballots.share != 0.5) & np.isfinite(prefers)
     if not decided.any():
@@ -149,8 +177,13 @@ def _fields(ballots: Ballots) -> tuple[Any, ...]:
 def krippendorff_alpha(ratings: Sequence[Sequence[str]]) -> float:
     """Krippendorff's alpha for nominal ratings: 1 is full agreement, 0 is chance.
 
-    ``ratings`` holds, unit by unit, whatever ratings the unit got (Krippendorff, "Content Analysis"). NaN if
-    no unit got two.
+    Krippendorff, "Content Analysis".
+
+    Args:
+        ratings: for each rated unit the labels that it was given, as many as there are.
+
+    Returns:
+        Alpha; NaN if no unit was rated twice.
     """
     units = [unit for unit in ratings if len(unit) > 1]
     labels = sorted({label for unit in units for label in unit})

@@ -1,4 +1,4 @@
-"""Two models compared on every benchmark that both have: differences, intervals, tests."""
+"""Comparison of two models on their common benchmarks: paired differences, intervals and tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from ...records.protocol import Protocol
 from ..store.names import label
 from ..store.store import Store, StoredRecord
 from ..tables.formatting import number, plural
-from .statistics import Difference, holm, paired_difference
+from .permutation import holm
+from .statistics import Difference, paired_difference
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolComparison:
-    """One protocol on one benchmark: both means, the paired difference, and p after Holm's correction.
+    """Two models on one protocol of one benchmark.
 
-    ``better`` is the label of the model that is better beyond doubt, or empty.
+    Attributes:
+        benchmark: name of its folder in the store.
+        protocol, title, decimals: id, title and decimals of the protocol.
+        a, b: means over the images that both have, in the protocol's unit.
+        difference: A minus B.
+        corrected: p after Holm's correction over all lines.
+        better: label of the model that is significantly better; empty for neither.
     """
 
     benchmark: str
@@ -37,9 +44,16 @@ class ProtocolComparison:
 def compare_models(
     store: Store, a: str, b: str, *, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
 ) -> list[ProtocolComparison]:
-    """Compare two models by name on the images that both have, on every benchmark that both have.
+    """Compare two models on the images that both have, on every benchmark and protocol that both have.
 
     p values come from the paired permutation test within identities; Holm's correction covers all lines.
+
+    Args:
+        store: of their records.
+        a, b: ``MODEL``, ``MODEL@VERSION`` or the label of a submission.
+        protocols: declarations by id, for titles and directions.
+        seed: of intervals and tests.
+        alpha: level of significance.
 
     Raises:
         RefbenchError: no such model, or no benchmark that both have.
@@ -53,13 +67,13 @@ def compare_models(
     lines = [line for name in shared for line in _compare(left[name], right[name], protocols, seed=seed)]
     corrected = holm(np.array([line.difference.p for line in lines], dtype=np.float64))
     return [
-        _judged(line, float(p), left, right=right, protocols=protocols, alpha=alpha)
+        _with_verdict(line, float(p), left, right=right, protocols=protocols, alpha=alpha)
         for line, p in zip(lines, corrected, strict=True)
     ]
 
 
 def _current(stored: Sequence[StoredRecord]) -> list[StoredRecord]:
-    """Records in force, those of superseded ones only where there is nothing else."""
+    """Sorted so that of several records of a benchmark one that is not superseded comes last."""
     return sorted(stored, key=lambda s: not s.record.info.superseded_by)
 
 
@@ -94,7 +108,7 @@ def _compare(
     return found
 
 
-def _judged(
+def _with_verdict(
     line: ProtocolComparison,
     corrected: float,
     left: Mapping[str, StoredRecord],
@@ -112,8 +126,8 @@ def _judged(
     return ProtocolComparison(**facts | {"corrected": corrected, "better": better})
 
 
-def as_rows(lines: Sequence[ProtocolComparison]) -> list[dict[str, Any]]:
-    """Plain values for JSON."""
+def comparison_rows(lines: Sequence[ProtocolComparison]) -> list[dict[str, Any]]:
+    """Comparisons as plain values for JSON; NaN becomes None."""
     return [
         {
             "benchmark": line.benchmark,
@@ -133,8 +147,8 @@ def as_rows(lines: Sequence[ProtocolComparison]) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(lines: Sequence[ProtocolComparison], a: str, b: str) -> str:
-    """A table for a terminal, one block per benchmark."""
+def comparison_text(lines: Sequence[ProtocolComparison], a: str, b: str) -> str:
+    """Comparisons as tables for a terminal, one per benchmark; ``a`` and ``b`` head the columns."""
     blocks = []
     for benchmark in dict.fromkeys(line.benchmark for line in lines):
         mine = [line for line in lines if line.benchmark == benchmark]
@@ -142,9 +156,11 @@ def as_text(lines: Sequence[ProtocolComparison], a: str, b: str) -> str:
         head = ("", a, b, "difference", "95 % interval", "p (Holm)", "better")
         rows = [head, *(_row(line) for line in mine)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        told = f"{benchmark}: {plural(some.images, 'image')} of {plural(some.identities, 'person', 'people')}"
-        drawn = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-        blocks.append("\n".join([told, *drawn]))
+        heading = (
+            f"{benchmark}: {plural(some.images, 'image')} of {plural(some.identities, 'person', 'people')}"
+        )
+        body = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
+        blocks.append("\n".join([heading, *body]))
     return "\n\n".join(blocks)
 
 
@@ -160,4 +176,4 @@ def _row(line: ProtocolComparison) -> tuple[str, str, str, str, str, str, str]:
     interval = f"{number(gap.low, places)} to {number(gap.high, places)}" if has else "one person only"
     p = "< 0.001" if line.corrected < 0.001 else f"{line.corrected:.3f}"
     a, b, difference = (number(value, places) for value in (line.a, line.b, gap.mean))
-    return line.title, a, b, difference, interval, p, line.better or "cannot be told apart"
+    return line.title, a, b, difference, interval, p, line.better or "no significant difference"

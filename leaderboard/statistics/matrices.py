@@ -1,4 +1,4 @@
-"""Records of one benchmark as matrices of images by records, and what each record lacks."""
+"""Scores of the records of one benchmark as matrices (images, records), and the missing scores of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_keys(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, str
 
 
 def score_matrices(records: Sequence[Record], ids: Sequence[str], keys: Sequence[str]) -> dict[str, Floats]:
-    """Per protocol of single images the values (images, records), NaN where unscored."""
+    """For each protocol of single images its values, (images, records), NaN where not scored."""
     place = {key: number for number, key in enumerate(keys)}
     values: dict[str, Floats] = {}
     for number, record in enumerate(records):
@@ -38,9 +38,9 @@ def score_matrices(records: Sequence[Record], ids: Sequence[str], keys: Sequence
 def missing_scores(
     stored: Sequence[StoredRecord], values: Mapping[str, Floats], columns: Sequence[Column]
 ) -> list[tuple[str, ...]]:
-    """What each record lacks.
+    """The missing scores of each record, as lines of text.
 
-    An image that no record has on a protocol is the benchmark's gap and not a model's, unless the record
+    An image that no record has a score for on a protocol is not counted against a model, unless the record
     lacks that image on every protocol.
     """
     found: list[tuple[str, ...]] = []

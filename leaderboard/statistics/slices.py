@@ -1,4 +1,4 @@
-"""Slices: the same scores, by number of references, by what the degradation drew, by how the face looks."""
+"""Slices of a benchmark: scores by number of references, by degradation and by properties of the face."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import RefbenchError
+from ...records.lq_set import DRAWS as DRAWS_FILE
 from ...records.reference_set import ReferenceSet, Target
 from ..arrays import Floats
 from ..tables.board import Column, Table
-from ..tables.formatting import number, plural
+from ..tables.formatting import number
 from .statistics import means_with_intervals
 
 GROUPS_NAME = "groups.csv"
 SLICE_DRAWS = 999
-COUNTED = 6
-LEAST = 12
+MAX_COUNT_SLICES = 6
+MIN_VALUES = 12
 
 QUALITIES = {
     "sharpness": ("sharpness of the HQ face", "Sharpness"),
@@ -41,10 +42,15 @@ DRAWS = {
 
 @dataclass(frozen=True)
 class Slicing:
-    """One way to cut a benchmark: a name, words, and for each slice its label and images.
+    """One way to divide the images of a benchmark.
 
-    ``members`` is (slices, images) in the order of the table's keys; ``places`` gives each slice a position
-    on an axis where that makes sense, and is empty for slices without an order.
+    Attributes:
+        name: in addresses.
+        title: in the sentence "by TITLE".
+        heading: of the column of labels.
+        labels: of the slices.
+        members: (slices, images), in the order of the table's keys.
+        places: of the slices on an axis; empty for slices without an order.
     """
 
     name: str
@@ -57,7 +63,7 @@ class Slicing:
 
 @dataclass(frozen=True)
 class SliceScores:
-    """Means and intervals of every row of a table in every slice: each (slices, rows), by protocol id."""
+    """Means and 95 % bounds of every row of a table in every slice: (slices, rows), by protocol id."""
 
     slicing: Slicing
     images: tuple[int, ...]
@@ -66,27 +72,30 @@ class SliceScores:
     high: Mapping[str, Floats]
 
 
-def slicings(table: Table, reference_set: ReferenceSet) -> list[Slicing]:
-    """Every way to cut a table that the set offers and that leaves at least two slices."""
+def find_slicings(table: Table, reference_set: ReferenceSet) -> list[Slicing]:
+    """Every way to divide the images of a table into at least two slices that the set has data for."""
     known = {target.key: target for target in reference_set.targets}
     targets = [known.get(key) for key in table.keys]
     if any(target is None for target in targets):
         return []
-    whole = [target for target in targets if target is not None]
+    known_targets = [target for target in targets if target is not None]
     found = [
         _by_count(
-            "references", "number of references", "References", counts=[len(t.references) for t in whole]
+            "references",
+            "number of references",
+            "References",
+            counts=[len(t.references) for t in known_targets],
         )
     ]
-    found.append(_by_distance(whole))
-    found += [_by_value(name, *QUALITIES[name], values=_quality(whole, name)) for name in QUALITIES]
+    found.append(_by_distance(known_targets))
+    found += [_by_value(name, *QUALITIES[name], values=_quality(known_targets, name)) for name in QUALITIES]
     found += _by_draws(table, reference_set)
     found.append(_by_group(table, reference_set))
     return [slicing for slicing in found if slicing is not None]
 
 
 def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> SliceScores:
-    """Means of every row in every slice, with intervals from fewer draws than the table's own."""
+    """Means of every row in every slice, with intervals from 999 bootstrap draws."""
     identities = np.array([table.identity_of[key] for key in table.keys])
     slices, rows = len(slicing.labels), len(table.rows)
     ids = [column.id for column in table.columns if column.id in table.values]
@@ -104,16 +113,16 @@ def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> SliceScores:
 
 
 def sliced_columns(table: Table) -> list[Column]:
-    """The columns that a slice has numbers for."""
+    """The columns of single images, which have scores in slices."""
     return [column for column in table.columns if column.id in table.values]
 
 
 def _by_count(name: str, title: str, heading: str, *, counts: Sequence[int]) -> Slicing | None:
-    """A slice for each count; the rarest high counts are drawn together."""
+    """A slice for each count; from the sixth on, the high counts make one slice."""
     distinct = sorted(set(counts))
     if len(distinct) < 2:
         return None
-    single, rest = distinct[: COUNTED - 1], distinct[COUNTED - 1 :]
+    single, rest = distinct[: MAX_COUNT_SLICES - 1], distinct[MAX_COUNT_SLICES - 1 :]
     values = np.array(counts)
     members = [values == count for count in single]
     labels = [str(count) for count in single]
@@ -132,8 +141,8 @@ def _by_distance(targets: Sequence[Target]) -> Slicing | None:
 
 
 def _by_value(name: str, title: str, heading: str, *, values: Floats) -> Slicing | None:
-    """Thirds by value; None where values are absent, too few or all alike."""
-    if not np.isfinite(values).all() or len(values) < LEAST or len(np.unique(values)) < LEAST:
+    """Three slices of equal size by value; None where values are missing, too few or equal."""
+    if not np.isfinite(values).all() or len(values) < MIN_VALUES or len(np.unique(values)) < MIN_VALUES:
         return None
     cuts = np.quantile(values, [1 / 3, 2 / 3])
     part = np.searchsorted(cuts, values, side="right")
@@ -152,7 +161,7 @@ def _quality(targets: Sequence[Target], name: str) -> Floats:
 
 
 def _by_draws(table: Table, reference_set: ReferenceSet) -> Iterator[Slicing | None]:
-    path = reference_set.lq_folder(table.recipe) / "draws.parquet"
+    path = reference_set.lq_folder(table.recipe) / DRAWS_FILE
     if not path.is_file():
         return
     draws = pd.read_parquet(path).set_index("key").reindex(list(table.keys))
@@ -163,7 +172,7 @@ def _by_draws(table: Table, reference_set: ReferenceSet) -> Iterator[Slicing | N
 
 
 def _by_group(table: Table, reference_set: ReferenceSet) -> Slicing | None:
-    """Groups of identities that the set's keeper wrote down in ``groups.csv`` (identity, group)."""
+    """Slices by the groups of identities in ``groups.csv``."""
     groups = read_groups(reference_set.root)
     labels = sorted({groups[i] for i in table.identity_of.values() if i in groups})
     if len(labels) < 2:
@@ -173,7 +182,9 @@ def _by_group(table: Table, reference_set: ReferenceSet) -> Slicing | None:
 
 
 def read_groups(root: Path) -> dict[str, str]:
-    """The group of each identity from ``groups.csv`` beside ``set.json``; empty where there is none.
+    """The group of each identity from ``groups.csv`` (columns identity, group) beside ``set.json``.
+
+    Empty where there is no such file.
 
     Raises:
         RefbenchError: the file has no columns ``identity`` and ``group``.
@@ -186,9 +197,3 @@ def read_groups(root: Path) -> dict[str, str]:
     if rows and not {"identity", "group"} <= rows[0].keys():
         raise RefbenchError(f"{path}: wanted the columns identity and group; got {', '.join(rows[0])}")
     return {row["identity"]: row["group"] for row in rows if row["group"]}
-
-
-def slice_words(sliced: SliceScores) -> str:
-    """How the images fall into the slices."""
-    parts = zip(sliced.slicing.labels, sliced.images, strict=True)
-    return "; ".join(f"{label}: {plural(count, 'image')}" for label, count in parts)

@@ -1,4 +1,4 @@
-"""Means with intervals, paired differences and tests; images of one person are never taken for independent.
+"""Means with bootstrap intervals and paired differences, with images clustered by identity.
 
 Arrays are float64. ``values`` is (images, models) with NaN where a model was not scored; ``identities`` is
 (images,) of any hashable labels. Everything random takes a seed; the same seed gives the same numbers.
@@ -6,21 +6,19 @@ Arrays are float64. ``values`` is (images, models) with NaN where a model was no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import stdtrit
 
 from ..arrays import Floats, Labels
+from .permutation import permutation_test
 
 DRAWS = 9_999
-MAX_DRAWS = 199_999
-EXACT_IDENTITIES = 14
 MIN_BOOTSTRAP_IDENTITIES = 8
 BLOCK = 2_048
-TIE = 1e-9
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,11 @@ class Difference:
 
 
 def sum_by_identity(values: Floats, identities: Labels) -> Sums:
-    """Sum ``values`` (images, models) within identities; NaN counts as absent."""
+    """Sums and counts of ``values`` (images, models) within identities; NaN counts as absent.
+
+    Returns:
+        Both (identities, models), identities in sorted order.
+    """
     labels, inverse = np.unique(np.asarray(identities), return_inverse=True)
     present = np.isfinite(values)
     shape = (len(labels), values.shape[1])
@@ -69,10 +71,20 @@ def means_with_intervals(
     """Mean of each column with a symmetric studentised bootstrap interval over identities.
 
     Identities are drawn with replacement; each drawn mean is compared with the mean in units of its own
-    cluster-robust standard error, and the ``level`` quantile of that ratio's size gives the half-width
-    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than
-    `MIN_BOOTSTRAP_IDENTITIES` identities too few different draws exist, and Student's t with one degree of
-    freedom less than identities takes the quantile's place; with fewer than two there is no interval.
+    cluster-robust standard error, and the ``level`` quantile of the absolute ratio gives the half-width
+    (Hall, "The Bootstrap and Edgeworth Expansion", 1992, section 3.6). With fewer than 8 identities too few
+    different draws exist, and Student's t with one degree of freedom less than identities replaces the
+    quantile; with fewer than two there is no interval.
+
+    Args:
+        values: (images, models), NaN where a model was not scored.
+        identities: (images,), the person of each image.
+        seed: of the draws.
+        draws: number of bootstrap draws.
+        level: of the interval, between 0 and 1.
+
+    Returns:
+        Mean, lower and upper bound, each (models,), in the unit of ``values``.
     """
     sums = sum_by_identity(values, identities)
     images = sums.counts.sum(axis=0)
@@ -98,7 +110,7 @@ def _half_widths(sums: Sums, mean: Floats, images: Floats, *, seed: int, draws: 
         shift = weights @ rest / drawn
         spread = weights @ squares - 2 * shift * (weights @ crossed) + np.square(shift) * (weights @ counted)
         drawn_error = np.sqrt(np.maximum(spread, 0.0)) / drawn
-        usable = drawn_error > TIE * error
+        usable = drawn_error > TOLERANCE * error
         block = np.where(usable, np.abs(shift) / np.where(usable, drawn_error, 1.0), np.nan)
         ratios[start : start + len(weights)] = block
     half = np.full_like(mean, np.nan)
@@ -129,7 +141,18 @@ def _bootstrap_weights(groups: int, draws: int, seed: int) -> Iterator[tuple[int
 def paired_difference(
     a: Floats, b: Floats, identities: Labels, *, seed: int = 0, draws: int = DRAWS, level: float = 0.95
 ) -> Difference:
-    """Compare two models on the images that both have: ``a`` and ``b`` are (images,)."""
+    """The mean of A minus B over the images that both have, with its interval and p value.
+
+    Args:
+        a, b: values of the two models, (images,), NaN where not scored.
+        identities: (images,), the person of each image.
+        seed: of the bootstrap and the permutation test.
+        draws: of each.
+        level: of the interval, between 0 and 1.
+
+    Returns:
+        See `Difference`; all NaN where no image has both.
+    """
     both = np.isfinite(a) & np.isfinite(b)
     labels = np.asarray(identities)[both]
     if not both.any():
@@ -141,114 +164,3 @@ def paired_difference(
     return Difference(
         float(found.mean[0]), float(found.low[0]), float(found.high[0]), float(p), len(labels), len(totals)
     )
-
-
-def permutation_test(totals: Floats, seed: int = 0, draws: int = DRAWS) -> Floats:
-    """Two-sided p values (models, models) of the paired permutation test within identities.
-
-    Under the null hypothesis the outputs of two models may be swapped without a difference; all images of
-    an identity are swapped together, so their dependence is kept. ``totals`` is (identities, models), from
-    images that every model has. Up to 14 identities every swap is enumerated and p is exact; above, p is
-    (1 + hits) / (1 + draws), which keeps the test's level (Phipson and Smyth, 2010).
-    """
-    groups, models = totals.shape
-    sums = totals.sum(axis=0)
-    seen = np.abs(sums[:, None] - sums) - TIE * np.abs(totals).sum(axis=0).max(initial=0.0)
-    hits = np.zeros((models, models))
-    tried = 0
-    for signs in _sign_blocks(groups, draws, seed):
-        drawn = signs @ totals
-        for i in range(models - 1):
-            gaps = np.abs(drawn[:, i + 1 :] - drawn[:, i : i + 1])
-            hits[i, i + 1 :] += np.count_nonzero(gaps >= seen[i, i + 1 :], axis=0)
-        tried += len(signs)
-    exact = groups <= EXACT_IDENTITIES
-    p = np.triu(hits / tried if exact else (1 + hits) / (1 + tried), 1)
-    return np.asarray(p + p.T + np.eye(models), dtype=np.float64)
-
-
-def _sign_blocks(groups: int, draws: int, seed: int) -> Iterator[Floats]:
-    if groups <= EXACT_IDENTITIES:
-        masks = np.arange(1 << groups)[:, None] >> np.arange(groups) & 1
-        for start in range(0, len(masks), BLOCK):
-            yield (1 - 2 * masks[start : start + BLOCK]).astype(np.float64)
-        return
-    generator = np.random.default_rng([seed, groups, 1])
-    for start in range(0, draws, BLOCK):
-        count = min(BLOCK, draws - start)
-        bits = np.unpackbits(generator.integers(0, 256, (count, -(-groups // 8)), dtype=np.uint8), axis=1)
-        yield (1 - 2 * bits[:, :groups].astype(np.int8)).astype(np.float64)
-
-
-def permutation_draws(pairs: int) -> int:
-    """How many swaps a table of that many pairs needs, for Holm's correction to leave p values of use.
-
-    With n pairs the smallest corrected p is n / (draws + 1): 0.02 here, up to 4,000 pairs (90 models).
-    """
-    return min(max(DRAWS, 50 * pairs - 1), MAX_DRAWS)
-
-
-def holm(p: Floats) -> Floats:
-    """Holm's step-down correction of p values (Holm, 1979): any shape; NaN stays and does not count."""
-    flat = p.ravel()
-    kept = np.flatnonzero(np.isfinite(flat))
-    order = kept[np.argsort(flat[kept], kind="stable")]
-    steps = flat[order] * np.arange(len(order), 0, -1)
-    corrected = np.full_like(flat, np.nan)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
-    return corrected.reshape(p.shape)
-
-
-def holm_pairs(p: Floats) -> Floats:
-    """Holm over the pairs of a symmetric (models, models) matrix of p values; the diagonal stays 1."""
-    first, second = np.triu_indices(len(p), 1)
-    matrix = np.ones_like(p)
-    matrix[first, second] = matrix[second, first] = holm(p[first, second])
-    return matrix
-
-
-def compact_letters(corrected: Floats, order: Sequence[int], alpha: float = 0.05) -> list[str]:
-    """Letters per model: two models share a letter if and only if they cannot be told apart at ``alpha``.
-
-    The compact letter display by insertion and absorption (Piepho, 2004); ``order`` lists the models from
-    best to worst and decides which group is ``a``. Returns one string per model, in the models' own order.
-    """
-    place = {model: rank for rank, model in enumerate(order)}
-    groups = [frozenset(order)] if order else []
-    for i, first in enumerate(order):
-        for second in order[i + 1 :]:
-            if corrected[first, second] >= alpha:
-                continue
-            split = [group for group in groups if first in group and second in group]
-            groups = [group for group in groups if group not in split]
-            for group in (half for whole in split for half in (whole - {first}, whole - {second})):
-                if not any(group <= other for other in groups):
-                    groups = [other for other in groups if not other <= group] + [group]
-    groups.sort(key=lambda group: sorted(place[model] for model in group))
-    letters = [""] * len(corrected)
-    for number, group in enumerate(groups):
-        for model in group:
-            letters[model] += _letter(number)
-    return letters
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number % 26) + ("" if number < 26 else str(number // 26))
-
-
-def rank_ranges(
-    corrected: Floats, means: Floats, higher_is_better: bool, *, alpha: float = 0.05
-) -> list[tuple[int, int]]:
-    """Best and worst rank that each model may hold, given which differences are beyond doubt."""
-    gain = means[:, None] - means[None, :] if higher_is_better else means[None, :] - means[:, None]
-    apart = corrected < alpha
-    beaten = (apart & (gain < 0)).sum(axis=1)
-    beats = (apart & (gain > 0)).sum(axis=1)
-    return [(int(1 + b), int(len(means) - w)) for b, w in zip(beaten, beats, strict=True)]
-
-
-def ranks(values: Floats, higher_is_better: bool) -> npt.NDArray[np.int64]:
-    """Competition ranks (1 is best, ties share the better rank) on full precision; NaN gets 0."""
-    signed = -values if higher_is_better else values
-    found: npt.NDArray[np.int64] = 1 + (signed[None, :] < signed[:, None]).sum(axis=1)
-    return np.where(np.isfinite(values), found, 0)

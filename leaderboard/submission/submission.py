@@ -12,9 +12,10 @@ from ...files import sha256_json
 from ...progress import track
 from ...records.card import CARD_NAME, Card, read_card
 from ...records.reference_set import ReferenceSet
-from .archives import ArchiveLimits, is_archive, unpack
+from .archives import is_archive, unpack
 from .faults import FaultKind, FaultLog
 from .png_check import inspect_png
+from .safe_extract import ArchiveLimits
 
 IGNORED = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 OTHER_FILES = frozenset(

@@ -1,4 +1,4 @@
-"""What the board shows, as plain data: one table per benchmark, never two benchmarks in one table."""
+"""The board as data: one table per benchmark, with columns, rows, cells and comparisons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ...records.card import Card
+from ...records.ids import VersionedId
 from ...records.protocol import Protocol
 from ...records.record import Benchmark, Record
 from ..arrays import Floats
@@ -14,12 +15,12 @@ from ..store.flags import Flag
 from ..store.names import label, safe_name
 from ..store.settings import BoardSettings
 
-CONTROL_NOTE = "a control: shown for scale, never ranked"
+CONTROL_NOTE = "a control: shown for comparison, never ranked"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One protocol as a column; ``protocol`` is None for an id that no code here declares (never ranked)."""
+    """One protocol as a column; ``protocol`` is None for an id that is not declared here (never ranked)."""
 
     id: str
     protocol: Protocol | None
@@ -49,11 +50,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number: its value and interval (None where there is none), its place, and why it has no place.
+    """One number of a table.
 
-    ``rank`` is 0 for a number that is not ranked; ``best`` and ``worst`` bound the ranks it may hold;
-    models that share a letter in ``group`` cannot be told apart. ``reason`` says why it is not ranked, or
-    what to beware of.
+    Attributes:
+        value: in the protocol's unit; None where not scored.
+        low, high: bounds of the 95 % interval; None where there is none.
+        images: that the value is of.
+        rank: 1 is best; 0 for a number that is not ranked.
+        best, worst: the range of ranks that the significant differences allow.
+        group: letters; models that share one do not differ significantly.
+        reason: why the number is not ranked, or a warning.
     """
 
     value: float | None
@@ -69,28 +75,42 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One submission in one table. ``holes`` says why it has no rank: what is missing, or a control."""
+    """One submission in one table.
+
+    Attributes:
+        name: ``MODEL@VERSION``, in addresses.
+        card: of the submission.
+        record: its scores.
+        cells: one per column.
+        unranked: why it has no rank: missing scores, or a control; empty for a row that is ranked.
+        flags: of the submission.
+        points: of the composite, 0 to 100; None where there are none.
+        rank: by the composite; 0 where there is none.
+    """
 
     name: str
     card: Card
     record: Record
     cells: tuple[Cell, ...]
-    holes: tuple[str, ...] = ()
+    unranked: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
     points: float | None = None
     rank: int = 0
 
     @property
     def label(self) -> str:
-        """How people name it."""
+        """Its name for people."""
         return label(self.card)
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """All pairs of ranked rows on one protocol, each (models, models): row minus column.
+    """All pairs of ranked rows on one protocol; every array is (models, models).
 
-    Differences of means, p values as found, and p values after Holm's correction over all pairs.
+    Attributes:
+        difference: of the means, row minus column, in the protocol's unit.
+        p: of the paired permutation test.
+        corrected: p after Holm's correction over all pairs.
     """
 
     difference: Floats
@@ -100,7 +120,21 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Table:
-    """One benchmark: columns, rows from best to worst (unranked last), and what was compared with what."""
+    """One benchmark as a table.
+
+    Attributes:
+        benchmark: what was measured.
+        columns: one per protocol.
+        rows: from best to worst, unranked ones last.
+        superseded: rows of superseded records.
+        identities: number of people.
+        keys: of the images.
+        identity_of: the person of each image.
+        composite: ids of the protocols of the composite.
+        comparisons: by protocol id, over the rows named in ``compared``.
+        compared: names of the ranked rows, from best to worst.
+        values: by protocol id, (images, rows and superseded rows), NaN where not scored.
+    """
 
     benchmark: Benchmark
     columns: tuple[Column, ...]
@@ -122,17 +156,17 @@ class Table:
     @property
     def recipe(self) -> str:
         """Name of the recipe, without its version."""
-        return self.benchmark.recipe.partition("@")[0]
+        return VersionedId.parse(self.benchmark.recipe).name
 
     @cached_property
     def row_numbers(self) -> dict[str, int]:
-        """Place of each row in ``values``' columns, by name; superseded rows come last."""
+        """Column of each row in ``values``, by name; superseded rows come last."""
         return {row.name: number for number, row in enumerate([*self.rows, *self.superseded])}
 
 
 @dataclass(frozen=True)
 class Board:
-    """All tables, in order of their names, and how the board wants to be called."""
+    """All tables of a store, in order of their ids, and the settings of the board."""
 
     settings: BoardSettings
     tables: tuple[Table, ...]

@@ -1,4 +1,4 @@
-"""Numbers as readers see them: places, signs, bars and words; everything here is text or plain data."""
+"""Formatting of numbers, cells, titles and captions for the pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ COMPOSITE_TITLE = "Borda"
 
 @dataclass(frozen=True, slots=True)
 class FormattedCell:
-    """A cell of the page: shown text, exact value for sorting, "rank best worst", bar, marks."""
+    """A cell as the page shows it.
+
+    Attributes:
+        text: the number.
+        exact: the number at full precision, for sorting.
+        place: rank, best and worst possible rank, separated by spaces.
+        spread: half-width of the interval.
+        group: letters.
+        bar: style of the interval bar.
+        classes: of the table cell.
+        reason: shown as a tooltip.
+    """
 
     text: str
     exact: str = ""
@@ -29,7 +40,7 @@ class FormattedCell:
 
 
 def number(value: float | None, decimals: int) -> str:
-    """A value with that many places, a true minus sign, and a dash for none."""
+    """A value with that many decimals and a typographic minus sign; a dash for None."""
     if value is None:
         return "–"
     text = f"{value:.{decimals}f}"
@@ -37,16 +48,8 @@ def number(value: float | None, decimals: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration in the unit that suits it."""
+    """A duration in seconds, as milliseconds or seconds."""
     return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
-
-
-def count(value: float) -> str:
-    """A large count in three figures: 54 M, 1.2 G."""
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.0f}"
 
 
 def plural(value: int, word: str, words: str = "") -> str:
@@ -55,7 +58,7 @@ def plural(value: int, word: str, words: str = "") -> str:
 
 
 def letters(group: str) -> str:
-    """``abcd`` as ``a–d``: runs of three or more letters are drawn together."""
+    """``abcd`` as ``a–d``: runs of three or more letters are shortened."""
     if not re.fullmatch(r"[a-z]+", group):
         return group
     runs: list[str] = []
@@ -68,20 +71,20 @@ def letters(group: str) -> str:
 
 
 def format_cells(table: Table) -> list[list[FormattedCell]]:
-    """The cells of all rows; bars share a scale within a column."""
+    """The formatted cells of all rows; the bars of a column share a scale."""
     by_column = [
-        _column_views(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
+        _format_column(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
     ]
     return [list(views) for views in zip(*by_column, strict=True)] if by_column else [[] for _ in table.rows]
 
 
-def _column_views(column: Column, cells: Sequence[Cell]) -> list[FormattedCell]:
+def _format_column(column: Column, cells: Sequence[Cell]) -> list[FormattedCell]:
     ends = [end for cell in cells for end in (cell.low, cell.high, cell.value) if end is not None]
     least, most = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    return [_view(column, cell, least, most=most) for cell in cells]
+    return [_format_cell(column, cell, least, most=most) for cell in cells]
 
 
-def _view(column: Column, cell: Cell, least: float, *, most: float) -> FormattedCell:
+def _format_cell(column: Column, cell: Cell, least: float, *, most: float) -> FormattedCell:
     if cell.value is None:
         return FormattedCell("", classes="none", reason=cell.reason or "not scored")
     bar = spread = ""
@@ -107,7 +110,7 @@ def _view(column: Column, cell: Cell, least: float, *, most: float) -> Formatted
 
 
 def about(row: Row) -> str:
-    """One line under a model's name: who, how many references, how fast."""
+    """The line under a model's name: team, number of references, seconds per image."""
     card = row.card
     parts = [card.team] if card.team != "unknown" else []
     if card.references_used is not None:
@@ -120,21 +123,21 @@ def about(row: Row) -> str:
 
 
 def search_text(row: Row) -> str:
-    """What the filter looks through."""
+    """The text that the filter of the page searches."""
     card = row.card
     words = [row.label, card.team, card.licence, card.training_data, *(flag.kind for flag in row.flags)]
     return re.sub(r"[^\w.]+|_", " ", f" {' '.join(words)}".lower())
 
 
 def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:
-    """A benchmark's title: as the settings say, else its recipe, with the set where there are several."""
+    """A benchmark's title: from the settings, else its recipe, with the set where there are several."""
     benchmark = table.benchmark
     for name in (benchmark.id, table.recipe):
         if name in settings.titles:
             return settings.titles[name]
     recipe = re.sub(r"^refldm-", "", table.recipe).replace("-", " ").replace("_", " ")
-    whole = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
-    several = len(whole) > 1 or len({t.benchmark.name for t in all_tables}) > 1
+    sets = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
+    several = len(sets) > 1 or len({t.benchmark.name for t in all_tables}) > 1
     title = f"{benchmark.name}, {recipe}" if several else recipe[:1].upper() + recipe[1:]
     if words := mode_title(benchmark.references):
         title = f"{title}, {words}"
@@ -148,7 +151,7 @@ def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Tabl
 
 
 def table_facts(table: Table) -> str:
-    """One line on what was measured."""
+    """One line on the benchmark: images, people, set, split, recipe."""
     benchmark = table.benchmark
     facts = [
         plural(benchmark.images, "image"),
@@ -160,7 +163,7 @@ def table_facts(table: Table) -> str:
 
 
 def composite_definition(table: Table) -> str:
-    """What the composite is, in one sentence."""
+    """The definition of the composite, in one sentence."""
     titles = {column.id: column.title for column in table.columns}
     named = ", ".join(titles[name] for name in table.composite)
     return f"the share of the other ranked models that a model beats, in percent, averaged over {named}."

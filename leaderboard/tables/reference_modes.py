@@ -1,4 +1,4 @@
-"""Reference sets as the benchmarks of a store see them: all references, fewer, or wrong ones."""
+"""Reference sets under the evaluation modes of a store's benchmarks: all, fewer or wrong references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...records.reference_set import ReferenceSet
 
 
 def sets_by_mode(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) -> list[ReferenceSet]:
-    """The sets, and each under every evaluation mode that a benchmark of its name was scored under."""
+    """The sets, and each of them under every evaluation mode that a benchmark of its name has."""
     modes = sorted({(b.name, b.references, b.split) for b in benchmarks if b.references != ALL})
     seen = {found.info.content_hash: found for found in sets}
     for found in sets:
@@ -25,7 +25,7 @@ def sets_by_mode(sets: Sequence[ReferenceSet], benchmarks: Iterable[Benchmark]) 
 
 
 def mode_title(mode: str) -> str:
-    """What a mode is, for titles and captions; empty for the whole lists."""
+    """The title of an evaluation mode; empty for the mode with all references."""
     if mode == ALL:
         return ""
     if mode == WRONG:

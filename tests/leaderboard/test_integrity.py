@@ -13,7 +13,7 @@ from refbench.images import read_rgb
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.integrity.copies import find_copies
 from refbench.leaderboard.integrity.overlap import find_training_overlap
-from refbench.leaderboard.integrity.stored_again import likeness
+from refbench.leaderboard.integrity.stored_again import measure_copy
 from refbench.leaderboard.submission.submission import Submission
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.card import Card
@@ -116,16 +116,16 @@ def test_sharpening_and_denoising_are_no_copies_of_lq(tmp_path: Path) -> None:
     truth = np.clip(soft + 12 * (np.indices((128, 128))[1] % 16 < 8), 0, 255).astype(np.float32)
     blurred = np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.5))
     sharp = blurred + 0.5 * (blurred - cv2.GaussianBlur(blurred, (0, 0), 2))
-    assert likeness(sharp, blurred).sharpening > 1.05
+    assert measure_copy(sharp, blurred).sharpening > 1.05
     noise = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 12, truth.shape), (0, 0), 1)
     noisy = np.asarray(truth + noise, dtype=np.float32)
-    copied = likeness(
+    copied = measure_copy(
         np.asarray(noisy + np.random.default_rng(2).normal(0, 3, truth.shape), np.float32), noisy, truth
     )
-    assert copied.decibel > 45
-    assert abs(copied.brought) < 0.03
-    cleaned = likeness(np.asarray(truth + 0.6 * noise, np.float32), noisy, truth)
-    assert cleaned.brought == pytest.approx(0.4, abs=0.05)
+    assert copied.residual_psnr > 45
+    assert abs(copied.recovered) < 0.03
+    cleaned = measure_copy(np.asarray(truth + 0.6 * noise, np.float32), noisy, truth)
+    assert cleaned.recovered == pytest.approx(0.4, abs=0.05)
 
 
 def test_an_honest_restoration_is_not_accused(chosen: ReferenceSet, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthe
 from refbench.leaderboard.figures.figures import sweep_figures, table_figures
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.statistics.ranking import make_board
-from refbench.leaderboard.statistics.slices import Slicing, slice_table, slicings
+from refbench.leaderboard.statistics.slices import Slicing, find_slicings, slice_table
 from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store
 from refbench.leaderboard.tables.board import Table
@@ -35,7 +35,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def named(table: Table, chosen: ReferenceSet) -> dict[str, Slicing]:
-    return {slicing.name: slicing for slicing in slicings(table, chosen)}
+    return {slicing.name: slicing for slicing in find_slicings(table, chosen)}
 
 
 def test_every_image_lies_in_one_slice_of_each_cut(scene: Scene) -> None:
@@ -87,12 +87,12 @@ def test_groups_of_people_come_from_a_file(scene: Scene) -> None:
     assert [int(members.sum()) for members in slicing.members] == [2, 4]
     (chosen.root / "groups.csv").write_text("person,kind\np0000,one\n")
     with pytest.raises(RefbenchError, match="identity and group"):
-        slicings(table, chosen)
+        find_slicings(table, chosen)
 
 
 def test_slices_stand_on_model_pages_and_curves_on_the_board(scene: Scene, tmp_path: Path) -> None:
     table, chosen, store = scene
-    sliced = [slice_table(table, slicing) for slicing in slicings(table, chosen)]
+    sliced = [slice_table(table, slicing) for slicing in find_slicings(table, chosen)]
     captions = [figure["caption"] for figure in table_figures(table, BoardSettings(), sliced)]
     assert any("by number of references" in caption for caption in captions)
     assert any("by shrinking" in caption for caption in captions)
@@ -116,4 +116,4 @@ def test_a_sweep_of_severities_makes_one_curve_per_model(tmp_path: Path) -> None
 def test_another_set_gives_no_slices(scene: Scene, tmp_path: Path) -> None:
     table, _, _ = scene
     other = write_example(tmp_path / "other", DECLARED, models=1, identities=2, size=24)[1]
-    assert slicings(table, other) == []
+    assert find_slicings(table, other) == []

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refbench.leaderboard.statistics.permutation import holm, holm_pairs, permutation_draws, permutation_test
+from refbench.leaderboard.statistics.rank_groups import compact_letters, competition_ranks, rank_ranges
 from refbench.leaderboard.statistics.statistics import (
     MIN_BOOTSTRAP_IDENTITIES,
-    compact_letters,
-    holm,
-    holm_pairs,
     means_with_intervals,
     paired_difference,
-    permutation_draws,
-    permutation_test,
-    rank_ranges,
-    ranks,
     sum_by_identity,
 )
 from scipy import stats
@@ -192,8 +187,13 @@ def test_rank_ranges_count_only_differences_beyond_doubt() -> None:
 
 
 def test_ranks_use_full_precision_and_share_ties() -> None:
-    assert list(ranks(np.array([0.5000001, 0.5, 0.5, np.nan]), higher_is_better=True)) == [1, 2, 2, 0]
-    assert list(ranks(np.array([0.2, 0.1]), higher_is_better=False)) == [2, 1]
+    assert list(competition_ranks(np.array([0.5000001, 0.5, 0.5, np.nan]), higher_is_better=True)) == [
+        1,
+        2,
+        2,
+        0,
+    ]
+    assert list(competition_ranks(np.array([0.2, 0.1]), higher_is_better=False)) == [2, 1]
 
 
 def test_many_pairs_get_enough_draws_for_the_correction() -> None:

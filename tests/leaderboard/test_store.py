@@ -18,7 +18,7 @@ from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthe
 from refbench.leaderboard.pages.galleries import choose_galleries
 from refbench.leaderboard.rendering.downloads import FORMATS, export, latex, pairs_csv
 from refbench.leaderboard.rendering.reported import read_reported, rows_of
-from refbench.leaderboard.statistics.comparison import as_text, compare_models
+from refbench.leaderboard.statistics.comparison import compare_models, comparison_text
 from refbench.leaderboard.statistics.ranking import make_board
 from refbench.leaderboard.store.flags import Flag, add_flags, read_flags, write_flags
 from refbench.leaderboard.store.names import entry_name, safe_name
@@ -288,13 +288,13 @@ def lose(protocol: str | None, reason: str, count: int = 1) -> Callable[[pd.Data
     return edit
 
 
-def test_a_model_with_holes_is_shown_with_the_reason_and_has_no_rank(tmp_path: Path) -> None:
+def test_a_model_with_missing_scores_is_shown_with_the_reason_and_has_no_rank(tmp_path: Path) -> None:
     records = some_records(3)
     records[0] = with_scores(records[0], lose(None, "no image was submitted", 2))
     table = board_of(tmp_path, records).tables[0]
     row = table.rows[-1]
     assert row.name == "Model-A@1"
-    assert row.holes == ("2 of 24 images unscored: no image was submitted",)
+    assert row.unranked == ("2 of 24 images unscored: no image was submitted",)
     assert (row.rank, row.points, row.cells[0].rank, row.cells[0].images) == (0, None, 0, 22)
     assert row.cells[0].value is not None
     assert sorted(r.rank for r in table.rows[:2]) == [1, 2]
@@ -304,10 +304,10 @@ def test_a_model_with_holes_is_shown_with_the_reason_and_has_no_rank(tmp_path: P
 def test_a_missing_value_is_not_zero(tmp_path: Path) -> None:
     records = some_records(2)
     full = board_of(tmp_path / "a", records).tables[0]
-    holed = board_of(
+    incomplete = board_of(
         tmp_path / "b", [with_scores(records[0], lose("psnr/rgb", "damaged")), records[1]]
     ).tables[0]
-    cells = [next(r.cells[0] for r in t.rows if r.name == "Model-A@1") for t in (full, holed)]
+    cells = [next(r.cells[0] for r in t.rows if r.name == "Model-A@1") for t in (full, incomplete)]
     values = records[0].scores.query("protocol == 'psnr/rgb'").sort_values("key")["value"].to_numpy()
     assert cells[0].value == pytest.approx(values.mean())
     assert cells[1].value == pytest.approx(values[1:].mean())
@@ -316,7 +316,7 @@ def test_a_missing_value_is_not_zero(tmp_path: Path) -> None:
 def test_a_gap_of_the_benchmark_is_no_models_fault(tmp_path: Path) -> None:
     gap = lose("ids/mobilefacenet-5pt-v1", "the reference set has no landmarks for this image")
     table = board_of(tmp_path, [with_scores(record, gap) for record in some_records(3)]).tables[0]
-    assert all(not row.holes and row.rank for row in table.rows)
+    assert all(not row.unranked and row.rank for row in table.rows)
     assert {row.cells[2].images for row in table.rows} == {23}
 
 
@@ -467,7 +467,7 @@ def test_two_models_compared(store: Store) -> None:
         assert line.difference.mean == pytest.approx(line.a - line.b)
         assert line.difference.low < line.difference.mean < line.difference.high
         assert line.corrected >= line.difference.p
-    text = as_text(lines, "Model A", "Model C")
+    text = comparison_text(lines, "Model A", "Model C")
     assert "24 images of 8 people" in text
     flipped = compare_models(store, "Model C", "Model A", protocols=PROTOCOLS)
     assert [f.difference.p for f in flipped] == [line.difference.p for line in lines]
