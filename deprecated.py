@@ -26,7 +26,7 @@ builders builders.identities: approximate=faiss_search coarse=prefilter identify
     judge=clustering_metrics pairs=pair_search
 builders builders.photos: bench=photo_cache intake=candidates keys phash photos report
 builders builders.references: choose=assign references splits
-builders builders.review: audit overview=summary page=html review sides
+builders builders.review: audit overview=summary page=html review sides=audit_inputs
 builders builders.settings: gates=quality_filters options overrides provenance
 builders records: manifest=reference_set
 degradations degradations.engine: batched degrade fast parallel ragged=padded sampling=sparse_sampling

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from refbench.builders.identities.clustering_metrics import judge_thresholds
+from refbench.builders.identities.clustering_metrics import score_thresholds
 from refbench.faces.detectors.detect import choose_face, find_faces, load_detector
 from refbench.faces.recognisers.recognise import RECOGNISERS, load_recogniser
 from refbench.faces.verification import accepted_at, accuracy, best_threshold, equal_error_rate, ten_fold
@@ -221,7 +221,7 @@ def report_thresholds(
     vectors: npt.NDArray[np.float32], people: Sequence[Hashable], thresholds: Sequence[float]
 ) -> pd.DataFrame:
     """Print identities against people over thresholds, as Markdown."""
-    table = judge_thresholds(vectors, people, thresholds)
+    table = score_thresholds(vectors, people, thresholds)
     print(f"| {' | '.join(name.replace('_', ' ') for name in table.columns)} |")
     print("|---" * len(table.columns) + "|")
     for row in table.itertuples(index=False):

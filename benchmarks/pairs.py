@@ -29,9 +29,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from refbench.builders.identities.cosine_distance import paired_distances
 from refbench.builders.identities.faiss_search import find_pairs_by_faiss
-from refbench.builders.identities.pair_search import Pairs, exact_distances, find_pairs
-from refbench.builders.identities.prefilter import coarsen
+from refbench.builders.identities.pair_search import Pairs, find_pairs
+from refbench.builders.identities.prefilter import quantise
 
 Vectors = npt.NDArray[np.float32]
 THRESHOLD = 0.4
@@ -80,7 +81,7 @@ def torch_blocks(vectors: Vectors, block: int = 8192) -> Pairs:
             first, second = first.numpy() + row, second.numpy() + column
             kept = first < second
             first, second = first[kept], second[kept]
-            parts.append(Pairs(first, second, exact_distances(vectors, first, second)))
+            parts.append(Pairs(first, second, paired_distances(vectors, first, second)))
     return Pairs.joined(parts)
 
 
@@ -95,7 +96,7 @@ def faiss_range(vectors: Vectors, threads: int) -> Pairs:
     first = np.repeat(np.arange(len(vectors)), np.diff(ends.astype(np.int64)))
     kept = first < second
     first, second = first[kept], second[kept].astype(np.int64)
-    return Pairs.joined([Pairs(first, second, exact_distances(vectors, first, second))])
+    return Pairs.joined([Pairs(first, second, paired_distances(vectors, first, second))])
 
 
 def timed(method: str, work: Callable[[], Pairs]) -> tuple[Run, Pairs]:
@@ -153,7 +154,7 @@ def main() -> int:
     torch.set_num_threads(chosen.threads)
     vectors = people(40_000 if chosen.quick else chosen.count, chosen.depth, chosen.planted)
     find_pairs(vectors[:5000], THRESHOLD)
-    length = coarsen(vectors[:: max(1, len(vectors) // 20_000)], THRESHOLD).numbers.shape[1]
+    length = quantise(vectors[:: max(1, len(vectors) // 20_000)], THRESHOLD).values.shape[1]
     ours = timed("refbench", lambda: find_pairs(vectors, THRESHOLD, chosen.journal))
     runs, told = [ours[0]], {"vectors": len(vectors), "planted": chosen.planted, "entries": length}
     if not chosen.alone:

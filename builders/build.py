@@ -1,4 +1,4 @@
-"""Photos -> reference set, in one call."""
+"""Build a reference set from a folder of photos: detect, align, embed, cluster, choose references, split."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ from ..images import find_photos
 from ..progress import say
 from ..records.reference_set import ReferenceSet, SetInfo, content_hash
 from .identities.identify import identify
-from .photos.candidates import examine, gather, hash_photos, other_files, set_apart
-from .photos.keys import hash_keys, keys_of
-from .photos.photo_cache import Bench
-from .photos.report import REPORTS, BuildReport, Line, in_order
-from .references.assign import choose, count, warn
+from .photos.candidates import (
+    collect_results,
+    files_without_photos,
+    hash_photos,
+    usable_faces,
+    without_dropped,
+)
+from .photos.keys import hash_keys, photo_keys
+from .photos.photo_cache import PhotoCache
+from .photos.report import REPORTS, BuildReport, ReportLine, sorted_lines
+from .references.assign import count_targets, make_targets, set_warnings
 from .settings.options import BuildOptions
-from .settings.provenance import package_versions, recogniser_of, settled, weight_versions
+from .settings.provenance import package_versions, recogniser_of, weight_versions, with_defaults
 from .verify import verify_set
 
 CACHE = ".cache"
@@ -35,76 +41,84 @@ EMBEDDINGS = "embeddings.npy"
 def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
     """Build a reference set from a folder of photos.
 
-    Work on single photos is kept below ``out/.cache`` by content: a run that was killed goes on where it
-    stopped, a run after photos were added does the new ones alone, and both end with the same bytes as one
-    run over all. The folder ``.cache`` may be removed at any time.
+    Results per photo are cached in ``out/.cache`` by content. An interrupted build resumes from there, and a
+    build after photos were added processes the new ones only; both write the same bytes as one build of all
+    photos. The folder ``.cache`` may be deleted at any time.
 
     Args:
-        photos: folder of photos, searched with its folders; never written to.
-        out: folder of the set: new, empty, or an earlier build, which is replaced once the new one is ready.
-        options: every choice; None for the defaults.
+        photos: folder of photos (JPEG, PNG and other pictures), searched recursively; it is only read.
+        out: folder of the set: new, empty, or an earlier build, which is replaced when the new one is ready.
+        options: all choices; None for the defaults.
+
+    Returns:
+        The counts of the set, and every photo or face that was left out or converted, with the reason.
 
     Raises:
-        RefbenchError: folders that cannot be used so, missing weights, or no face that can be used in any
-            photo; nothing is left behind.
+        RefbenchError: folders that cannot be used, missing weights, options that contradict one another, or
+            no usable face in any photo; then nothing is written.
     """
     options = options or BuildOptions()
     check_folders(photos, out)
     options = options.model_copy(update={"device": pick_device(options.device)})
     kind = recogniser_of(options)
     versions = weight_versions(options, kind) | package_versions()
-    options = settled(options, kind)
+    options = with_defaults(options, kind)
     found = [path.relative_to(photos).as_posix() for path in find_photos(photos)]
-    lines = [*other_files(photos)]
+    lines = [*files_without_photos(photos)]
     hashed = hash_photos(photos, found)
     lines += hashed.lines
-    lines += (Line(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
+    lines += (ReportLine(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
     existed, cached = out.exists(), (out / CACHE).exists()
-    bench = Bench.of(out / CACHE, options, versions)
-    done, reused = examine(photos, hashed.digests, bench, options=options, lines=lines)
-    keys = keys_of(found) if options.keys == "paths" else hash_keys(hashed.digests)
-    gathered = gather(done, keys, bench, lines=lines)
-    if not gathered:
+    photo_cache = PhotoCache.of(out / CACHE, options, versions)
+    results, reused = collect_results(photos, hashed.digests, photo_cache, options=options, lines=lines)
+    keys = photo_keys(found) if options.keys == "paths" else hash_keys(hashed.digests)
+    usable = usable_faces(results, keys, photo_cache, lines=lines)
+    if not usable:
         if not cached:
             shutil.rmtree(out / CACHE, ignore_errors=True)
         if not existed:
             with suppress(OSError):
                 out.rmdir()
-        raise nothing_usable(photos, len(found), lines)
-    options.overrides.check(candidate.key for candidate in gathered)
-    chosen = set_apart(gathered, options, lines)
+        raise no_usable_face(photos, len(found), lines)
+    options.overrides.check(candidate.key for candidate in usable)
+    chosen = without_dropped(usable, options, lines)
     vectors = np.stack([candidate.face.vector() for candidate in chosen])
-    people = identify(
+    assignment = identify(
         chosen, vectors, options.threshold or 0.0, options=options, lines=lines, journal=out / CACHE / "pairs"
     )
-    chosen, vectors = [chosen[row] for row in people.rows], vectors[people.rows]
-    targets = choose(chosen, vectors, people, options=options)
+    chosen, vectors = [chosen[row] for row in assignment.rows], vectors[assignment.rows]
+    targets = make_targets(chosen, vectors, assignment, options=options)
     info = SetInfo(
         name=options.name or out.resolve().name,
         content_hash=content_hash(targets),
         image_size=options.image_size,
         settings=options.settings(),
         versions=versions,
-        counts=count(targets, len(found)),
+        counts=count_targets(targets, len(found)),
         licence=options.licence,
         consent=options.consent,
     )
-    warnings = (*people.warnings, *warn(targets, options))
-    report = BuildReport(out, info.counts, in_order(lines), warnings, people.found, reused)
+    warnings = (*assignment.warnings, *set_warnings(targets, options))
+    report = BuildReport(out, info.counts, sorted_lines(lines), warnings, assignment.found, reused)
     pictures = {candidate.key: candidate.picture for candidate in chosen}
     report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
-    bench.prune(done)
+    photo_cache.prune(results)
     return report
 
 
 def check_folders(photos: Path, out: Path) -> None:
-    """Refuse ``photos`` that is no folder and ``out`` that lies within it, around it, or is not ours."""
+    """Check that ``photos`` is a folder and that ``out`` may become a set.
+
+    Raises:
+        RefbenchError: ``photos`` is no folder; one folder contains the other; ``out`` is a file, or a folder
+            with files that are not a set's.
+    """
     if not photos.is_dir():
         raise RefbenchError(f"{photos} is not a folder; name a folder of photos")
     inner, outer = out.resolve(), photos.resolve()
     if inner == outer or outer in inner.parents or inner in outer.parents:
         raise RefbenchError(
-            f"the set ({out}) and the photos ({photos}) lie in one another; choose a folder apart"
+            f"the set ({out}) and the photos ({photos}) contain one another; name two separate folders"
         )
     if out.exists() and not out.is_dir():
         raise RefbenchError(f"{out} is a file; name a folder for the set")
@@ -113,8 +127,8 @@ def check_folders(photos: Path, out: Path) -> None:
         raise RefbenchError(f"{out} holds other files already; name a new or empty folder for the set")
 
 
-def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchError:
-    """The fault of a folder that gives no face at all, with the first reasons."""
+def no_usable_face(photos: Path, found: int, lines: Sequence[ReportLine]) -> RefbenchError:
+    """The error for a folder without any usable face, with the first twenty reasons."""
     reasons = [f"  - {line.source}: {line.reason}" for line in lines if line.dropped]
     more = [f"  ... and {len(reasons) - 20} more"] if len(reasons) > 20 else []
     head = f"{photos}: no face can be used of {found} picture files; a set needs photos of faces"
@@ -124,9 +138,18 @@ def nothing_usable(photos: Path, found: int, lines: Sequence[Line]) -> RefbenchE
 def write_set(
     made: ReferenceSet, pictures: Mapping[str, Path], vectors: Embeddings, *, report: BuildReport
 ) -> BuildReport:
-    """Put a set into its folder: pictures, embeddings, report, manifest, and ``set.json`` last.
+    """Write a set into its folder: images, embeddings, report, manifest, and ``set.json`` last.
 
-    An earlier set there loses its ``set.json`` first, so that nobody takes a half-replaced one for whole.
+    The ``set.json`` of an earlier set is removed first, so that a partly replaced set cannot be read.
+
+    Args:
+        made: the set to write, at ``made.root``.
+        pictures: PNG file of every key, linked or copied to ``images/KEY.png``.
+        vectors: (N, D) float32 embeddings in order of the targets.
+        report: of the build; its files are written beside the set.
+
+    Returns:
+        The report, with ``changed`` False where the same set was there already.
     """
     info = made.info.model_copy(update={"files": dict.fromkeys((EMBEDDINGS, *REPORTS), "")})
     made = replace(made, info=info)
@@ -155,7 +178,7 @@ def _is_there(made: ReferenceSet) -> bool:
     except RefbenchError:
         return False
     same = there.info.model_copy(update={"files": made.info.files}) == made.info
-    return same and there.targets == made.targets and verify_set(made.root).is_whole
+    return same and there.targets == made.targets and verify_set(made.root).is_valid
 
 
 def _link(kept: Path, path: Path) -> None:

@@ -54,12 +54,12 @@ def inspect(
 ) -> None:
     """Show what a set holds: counts, references, distances, sizes, quality, licences."""
     from ..records.reference_set import ReferenceSet
-    from .review.summary import overview, write_page
+    from .review.summary import summarise, write_summary
 
     found = ReferenceSet.read(reference_set)
-    seen = overview(found)
+    seen = summarise(found)
     if page is not None:
-        write_page(found, page)
+        write_summary(found, page)
     value = asdict(seen) | {"info": seen.info.model_dump(mode="json")}
     emit(value, as_json, seen.text() + (f"\n\nwrote {page}" if page else ""))
 
@@ -76,7 +76,7 @@ def verify(
 
     checked = verify_set(reference_set)
     lines, faults = [checked.text()], list(checked.faults)
-    if lq and checked.is_whole:
+    if lq and checked.is_valid:
         for name, outcome, wrong in _verify_lq(reference_set, workers):
             lines.append(f"lq/{name}: {outcome}")
             faults += [f"lq/{name}: {fault}" for fault in wrong]
@@ -216,7 +216,7 @@ def import_(
         return
     if images is None:
         raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
-    from .exchange.import_release import adopt
+    from .exchange.import_release import import_release
     from .settings.options import ImportOptions
 
     options = ImportOptions(
@@ -230,7 +230,7 @@ def import_(
         workers=workers,
         device=pick_device(device),
     )
-    report = adopt(source, images, out, options=options)
+    report = import_release(source, images, out, options=options)
     following = [f"refbench import-lq {out} {lq}" for lq in sorted((source / "test_images").glob("*/"))]
     text = "\n".join([report.text(), *(f"its LQ images: {line}" for line in following)])
     emit({"set": str(out), "counts": report.counts, "next": following}, as_json, text)

@@ -1,4 +1,4 @@
-"""Build a set again from its photos by what it says of itself, and compare the two to the byte."""
+"""Rebuild a reference set from its photos by the options in its ``set.json``, and compare the two sets."""
 
 from __future__ import annotations
 
@@ -9,52 +9,62 @@ from pathlib import Path
 from ..errors import RefbenchError
 from ..records.reference_set import ReferenceSet
 from .build import build_set
-from .photos.report import BuildReport
+from .photos.photo_cache import PACKAGE
+from .photos.report import REPORTS, BuildReport
 from .settings.options import BuildOptions
 from .settings.provenance import package_versions, recogniser_of, weight_versions
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild:
-    """A set built again: where it is, and every difference from the first in one line each."""
+class RebuildReport:
+    """Result of a rebuild.
+
+    Attributes:
+        report: of the second build; ``report.out`` is its folder.
+        differences: one line per difference from the first set, versions of packages and weights included.
+    """
 
     report: BuildReport
     differences: tuple[str, ...]
 
     @property
     def is_same(self) -> bool:
-        """Whether every file came out the same to the byte."""
+        """Whether both sets are equal, byte for byte."""
         return not self.differences
 
     def text(self) -> str:
-        """For people."""
+        """Summary and differences, one per line."""
         if self.is_same:
-            return f"{self.report.out}: rebuilt, every file is the same to the byte"
-        lines = [f"{self.report.out}: rebuilt, but {len(self.differences)} things differ"]
+            return f"{self.report.out}: rebuilt, every file is identical"
+        lines = [f"{self.report.out}: rebuilt, with {len(self.differences)} differences"]
         return "\n".join([*lines, *(f"  - {difference}" for difference in self.differences)])
 
 
 def rebuild_set(
     root: Path, photos: Path, out: Path | None = None, *, workers: int = 1, device: str = "cpu"
-) -> Rebuild:
-    """Build the set at ``root`` again from ``photos`` into ``out`` and compare.
+) -> RebuildReport:
+    """Rebuild the set at ``root`` from ``photos`` into ``out`` and compare the two.
 
-    ``root`` needs ``set.json`` and ``manifest.parquet`` alone, so a set may be passed on without its images
-    and rebuilt by whoever has the photos. Other weights or package versions than the first build's are named
-    among the differences, as they may explain the rest.
+    Only ``set.json`` and ``manifest.parquet`` of the first set are needed, so a set can be published without
+    its images and be rebuilt by anyone who has the photos. Weights and packages of another version than those
+    of the first build are listed among the differences, because they may explain the others. The reports
+    (``report.json``, ``report.txt``) are compared only where both sets were built by one version of refbench,
+    since their wording may change.
 
     Args:
-        root: folder of the set.
-        photos: folder of its photos.
-        out: folder to build in; by default beside ``root``, with ``-rebuilt`` after its name.
-        workers, device: as for a build.
+        root: folder of the set; it is only read.
+        photos: folder of the photos it was built from; it is only read.
+        out: folder to build in; by default beside ``root``, named like it with ``-rebuilt`` appended.
+        workers: processes that look for faces.
+        device: where the networks run: ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        RefbenchError: not a set, or one that was not built from photos (an import), or missing weights.
+        RefbenchError: not a set, a set that was imported instead of built, missing weights, or an ``out``
+            that is the set itself or cannot be built in.
     """
     first = ReferenceSet.read(root)
     if "threshold" not in first.info.settings:
-        raise RefbenchError(f"{root} was taken in, not built from photos, so it cannot be rebuilt from them")
+        raise RefbenchError(f"{root} was imported, not built from photos, so it cannot be rebuilt from them")
     options = BuildOptions.checked(
         first.info.settings,
         {
@@ -69,23 +79,23 @@ def rebuild_set(
     if out.resolve() == root.resolve():
         raise RefbenchError(f"{out} is the set itself; rebuild it into another folder")
     versions = weight_versions(options, recogniser_of(options)) | package_versions()
-    other = [
+    changed_versions = [
         f"{name} was {first.info.versions.get(name, 'absent')[:16]}, is {versions.get(name, 'absent')[:16]}"
         for name in sorted({*versions, *first.info.versions})
         if versions.get(name) != first.info.versions.get(name)
     ]
     report = build_set(photos, out, options)
-    return Rebuild(report, (*other, *differences(first, ReferenceSet.read(out))))
+    return RebuildReport(report, (*changed_versions, *differences(first, ReferenceSet.read(out))))
 
 
 def differences(first: ReferenceSet, second: ReferenceSet) -> Iterator[str]:
-    """Every difference between two sets, by their manifests."""
+    """Differences between two sets in their manifests, counts and files, each in one line."""
     old, new = ({target.key: target for target in found.targets} for found in (first, second))
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
             yield f"{key}: is not in the rebuilt set (its photo: {old[key].source})"
         elif key not in old:
-            yield f"{key}: is in the rebuilt set alone (its photo: {new[key].source})"
+            yield f"{key}: is only in the rebuilt set (its photo: {new[key].source})"
         elif old[key] != new[key]:
             parts = (
                 part
@@ -95,6 +105,8 @@ def differences(first: ReferenceSet, second: ReferenceSet) -> Iterator[str]:
             yield f"{key}: {', '.join(parts)}"
     if first.info.counts != second.info.counts:
         yield f"counts: {first.info.counts} became {second.info.counts}"
+    same_wording = first.info.versions.get(PACKAGE) == second.info.versions.get(PACKAGE)
+    skipped = () if same_wording else REPORTS
     for name in sorted(first.info.files.keys() & second.info.files.keys()):
-        if first.info.files[name] != second.info.files[name]:
-            yield f"{name}: has other bytes"
+        if name not in skipped and first.info.files[name] != second.info.files[name]:
+            yield f"{name}: differs"

@@ -1,4 +1,4 @@
-"""Check a reference set against itself: every hash, every name, every reference, every split."""
+"""Verify a reference set: file hashes, content hash, and the consistency of the manifest."""
 
 from __future__ import annotations
 
@@ -13,28 +13,41 @@ from ..records.reference_set import SPLITS, ReferenceSet, Target, content_hash
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """What a check of a set found: how many files were hashed, and every fault in one line each."""
+class SetVerification:
+    """Result of verifying a set.
+
+    Attributes:
+        root: folder of the set.
+        files: number of files that were hashed.
+        faults: one line per fault; empty for a valid set.
+    """
 
     root: Path
     files: int
     faults: tuple[str, ...]
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing is wrong."""
+    def is_valid(self) -> bool:
+        """Whether no fault was found."""
         return not self.faults
 
     def text(self) -> str:
-        """For people."""
+        """Summary and faults, one per line."""
         head = f"{self.root}: {self.files} files hashed, " + (
-            "all as recorded" if self.is_whole else f"{len(self.faults)} faults"
+            "all as recorded" if self.is_valid else f"{len(self.faults)} faults"
         )
         return "\n".join([head, *(f"  - {fault}" for fault in self.faults)])
 
 
-def verify_set(root: Path) -> Verification:
-    """Hash every file of a set again and check that its manifest makes sense; LQ images are not looked at.
+def verify_set(root: Path) -> SetVerification:
+    """Hash every file of a set and check that its manifest is consistent. LQ images are not checked.
+
+    Args:
+        root: folder of the set; it is only read.
+
+    Returns:
+        The number of hashed files and every fault: missing, changed and unlisted images, a wrong content
+        hash, and whatever `manifest_faults` finds.
 
     Raises:
         RefbenchError: not a readable reference set.
@@ -55,11 +68,16 @@ def verify_set(root: Path) -> Verification:
     known = {target.hq for target in found.targets}
     inside = (path.relative_to(root).as_posix() for path in sorted((root / "images").rglob("*.png")))
     faults += (f"{name}: is not in the manifest" for name in inside if name not in known)
-    return Verification(root, len(found.targets) + len(found.info.files), tuple(faults))
+    return SetVerification(root, len(found.targets) + len(found.info.files), tuple(faults))
 
 
 def manifest_faults(targets: tuple[Target, ...]) -> Iterator[str]:
-    """Everything that no manifest may hold, each in one line that begins with the key."""
+    """Inconsistencies of a manifest, each in one line that begins with the key.
+
+    Checked are duplicate keys (ignoring case), identities in several splits, paths outside the set, unknown
+    splits, and reference lists: lengths, distances in [0, 2], duplicates, unknown keys, the target itself,
+    the same picture, another identity.
+    """
     keys = {target.key: target for target in targets}
     for key, many in Counter(target.key.lower() for target in targets).items():
         if many > 1:
@@ -85,7 +103,7 @@ def _target_faults(target: Target, keys: dict[str, Target]) -> Iterator[str]:
     if not all(0.0 <= distance <= 2.0 for distance in target.reference_distances):
         yield "a distance of a reference is not between 0 and 2"
     if len(set(target.references)) < len(target.references):
-        yield "a reference stands twice in its list"
+        yield "its reference list names an image twice"
     for reference in target.references:
         other = keys.get(reference)
         if other is None:

@@ -99,12 +99,14 @@ def test_the_sample_people_are_found_without_being_told(
     tmp_path: Path, need_weights: Callable[..., None]
 ) -> None:
     from refbench import build
-    from refbench.builders.identities.clustering_metrics import judge
+    from refbench.builders.identities.clustering_metrics import score_clustering
 
     need_weights("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet")
     build(PEOPLE, tmp_path / "set")
     targets = ReferenceSet.read(tmp_path / "set").targets
     assert len(targets) == len(truth())
-    found = judge([target.identity for target in targets], [truth()[target.source] for target in targets])
+    found = score_clustering(
+        [target.identity for target in targets], [truth()[target.source] for target in targets]
+    )
     assert found.pairwise.precision == 1.0
     assert found.pairwise.recall == 1.0

@@ -73,6 +73,7 @@ def test_the_wheel_and_the_sdist_hold_all_that_runs(tmp_path: Path) -> None:
     assert {f"refbench/{name}" for name in modules} <= names
     assert "refbench/py.typed" in names
     for data in (
+        "builders/review/templates",
         "samples/people",
         "models/checkpoints/minis",
         "leaderboard/rendering/published",

@@ -1,4 +1,4 @@
-"""Croissant: a set's Parquet export described for machines (https://docs.mlcommons.org/croissant)."""
+"""Croissant metadata (JSON-LD) of a set's Parquet export, see https://docs.mlcommons.org/croissant."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...records.reference_set import ReferenceSet
 
 CONFORMS = "http://mlcommons.org/croissant/1.0"
 RAI = "http://mlcommons.org/croissant/RAI/1.0"
-WORDS: dict[str, str] = {
-    "key": "Names the image everywhere.",
+DESCRIPTIONS: dict[str, str] = {
+    "key": "Name of the image.",
     "identity": "The person, by number.",
     "hq": "The aligned high-quality image.",
     "reference_keys": "Other images of the person, in order of preference.",
@@ -32,7 +32,8 @@ WORDS: dict[str, str] = {
 def write_croissant(found: ReferenceSet, out: Path, files: Sequence[Path]) -> Path:
     """Write ``out/croissant.json`` for the Parquet ``files`` of an export in ``out``.
 
-    Lists of pictures are left out: Croissant's own reader cannot decode them. Their keys are described.
+    The pictures of references are left out, because Croissant's own reader cannot decode lists of pictures;
+    their keys are described. No ``url`` is given, because the set has none before it is published.
     """
     tables = [path for path in files if path.suffix == ".parquet"]
     info = found.info
@@ -47,7 +48,6 @@ def write_croissant(found: ReferenceSet, out: Path, files: Sequence[Path]) -> Pa
         ),
         "license": info.licence,
         "version": "1.0.0",
-        "url": "https://github.com/refbench/refbench",
         "citeAs": f"Reference set {info.name}, content {info.content_hash[:16]}",
         "rai:personalSensitiveInformation": f"Faces. Consent: {info.consent}.",
         "rai:dataCollection": "Faces were found, aligned and grouped by identity with refbench.",
@@ -90,7 +90,9 @@ def _field(records: str, file: str, column: str, *, kind: str) -> dict[str, Any]
         "@type": "cr:Field",
         "@id": f"{records}/{column}",
         "name": column,
-        "description": WORDS.get(column, "The degraded image." if column.startswith("lq_") else column),
+        "description": DESCRIPTIONS.get(
+            column, "The degraded image." if column.startswith("lq_") else column
+        ),
         "dataType": _data_type(kind),
         "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
     }

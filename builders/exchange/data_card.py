@@ -1,20 +1,19 @@
-"""The data card: what a set is, how it was made, what is in it, and what its use demands."""
+"""Data card of an exported set (``README.md``): contents, licence and consent, provenance, audit."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ...errors import RefbenchError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
-from ..review.audit import BINS, KINDS, WIDEST
+from ..review.audit import BINS, KINDS, WIDEST, Audit
 from ..review.html import number
-from ..review.summary import SPLIT_COLUMNS, overview
+from ..review.summary import SPLIT_COLUMNS, summarise
 
 KNOWN_LICENCES = {
     "cc by 4.0": "cc-by-4.0",
@@ -30,7 +29,7 @@ KNOWN_LICENCES = {
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_card(
+def write_data_card(
     found: ReferenceSet, out: Path, recipes: Sequence[str] = (), *, audit: Path | None = None
 ) -> Path:
     """Write ``out/README.md`` for a set and its Parquet export.
@@ -39,26 +38,26 @@ def write_card(
         found: the set.
         out: folder of the export.
         recipes: names of the recipes whose LQ images are in it.
-        audit: ``audit.json`` of the set; its findings and distance histograms go into the card.
+        audit: ``audit.json`` of the set; its counts and distance histograms are shown in the card.
 
     Raises:
         RefbenchError: the audit cannot be read.
     """
     parts = [
-        _front(found),
+        _front_matter(found),
         f"# {found.info.name}\n",
         _summary(found),
-        "## Care\n\n" + _care(found),
+        "## Licence, consent and limits\n\n" + _terms(found),
         "## Contents\n\n" + _contents(found, recipes),
         "## Loading\n\n" + _loading(),
-        "## How it was made\n\n" + _making(found),
+        "## How it was made\n\n" + _provenance(found),
         "## Leaks\n\n" + _audit(audit),
     ]
     write_text(out / "README.md", "\n".join(parts))
     return out / "README.md"
 
 
-def _front(found: ReferenceSet) -> str:
+def _front_matter(found: ReferenceSet) -> str:
     images = found.info.counts["images"]
     size = next((name for most, name in SIZES if images < most), "n>1M")
     licence = KNOWN_LICENCES.get(found.info.licence.lower(), "other")
@@ -92,7 +91,7 @@ def _summary(found: ReferenceSet) -> str:
     )
 
 
-def _care(found: ReferenceSet) -> str:
+def _terms(found: ReferenceSet) -> str:
     licences = sorted({target.licence for target in found.targets})
     return (
         f"- **Licence of the photos:** {', '.join(licences)}\n"
@@ -106,7 +105,7 @@ def _care(found: ReferenceSet) -> str:
 
 
 def _contents(found: ReferenceSet, recipes: Sequence[str]) -> str:
-    rows = _table(SPLIT_COLUMNS, overview(found).splits)
+    rows = _table(SPLIT_COLUMNS, summarise(found).splits)
     degraded = "".join(f"- `lq_{recipe}`: the image degraded by the recipe {recipe}\n" for recipe in recipes)
     return (
         f"{rows}\n"
@@ -127,11 +126,11 @@ def _loading() -> str:
     )
 
 
-def _making(found: ReferenceSet) -> str:
+def _provenance(found: ReferenceSet) -> str:
     settings = [(name, f"`{json.dumps(value)}`") for name, value in sorted(found.info.settings.items())]
     versions = [(name, f"`{version}`") for name, version in sorted(found.info.versions.items())]
     return (
-        "With [refbench](https://github.com/refbench/refbench). "
+        "With refbench. "
         "With the photos and `set.json`, `refbench rebuild` makes the same set again.\n\n"
         + _table(("choice", "value"), settings)
         + "\n"
@@ -142,14 +141,11 @@ def _making(found: ReferenceSet) -> str:
 def _audit(path: Path | None) -> str:
     if path is None:
         return "No audit was made.\n"
-    try:
-        found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-        counts = [(KINDS[kind], count) for kind, count in found["counts"].items()]
-        checked = "; ".join(found["checked"])
-        histograms = [_histogram(sides, bins) for sides, bins in found["nearest"].items()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RefbenchError(f"{path}: not an audit: {error}") from None
-    return f"Checked: {checked}.\n\n{_table(('leak', 'pairs'), counts)}\n" + "\n".join(histograms)
+    found = Audit.read(path)
+    counts = [(KINDS[kind], count) for kind, count in found.counts.items()]
+    histograms = [_histogram(sides, bins) for sides, bins in found.nearest.items()]
+    table = _table(("leak", "pairs"), counts)
+    return f"Checked: {'; '.join(found.checked)}.\n\n{table}\n" + "\n".join(histograms)
 
 
 def _histogram(sides: str, bins: Sequence[int]) -> str:

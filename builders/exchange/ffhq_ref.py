@@ -1,9 +1,9 @@
-"""The release files of FFHQ-Ref and CelebA-Test-Ref: read strictly, checked as a whole, written again.
+"""Reader and writer of the release files of FFHQ-Ref and CelebA-Test-Ref, with every fault listed.
 
 A release is a folder with ``reference_mapping/SPLIT_references.csv`` (columns ``gt_image``, in val and test
 ``lq_image``, ``ref_image`` with a list of names, perhaps ``weight``) and
-``id_based_ffhq_split/SPLIT_image.txt`` (every image of a split, one a line); or a single CSV of test images,
-as CelebA-Test-Ref is.
+``id_based_ffhq_split/SPLIT_image.txt`` (every image of a split, one per line); or a single CSV of test
+images, as CelebA-Test-Ref is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from ...errors import FaultListError, RefbenchError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
-from .release import Release, Row, release_faults
+from .release import Release, ReleaseRow, release_faults
 
 MAPPING = "reference_mapping/{split}_references.csv"
 LISTING = "id_based_ffhq_split/{split}_image.txt"
@@ -64,7 +64,7 @@ def parse_list(text: str) -> tuple[str, ...]:
 
 
 def name_fault(name: str) -> str:
-    """Why a name cannot stand for an image, or nothing."""
+    """Why a name cannot be that of an image; empty if it can."""
     path = PurePosixPath(name)
     if not name or name != name.strip() or not name.isprintable():
         return f"{name!r} is not a name"
@@ -74,7 +74,7 @@ def name_fault(name: str) -> str:
 
 
 def write_release(found: ReferenceSet, out: Path) -> list[Path]:
-    """Write the mapping and the lists of a set in the form of FFHQ-Ref; images are named ``KEY.png``."""
+    """Write the reference lists and split lists of a set as FFHQ-Ref does; images are named ``KEY.png``."""
     written = []
     for split in SPLITS:
         inside = [target for target in found.targets if target.split == split]
@@ -99,7 +99,7 @@ def _mappings(folder: Path) -> dict[str, Path]:
     return {split: file for split, file in files.items() if file.is_file()}
 
 
-def _read_mapping(path: Path, faults: list[str]) -> Iterator[Row]:
+def _read_mapping(path: Path, faults: list[str]) -> Iterator[ReleaseRow]:
     text = _read(path, faults)
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
@@ -112,7 +112,7 @@ def _read_mapping(path: Path, faults: list[str]) -> Iterator[Row]:
         for cells in reader:
             if cells:
                 row = _row(dict(zip(header, cells, strict=False)), len(cells) == len(header))
-                if isinstance(row, Row):
+                if isinstance(row, ReleaseRow):
                     yield row
                 else:
                     faults += (f"{path.name}, line {reader.line_num}: {fault}" for fault in row)
@@ -120,9 +120,9 @@ def _read_mapping(path: Path, faults: list[str]) -> Iterator[Row]:
         faults.append(f"{path.name}, line {reader.line_num}: {error}")
 
 
-def _row(cells: Mapping[str, str], is_whole: bool) -> Row | list[str]:
-    if not is_whole:
-        return ["has another number of cells than the first line"]
+def _row(cells: Mapping[str, str], is_valid: bool) -> ReleaseRow | list[str]:
+    if not is_valid:
+        return ["has another number of cells than the header"]
     try:
         references = parse_list(cells["ref_image"])
     except ValueError as error:
@@ -132,10 +132,10 @@ def _row(cells: Mapping[str, str], is_whole: bool) -> Row | list[str]:
     names = dict.fromkeys((target, lq, *references))
     faults = [fault for name in names if (fault := name_fault(name))]
     if len(set(references)) < len(references):
-        faults.append("a reference stands twice in the list")
+        faults.append("the list names a reference twice")
     if target in references:
         faults.append(f"{target} is its own reference")
-    return faults or Row(target, lq, references)
+    return faults or ReleaseRow(target, lq, references)
 
 
 def _read_listing(path: Path, faults: list[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A set as plain folders: ``SPLIT/IDENTITY/KEY.png``."""
+"""Export of a set as plain folders: ``SPLIT/IDENTITY/KEY.png``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...records.reference_set import ReferenceSet
 def write_folders(found: ReferenceSet, out: Path) -> list[Path]:
     """Copy every image to ``out/SPLIT/IDENTITY/KEY.png``.
 
-    Building with ``identities: folders`` reads a split back.
+    A build with the options ``aligned`` and ``identities: folders`` reads a split back.
 
     Raises:
         RefbenchError: an image of the set is missing.

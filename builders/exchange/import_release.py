@@ -1,4 +1,4 @@
-"""A published set taken in: its reference lists and splits as they are, its images from the user's disk."""
+"""Import of a published set: reference lists and splits from its release files, images from a folder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...errors import RefbenchError
 from ...images import find_photos
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 from ..build import CACHE, check_folders, write_set
-from ..identities.clustering import names, relabel
-from ..identities.pair_search import exact_distances
-from ..photos.candidates import Candidate, examine, hash_photos
-from ..photos.keys import keys_of
-from ..photos.photo_cache import Bench, PhotoDone
-from ..photos.report import BuildReport, Line, in_order
-from ..references.assign import count
+from ..identities.clustering import identity_names, relabel
+from ..identities.cosine_distance import paired_distances
+from ..photos.candidates import Candidate, collect_results, hash_photos
+from ..photos.keys import photo_keys
+from ..photos.photo_cache import PhotoCache, PhotoResult
+from ..photos.report import BuildReport, ReportLine, sorted_lines
+from ..references.assign import count_targets
 from ..references.references import DECIMALS
 from ..settings.options import BuildOptions, ImportOptions
 from ..settings.provenance import package_versions, recogniser_of, weight_versions
@@ -28,34 +28,39 @@ from .release import Release
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where the images of a release are: photo by name, and a line for every one that is not there."""
+class LocatedImages:
+    """Photos of the images of a release by name, and a report line for every image that is missing."""
 
     sources: dict[str, str]
-    lines: list[Line]
+    lines: list[ReportLine]
 
 
-def adopt(release: Path, images: Path, out: Path, *, options: ImportOptions | None = None) -> BuildReport:
-    """Make a reference set of a release and the folder of its aligned images.
+def import_release(
+    release: Path, images: Path, out: Path, *, options: ImportOptions | None = None
+) -> BuildReport:
+    """Make a reference set of a release (FFHQ-Ref, CelebA-Test-Ref) and the folder of its aligned images.
 
-    Every image that is missing or cannot be read gets a line in the report, as target and as reference; the
-    rest goes on. Work is kept and resumed as in a build.
+    Every image that is missing or cannot be read gets a line in the report, as a target and as a reference;
+    the others are imported. Results per image are cached, and an interrupted import resumes, as in a build.
 
     Args:
-        release: folder of the release, or a single CSV of test images.
-        images: folder of the aligned images, named as in the release, in any folders below; another suffix
-            will do.
-        out: folder of the set.
-        options: None for the defaults.
+        release: folder of the release, or a single CSV of test images; it is only read.
+        images: folder of the aligned images, named as in the release, searched recursively; suffixes may
+            differ. It is only read.
+        out: folder of the set: new, empty, or an earlier set, which is replaced.
+        options: all choices; None for the defaults.
+
+    Returns:
+        The counts of the set, and every missing or converted image, with the reason.
 
     Raises:
-        FaultListError: what is wrong in the release's files.
-        RefbenchError: no image can be used, or folders or weights that cannot be.
+        FaultListError: all faults of the release's files.
+        RefbenchError: no usable image, folders that cannot be used, or missing weights.
     """
     options = options or ImportOptions()
     check_folders(images, out)
-    taken = read_release(release)
-    warnings = taken.unlike(options.published) if options.published else []
+    contents = read_release(release)
+    warnings = contents.differences_from_published(options.published) if options.published else []
     chosen = BuildOptions(
         aligned=True,
         recogniser=options.recogniser,
@@ -65,10 +70,10 @@ def adopt(release: Path, images: Path, out: Path, *, options: ImportOptions | No
         device=options.device,
     )
     versions = weight_versions(chosen, recogniser_of(chosen)) | package_versions()
-    wanted = sorted(taken.splits() if options.everything else _linked(taken))
+    wanted = sorted(contents.splits() if options.everything else _linked_images(contents))
     located = locate(images, wanted)
-    bench = Bench.of(out / CACHE, chosen, versions)
-    candidates, done = _take_in(images, located, bench, options=chosen)
+    photo_cache = PhotoCache.of(out / CACHE, chosen, versions)
+    candidates, results = _import_candidates(images, located, photo_cache, options=chosen)
     if not candidates:
         raise RefbenchError(
             f"{images}: none of the {len(wanted)} images of {release} can be used; the first is {wanted[0]}"
@@ -76,26 +81,26 @@ def adopt(release: Path, images: Path, out: Path, *, options: ImportOptions | No
             else f"{release} names no image"
         )
     vectors = np.stack([candidate.face.vector() for candidate in candidates.values()])
-    targets = list(_targets(taken, candidates, vectors, options=options, lines=located.lines))
+    targets = list(_targets(contents, candidates, vectors, options=options, lines=located.lines))
     info = SetInfo(
         name=options.name or out.resolve().name,
         content_hash=content_hash(targets),
         image_size=options.image_size,
         settings={"imported": release.name, "recogniser": options.recogniser},
         versions=versions,
-        counts=count(targets, len(wanted)),
+        counts=count_targets(targets, len(wanted)),
         licence=options.licence,
         consent=options.consent,
     )
-    report = BuildReport(out, info.counts, in_order(located.lines), tuple(warnings))
+    report = BuildReport(out, info.counts, sorted_lines(located.lines), tuple(warnings))
     pictures = {candidate.key: candidate.picture for candidate in candidates.values()}
     report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
-    bench.prune(done)
+    photo_cache.prune(results)
     return report
 
 
-def locate(images: Path, wanted: Sequence[str]) -> Found:
-    """The photo of every wanted name: by its path, else by its file name, else by that without suffix."""
+def locate(images: Path, wanted: Sequence[str]) -> LocatedImages:
+    """The photo of every wanted name: by its path, else by its file name, else by its name without suffix."""
     by_path: dict[str, str] = {}
     by_name: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
@@ -112,33 +117,35 @@ def locate(images: Path, wanted: Sequence[str]) -> Found:
         if len(found) == 1:
             sources[name] = found[0]
         elif found:
-            lines.append(Line(name, f"is there {len(found)} times: {', '.join(found[:3])}", True))
+            lines.append(
+                ReportLine(name, f"there are {len(found)} files of this name: {', '.join(found[:3])}", True)
+            )
         else:
-            lines.append(Line(name, "is missing", True))
-    return Found(sources, lines)
+            lines.append(ReportLine(name, "is missing", True))
+    return LocatedImages(sources, lines)
 
 
-def _linked(release: Release) -> Iterable[str]:
+def _linked_images(release: Release) -> Iterable[str]:
     rows = [row for rows in release.rows.values() for row in rows]
     return {name for row in rows for name in (row.target, *row.references)}
 
 
-def _take_in(
-    images: Path, located: Found, bench: Bench, *, options: BuildOptions
-) -> tuple[dict[str, Candidate], list[PhotoDone]]:
-    """Candidates by name of the release, in order of key, and what was done; faults become lines."""
+def _import_candidates(
+    images: Path, located: LocatedImages, photo_cache: PhotoCache, *, options: BuildOptions
+) -> tuple[dict[str, Candidate], list[PhotoResult]]:
+    """Candidates by name in the release, in order of key, and all results; faults become report lines."""
     hashed = hash_photos(images, sorted(set(located.sources.values())))
     located.lines.extend(hashed.lines)
-    done, _ = examine(images, hashed.digests, bench, options=options, lines=located.lines)
-    by_source = {outcome.source: outcome for outcome in done}
-    keys = keys_of(located.sources)
+    results, _ = collect_results(images, hashed.digests, photo_cache, options=options, lines=located.lines)
+    by_source = {result.source: result for result in results}
+    keys = photo_keys(located.sources)
     found = {}
     for name, source in located.sources.items():
-        outcome = by_source.get(hashed.copies.get(source, source))
-        if outcome is not None and outcome.faces:
-            picture = bench.face(outcome.sha256, 1)
-            found[name] = Candidate(keys[name], source, outcome.faces[0], picture)
-    return dict(sorted(found.items(), key=lambda item: item[1].key)), done
+        result = by_source.get(hashed.copies.get(source, source))
+        if result is not None and result.faces:
+            picture = photo_cache.face(result.sha256, 1)
+            found[name] = Candidate(keys[name], source, result.faces[0], picture)
+    return dict(sorted(found.items(), key=lambda item: item[1].key)), results
 
 
 def _targets(
@@ -147,22 +154,22 @@ def _targets(
     vectors: np.ndarray,
     *,
     options: ImportOptions,
-    lines: list[Line],
+    lines: list[ReportLine],
 ) -> Iterable[Target]:
     place = {name: row for row, name in enumerate(candidates)}
     lists = {row.target: row.references for rows in release.rows.values() for row in rows}
     splits, people = release.splits(), release.identities()
-    identities = names(relabel([people[name] for name in candidates]))
+    identities = identity_names(relabel([people[name] for name in candidates]))
     for name, identity in zip(candidates, identities, strict=True):
         candidate = candidates[name]
         wanted = lists.get(name, ())
         references = [reference for reference in wanted if reference in candidates]
-        gone = [reference for reference in wanted if reference not in candidates]
-        if gone:
-            reason = f"{len(gone)} of {len(wanted)} references are missing: {', '.join(gone)}"
-            lines.append(Line(name, reason, False, candidate.key))
+        missing = [reference for reference in wanted if reference not in candidates]
+        if missing:
+            reason = f"{len(missing)} of {len(wanted)} references are missing: {', '.join(missing)}"
+            lines.append(ReportLine(name, reason, False, candidate.key))
         rows = np.array([place[reference] for reference in references], dtype=np.int64)
-        distances = exact_distances(vectors, np.full(len(rows), place[name]), rows)
+        distances = paired_distances(vectors, np.full(len(rows), place[name]), rows)
         yield Target(
             key=candidate.key,
             identity=identity,

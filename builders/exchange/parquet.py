@@ -1,4 +1,4 @@
-"""A set as Parquet files with its pictures inside, which ``datasets.load_dataset`` reads with no script."""
+"""Export and import of a set as Parquet with the pictures inside, as ``datasets.load_dataset`` reads it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def write_parquet(
 ) -> list[Path]:
     """Write ``out/data/SPLIT-00000-of-0000N.parquet`` and ``refbench.json``.
 
-    Every row has the HQ image, one LQ image per recipe (``lq_RECIPE``, empty where there is none), the
-    pictures of its references in order, and what the manifest says, but not where the photo came from: paths
-    of photos may hold names of people.
+    A row has the HQ image, one LQ image per recipe (``lq_RECIPE``, null where there is none), the pictures of
+    the references in order, and the columns of the manifest except ``source``: paths of photos may contain
+    names of people.
 
     Args:
         found: the set.
         out: folder to write to.
-        recipes: names of recipes whose LQ images are put beside the HQ ones.
-        with_references: put the pictures of references into each row; without, only their keys.
+        recipes: names of recipes whose LQ images are included.
+        with_references: include the pictures of the references in each row; without, only their keys.
 
     Raises:
         RefbenchError: no LQ images of a recipe, or an image of the set that is missing or changed.
@@ -64,7 +64,11 @@ def write_parquet(
 
 
 def read_parquet(folder: Path, out: Path) -> ReferenceSet:
-    """Write the set that `write_parquet` put into ``folder`` to ``out`` again; LQ images stay behind.
+    """Import a set from the export of `write_parquet` in ``folder``, without LQ images.
+
+    Args:
+        folder: of the export; it is only read.
+        out: folder of the set to write; new.
 
     Raises:
         RefbenchError: not such a folder.

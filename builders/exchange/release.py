@@ -1,4 +1,4 @@
-"""A published set as its files describe it: mappings, lists, identities, counts, and what may not be."""
+"""A published set as its release files describe it: reference lists, splits, identities, counts, faults."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ..identities.pair_search import Pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Numbers of a split: images with references, their identities, all images; None for what is unknown."""
+class SplitCounts:
+    """Numbers of a split: images with references, their identities, and all images; None where unknown."""
 
     with_references: int
     identities: int | None = None
     images: int | None = None
 
 
-PUBLISHED: dict[str, dict[str, Counts]] = {
+PUBLISHED: dict[str, dict[str, SplitCounts]] = {
     "ffhq-ref": {
-        "train": Counts(18_816, 6_073, 68_411),
-        "val": Counts(732, 300, 732),
-        "test": Counts(857, 150, 857),
+        "train": SplitCounts(18_816, 6_073, 68_411),
+        "val": SplitCounts(732, 300, 732),
+        "test": SplitCounts(857, 150, 857),
     },
-    "celeba-test-ref": {"test": Counts(2_533)},
+    "celeba-test-ref": {"test": SplitCounts(2_533)},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a mapping: a target, its LQ image, and its references in order of preference."""
+class ReleaseRow:
+    """One line of a mapping: a target, its LQ image, and its references in order of preference, by name."""
 
     target: str
     lq: str
@@ -43,18 +43,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Release:
-    """A release as its files say; images are named as there.
+    """The content of a release's files; images have the names used there.
 
     Attributes:
-        rows: per split, in order of the file.
-        listed: every image per split; empty where the release has no such lists.
+        rows: lines of the mapping of each split, in order of the file.
+        listed: names of all images of each split; empty where the release has no such lists.
     """
 
-    rows: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, tuple[ReleaseRow, ...]]
     listed: Mapping[str, tuple[str, ...]]
 
     def splits(self) -> dict[str, str]:
-        """Split of every image that is named anywhere: a reference lies where its target does."""
+        """Split of every named image; a reference is in the split of its target."""
         found: dict[str, str] = {}
         for split, rows in self.rows.items():
             for row in rows:
@@ -64,7 +64,7 @@ class Release:
         return found
 
     def identities(self) -> dict[str, int]:
-        """Identity of every image: connected components of targets and references, alone where unnamed."""
+        """Identity of every image, numbered from 0: connected components of targets and their references."""
         names = sorted(self.splits())
         place = {name: number for number, name in enumerate(names)}
         edges = [
@@ -77,11 +77,11 @@ class Release:
         labels: Labels = components(len(names), Pairs(first, second, np.zeros(len(edges))))
         return dict(zip(names, labels.tolist(), strict=True))
 
-    def counts(self) -> dict[str, Counts]:
+    def counts(self) -> dict[str, SplitCounts]:
         """Numbers of every split."""
         identities = self.identities()
         return {
-            split: Counts(
+            split: SplitCounts(
                 with_references=sum(bool(row.references) for row in rows),
                 identities=len({identities[row.target] for row in rows if row.references}),
                 images=len(self.listed[split]) if split in self.listed else None,
@@ -89,11 +89,11 @@ class Release:
             for split, rows in self.rows.items()
         }
 
-    def unlike(self, published: str) -> list[str]:
-        """Every number that differs from the published ones, in one line each.
+    def differences_from_published(self, published: str) -> list[str]:
+        """Every count that differs from the published one, in one line each.
 
         Raises:
-            RefbenchError: nothing was published under that name.
+            RefbenchError: no published counts of that name.
         """
         if published not in PUBLISHED:
             raise RefbenchError(f"no published counts for {published!r}; there are: {', '.join(PUBLISHED)}")
@@ -111,7 +111,7 @@ class Release:
 
 
 def release_faults(release: Release) -> Iterator[str]:
-    """What no release may hold: images twice, names that differ only in case, references across splits."""
+    """Faults of a release: duplicate images, names that differ only in case, images in several splits."""
     targets = Counter(row.target for rows in release.rows.values() for row in rows)
     yield from (f"{name} is a target {many} times" for name, many in sorted(targets.items()) if many > 1)
     places: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""A set as WebDataset shards: tar files of whole samples, for training from a stream."""
+"""Export of a set as WebDataset shards: tar files of samples, for training from a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...records.reference_set import SPLITS, ReferenceSet, Target
 PER_SHARD = 500
 
 
-def write_shards(
+def write_webdataset(
     found: ReferenceSet,
     out: Path,
     recipes: Sequence[str] = (),
@@ -27,11 +27,18 @@ def write_shards(
     """Write ``out/SPLIT-00000.tar`` and so on; every image with references is a sample.
 
     A sample is ``KEY.hq.png``, ``KEY.lq_RECIPE.png`` per recipe, ``KEY.ref0.png`` and so on in order of
-    preference, and ``KEY.json`` with identity, reference keys and distances, landmarks and quality. The same
-    set always gives the same bytes.
+    preference, and ``KEY.json`` with identity, reference keys and distances, landmarks and quality. Equal
+    sets give equal bytes.
+
+    Args:
+        found: the set.
+        out: folder to write to.
+        recipes: names of recipes whose LQ images are included.
+        with_references: include the pictures of the references in each sample.
+        per_shard: greatest number of samples per file.
 
     Raises:
-        RefbenchError: no LQ images of a recipe, or an image of the set that is missing.
+        RefbenchError: no LQ images of a recipe, or a missing image.
     """
     for recipe in recipes:
         if not found.lq_folder(recipe).is_dir():

@@ -1,4 +1,4 @@
-"""Found identities against the true ones: pairwise and B-cubed precision, recall and F1."""
+"""Clustering metrics: pairwise and B-cubed precision, recall and F1 of found identities against true ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 
 from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
-from .clustering import Labels, components, guarded
+from .clustering import Labels, average_linkage, components
 from .pair_search import Pairs, find_pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Precision, recall and their harmonic mean, each 0 to 1."""
+class PrecisionRecall:
+    """Precision and recall, each 0 to 1."""
 
     precision: float
     recall: float
@@ -29,20 +29,24 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """How well found identities fit the true ones.
+class ClusteringScores:
+    """Agreement of found identities with the true ones.
 
     Attributes:
         pairwise: over pairs of images: precision is the share of joined pairs that are one person, recall the
             share of pairs of one person that are joined. Large identities weigh by the square of their size.
-        bcubed: the same per image, then averaged over images (Bagga and Baldwin 1998).
-        images, found, true: numbers of images, found identities and true ones.
-        pure: found identities that hold one person alone.
-        whole: people whose images are all in one identity.
+        bcubed: precision and recall of the identity of each image, averaged over images.
+        images: number of images.
+        found: number of found identities.
+        true: number of true identities.
+        pure: number of found identities with images of one person only.
+        whole: number of people whose images are all in one found identity.
+
+    Source: Bagga and Baldwin, "Algorithms for scoring coreference chains", 1998 (B-cubed).
     """
 
-    pairwise: Score
-    bcubed: Score
+    pairwise: PrecisionRecall
+    bcubed: PrecisionRecall
     images: int
     found: int
     true: int
@@ -65,10 +69,14 @@ class Judgement:
         }
 
 
-def judge(found: Sequence[Hashable], true: Sequence[Hashable]) -> Judgement:
-    """Compare two partitions of the same images, given as one label per image.
+def score_clustering(found: Sequence[Hashable], true: Sequence[Hashable]) -> ClusteringScores:
+    """Clustering metrics of found identities against the true ones.
 
-    Where nothing is joined, precision is 1: no pair is wrong. Where nobody is seen twice, recall is 1.
+    Where no pair is joined, pairwise precision is 1; where no person has two images, pairwise recall is 1.
+
+    Args:
+        found: found identity of every image; labels of any kind.
+        true: true identity of every image, in the same order.
 
     Raises:
         RefbenchError: lists of different lengths, or empty ones.
@@ -83,29 +91,47 @@ def judge(found: Sequence[Hashable], true: Sequence[Hashable]) -> Judgement:
     by_found, by_true = np.bincount(ours), np.bincount(names)
     joined, same = _pairs(by_found), _pairs(by_true)
     right = _pairs(both)
-    pairwise = Score(right / joined if joined else 1.0, right / same if same else 1.0)
+    pairwise = PrecisionRecall(right / joined if joined else 1.0, right / same if same else 1.0)
     count = len(ours)
-    bcubed = Score(
+    bcubed = PrecisionRecall(
         float((both * both / by_found[us]).sum()) / count, float((both * both / by_true[them]).sum()) / count
     )
     pure = int((np.bincount(us) == 1).sum())
     whole = int((np.bincount(them) == 1).sum())
-    return Judgement(pairwise, bcubed, count, len(by_found), len(by_true), pure, whole)
+    return ClusteringScores(pairwise, bcubed, count, len(by_found), len(by_true), pure, whole)
 
 
-def judge_thresholds(
+def score_thresholds(
     vectors: Embeddings, true: Sequence[Hashable], thresholds: Sequence[float]
 ) -> pd.DataFrame:
-    """One row per threshold and way of joining images, with every number of `Judgement`."""
+    """Clustering metrics at several thresholds, by connected components and by average linkage.
+
+    Args:
+        vectors: embeddings, (N, D) float32 of length 1.
+        true: true identity of every image.
+        thresholds: cosine distances, 0 to 2.
+
+    Returns:
+        One row per threshold and way of grouping images (``identities``), with the numbers of
+        `ClusteringScores.row`.
+
+    Raises:
+        RefbenchError: not unit vectors, labels of another number, or far too many pairs.
+    """
     widest = find_pairs(vectors, max(thresholds))
     rows = []
     for threshold in thresholds:
         kept = widest.distance < threshold
         pairs = Pairs(widest.first[kept], widest.second[kept], widest.distance[kept])
         joined = components(len(vectors), pairs)
-        ways: dict[str, Labels] = {"components": joined, "guarded": guarded(vectors, joined, threshold)}
+        ways: dict[str, Labels] = {
+            "components": joined,
+            "average-linkage": average_linkage(vectors, joined, threshold),
+        }
         for way, labels in ways.items():
-            rows.append({"threshold": threshold, "identities": way} | judge(labels.tolist(), true).row())
+            rows.append(
+                {"threshold": threshold, "identities": way} | score_clustering(labels.tolist(), true).row()
+            )
     return pd.DataFrame(rows)
 
 

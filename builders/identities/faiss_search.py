@@ -1,6 +1,6 @@
-"""Pairs of very many vectors: FAISS proposes, float64 decides, and the share that was found is measured.
+"""Approximate pair search with FAISS: candidates by an inverted index, exact distances, measured recall.
 
-The exact search grows with the square of the number of images and is the right one up to about a million.
+The exact search (`pair_search`) takes time in proportion to N squared and suits up to about a million images.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 
 from ...extras import optional
 from ...faces.embeddings import Embeddings
-from .pair_search import Pairs, check_vectors, exact_distances
+from .cosine_distance import check_embeddings, paired_distances
+from .pair_search import Pairs
 
 SLACK = 0.03
 BATCH = 4096
@@ -20,10 +21,13 @@ TRAINING = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Approximate:
-    """Pairs that were found, none of them wrong, and how many were not.
+class ApproximatePairs:
+    """Result of an approximate search.
 
-    ``recall`` is the share found of the ``checked`` pairs that the exact search finds for a sample of rows.
+    Attributes:
+        pairs: found pairs; all of them are under the threshold.
+        recall: share found, 0 to 1, of the pairs that an exact search finds for a sample of rows.
+        checked: number of pairs of that sample.
     """
 
     pairs: Pairs
@@ -33,11 +37,11 @@ class Approximate:
 
 def find_pairs_by_faiss(
     vectors: Embeddings, threshold: float, probes: int = 32, *, sample: int = 2000, seed: int = 0
-) -> Approximate:
-    """Most pairs of rows whose cosine distance is less than ``threshold``.
+) -> ApproximatePairs:
+    """Most of the pairs of rows whose cosine distance is less than ``threshold``.
 
-    Embeddings are sorted into about four times the square root of N cells; each is compared, in 8 bits, with
-    those of the ``probes`` cells nearest to it (Jegou, Douze and Schmid 2011). More probes find more pairs.
+    Embeddings are quantised into about four times the square root of N cells; each is compared, in 8 bits,
+    with those of the ``probes`` nearest cells. More probes find more pairs.
 
     Args:
         vectors: (N, D) float32, each row of length 1.
@@ -48,8 +52,10 @@ def find_pairs_by_faiss(
 
     Raises:
         RefbenchError: FAISS is not installed, or not unit vectors.
+
+    Source: Jegou, Douze and Schmid, "Product quantization for nearest neighbor search", 2011.
     """
-    check_vectors(vectors)
+    check_embeddings(vectors)
     faiss = _faiss()
     count, depth = vectors.shape
     cells = max(1, min(count // 40, round(4 * count**0.5)))
@@ -66,37 +72,37 @@ def find_pairs_by_faiss(
         part = vectors[start : start + BATCH]
         ends, _, near = index.range_search(part, 1.0 - threshold - SLACK)
         first = np.repeat(np.arange(start, start + len(part)), np.diff(ends.astype(np.int64)))
-        parts.append(_ordered(first, near.astype(np.int64), count))
+        parts.append(_as_numbers(first, near.astype(np.int64), count))
     joined = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-    pairs = _decided(vectors, joined // count, joined % count, threshold=threshold)
+    pairs = _exact_pairs(vectors, joined // count, joined % count, threshold=threshold)
     rows = np.sort(random.permutation(count)[:sample])
     wanted = _exact_rows(vectors, rows, threshold)
     found = np.isin(wanted, pairs.first * count + pairs.second)
-    return Approximate(pairs, float(found.mean()) if len(found) else 1.0, len(found))
+    return ApproximatePairs(pairs, float(found.mean()) if len(found) else 1.0, len(found))
 
 
-def _ordered(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
-    """Pairs as single numbers, the lesser row first, without rows paired with themselves."""
+def _as_numbers(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """Pairs as single numbers: lesser row times ``count`` plus the greater; equal rows are left out."""
     apart = first != second
     first, second = first[apart], second[apart]
     numbers: np.ndarray = np.minimum(first, second) * count + np.maximum(first, second)
     return numbers
 
 
-def _decided(vectors: Embeddings, first: np.ndarray, second: np.ndarray, *, threshold: float) -> Pairs:
-    distance = exact_distances(vectors, first, second)
+def _exact_pairs(vectors: Embeddings, first: np.ndarray, second: np.ndarray, *, threshold: float) -> Pairs:
+    distance = paired_distances(vectors, first, second)
     kept = distance < threshold
     return Pairs(first[kept], second[kept], distance[kept])
 
 
 def _exact_rows(vectors: Embeddings, rows: np.ndarray, threshold: float) -> np.ndarray:
-    """Every pair of one of ``rows``, as single numbers."""
+    """Every pair with one of ``rows``, found exactly, as single numbers."""
     found = []
     for start in range(0, len(vectors), BATCH):
         products = vectors[rows] @ vectors[start : start + BATCH].T
         first, second = np.nonzero(products > 1.0 - threshold - SLACK)
-        pairs = _decided(vectors, rows[first], second + start, threshold=threshold)
-        found.append(_ordered(pairs.first, pairs.second, len(vectors)))
+        pairs = _exact_pairs(vectors, rows[first], second + start, threshold=threshold)
+        found.append(_as_numbers(pairs.first, pairs.second, len(vectors)))
     return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
 
 

@@ -1,4 +1,4 @@
-"""The identities of a build: pairs, components, the guard, duplicates dropped, decisions by hand."""
+"""Identities of a build: pair search, clustering, near duplicates, overrides, and groups for the splits."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import numpy.typing as npt
 from ...errors import FaultListError
 from ...faces.embeddings import Embeddings
 from ..photos.candidates import Candidate
-from ..photos.report import Line
+from ..photos.report import ReportLine
 from ..settings.options import BuildOptions
-from .clustering import Labels, components, guarded, relabel
+from .clustering import Labels, average_linkage, components, relabel
 from .faiss_search import find_pairs_by_faiss
 from .pair_search import Pairs, find_pairs
 
 
 @dataclass(frozen=True)
-class People:
-    """Who is on the images that stay.
+class IdentityAssignment:
+    """Identities of the candidates that are kept; all arrays but ``rows`` have one entry per kept candidate.
 
     Attributes:
-        rows: of the candidates that stay, in order; all else counts along these.
-        labels: identity of each.
-        units: unit of each; a unit never lies across splits.
-        pairs: under the threshold, across identities too.
-        found: number of identities by each way of joining images, before decisions by hand.
-        warnings: what to beware of.
+        rows: indices of the kept candidates among all, (N,) int64, in order.
+        labels: identity of each, (N,) int64 from 0 on.
+        split_groups: group of each, (N,) int64 from 0 on; all images of a group go into one split.
+        pairs: kept candidates under the threshold, of different identities too.
+        found: number of identities by each way of grouping images, before overrides.
+        warnings: of the pair search, in words.
     """
 
     rows: npt.NDArray[np.int64]
     labels: Labels
-    units: Labels
+    split_groups: Labels
     pairs: Pairs
     found: dict[str, int]
     warnings: tuple[str, ...] = ()
@@ -46,43 +46,47 @@ def identify(
     threshold: float,
     *,
     options: BuildOptions,
-    lines: list[Line],
+    lines: list[ReportLine],
     journal: Path | None = None,
-) -> People:
-    """Join candidates into identities; near duplicates leave and get a line each.
+) -> IdentityAssignment:
+    """Group candidates into identities and leave out near duplicates, each with a line of the report.
 
     Args:
         chosen: candidates in order of key.
-        vectors: (N, D) float32, their embeddings.
-        threshold: cosine distance under which two images are joined.
+        vectors: their embeddings, (N, D) float32 of length 1.
+        threshold: cosine distance, 0 to 2, under which two images are joined.
         options: of the build.
-        lines: of its report.
-        journal: folder where a long search for pairs keeps what is done, see `find_pairs`.
+        lines: of the report; near duplicates are added.
+        journal: folder from which an interrupted pair search resumes, see `find_pairs`.
+
+    Raises:
+        FaultListError: identities are taken from folders, and photos lie in none.
+        RefbenchError: far too many pairs, or FAISS is wanted and not installed.
     """
-    pairs, warnings = search(vectors, threshold, options, journal=journal)
+    pairs, warnings = search_pairs(vectors, threshold, options, journal=journal)
     joined = components(len(chosen), pairs)
-    parted = guarded(vectors, joined, threshold)
-    found = {"components": _count(joined), "average-linkage": _count(parted)}
+    averaged = average_linkage(vectors, joined, threshold)
+    found = {"components": _count(joined), "average-linkage": _count(averaged)}
     if options.identities == "folders":
-        labels = by_folder(chosen)
+        labels = identities_by_folder(chosen)
         found["folders"] = _count(labels)
     else:
-        labels = parted if options.identities == "average-linkage" else joined
+        labels = averaged if options.identities == "average-linkage" else joined
     decided = options.overrides.apply({c.key: int(label) for c, label in zip(chosen, labels, strict=True)})
     labels = relabel([decided[candidate.key] for candidate in chosen])
-    rows = without_duplicates(chosen, pairs, labels, nearest=options.duplicate_distance, lines=lines)
-    labels, pairs = relabel(labels[rows]), restrict(pairs, rows, len(chosen))
-    parted_by_hand = {key for group in options.overrides.split for key in group}
-    vouched = np.array([chosen[row].key in parted_by_hand for row in rows], dtype=bool)
-    trusted = options.identities == "folders"
-    units = labels if trusted else kept_together(labels, pairs, vouched)
-    return People(rows, labels, units, pairs, found, warnings)
+    rows = without_near_duplicates(chosen, pairs, labels, nearest=options.duplicate_distance, lines=lines)
+    labels, pairs = relabel(labels[rows]), restrict_pairs(pairs, rows, len(chosen))
+    by_folder = options.identities == "folders"
+    split_by_hand = {key for group in options.overrides.split for key in group}
+    reviewed = np.array([chosen[row].key in split_by_hand for row in rows], dtype=bool)
+    split_groups = labels if by_folder else find_split_groups(labels, pairs, reviewed)
+    return IdentityAssignment(rows, labels, split_groups, pairs, found, warnings)
 
 
-def search(
+def search_pairs(
     vectors: Embeddings, threshold: float, options: BuildOptions, *, journal: Path | None = None
 ) -> tuple[Pairs, tuple[str, ...]]:
-    """Pairs under the threshold, and what to beware of."""
+    """Pairs under the threshold, and warnings on the recall of an approximate search."""
     if options.pair_search == "exact":
         return find_pairs(vectors, threshold, journal), ()
     found = find_pairs_by_faiss(vectors, threshold)
@@ -92,53 +96,60 @@ def search(
     return found.pairs, (warning,)
 
 
-def kept_together(labels: Labels, pairs: Pairs, vouched: npt.NDArray[np.bool_]) -> Labels:
-    """Units for the splits: identities that any pair under the threshold joins stay on one side.
+def find_split_groups(labels: Labels, pairs: Pairs, reviewed: npt.NDArray[np.bool_]) -> Labels:
+    """Groups of identities that must go into one split: those linked by any pair under the threshold.
 
-    The guard may part one person by mistake; then both parts are at least never trained and tested on.
-    Pairs of ``vouched`` images do not count: somebody looked at them and parted them.
+    Clustering may separate images of one person by mistake; they are then at least never in two splits.
+
+    Args:
+        labels: identity of every image, (N,) int64.
+        pairs: under the threshold.
+        reviewed: (N,) bool; pairs of these images are ignored, because somebody split them off by eye.
+
+    Returns:
+        Group of every image, (N,) int64.
     """
-    believed = ~(vouched[pairs.first] | vouched[pairs.second])
-    first, second = labels[pairs.first[believed]], labels[pairs.second[believed]]
-    joined = components(_count(labels), Pairs(first, second, pairs.distance[believed]))
+    counted = ~(reviewed[pairs.first] | reviewed[pairs.second])
+    first, second = labels[pairs.first[counted]], labels[pairs.second[counted]]
+    joined = components(_count(labels), Pairs(first, second, pairs.distance[counted]))
     return joined[labels]
 
 
-def by_folder(chosen: Sequence[Candidate]) -> Labels:
-    """Identities by the folder of the photo.
+def identities_by_folder(chosen: Sequence[Candidate]) -> Labels:
+    """Identities by the folder of the photo, (N,) int64.
 
     Raises:
-        FaultListError: photos that lie in no folder.
+        FaultListError: photos that lie directly in the folder of photos.
     """
     folders = [PurePosixPath(candidate.source).parent.as_posix() for candidate in chosen]
     loose = [
-        f"{candidate.source} lies in no person's folder"
+        f"{candidate.source} lies in no folder of a person"
         for candidate, folder in zip(chosen, folders, strict=True)
         if folder == "."
     ]
     if loose:
-        raise FaultListError("identities by folder", loose, "give every person a folder of their own")
+        raise FaultListError("identities by folder", loose, "put the photos of every person into a folder")
     return relabel(np.unique(folders, return_inverse=True)[1])
 
 
-def without_duplicates(
-    chosen: Sequence[Candidate], pairs: Pairs, labels: Labels, *, nearest: float, lines: list[Line]
+def without_near_duplicates(
+    chosen: Sequence[Candidate], pairs: Pairs, labels: Labels, *, nearest: float, lines: list[ReportLine]
 ) -> npt.NDArray[np.int64]:
-    """Rows that stay when, of two images of one person nearer than ``nearest``, the later one leaves."""
-    stays = np.ones(len(chosen), dtype=bool)
+    """Rows kept when, of two images of one identity nearer than ``nearest``, the later one is left out."""
+    kept = np.ones(len(chosen), dtype=bool)
     close = (pairs.distance < nearest) & (labels[pairs.first] == labels[pairs.second])
     for first, second, distance in zip(
         pairs.first[close], pairs.second[close], pairs.distance[close], strict=True
     ):
-        if stays[first] and stays[second]:
-            stays[second] = False
+        if kept[first] and kept[second]:
+            kept[second] = False
             reason = f"a near duplicate of {chosen[first].key} (distance {distance:.4f})"
-            lines.append(Line(chosen[second].source, reason, True, chosen[second].key))
-    return np.flatnonzero(stays)
+            lines.append(ReportLine(chosen[second].source, reason, True, chosen[second].key))
+    return np.flatnonzero(kept)
 
 
-def restrict(pairs: Pairs, rows: npt.NDArray[np.int64], count: int) -> Pairs:
-    """The pairs among ``rows`` (of ``count``), numbered along them."""
+def restrict_pairs(pairs: Pairs, rows: npt.NDArray[np.int64], count: int) -> Pairs:
+    """The pairs among ``rows`` of ``count`` images, renumbered by their places in ``rows``."""
     place = np.full(count, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     first, second = place[pairs.first], place[pairs.second]

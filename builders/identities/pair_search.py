@@ -1,8 +1,8 @@
-"""All pairs of unit vectors under a cosine distance: exact, by an 8-bit first pass and a float64 second look.
+"""Exact search for all pairs of embeddings under a cosine distance: an 8-bit prefilter, then float64.
 
-A pair whose 8-bit product lies under the wanted similarity by more than the bound of `coarse` cannot be
-wanted; all others are looked at in float64. Cost grows as N squared; beside the vectors, at most N D bytes
-and one tile of products per thread are held.
+A pair whose 8-bit similarity is below the wanted one by more than the error bound of `prefilter` is ruled
+out; all others are computed in float64. Time grows with the square of N; besides the embeddings, memory holds
+at most N D bytes and one tile of products per thread.
 """
 
 from __future__ import annotations
@@ -15,33 +15,31 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ...errors import RefbenchError
-from ...faces.embeddings import Embeddings as Embeddings
+from ...faces.embeddings import Embeddings
 from ...files import replacing, sha256_json
 from ...progress import progress
-from .prefilter import RUN, STRIPE, Coarse, coarsen
+from .cosine_distance import Distances, Indices, check_embeddings, paired_distances
+from .prefilter import RUN, STRIPE, QuantisedVectors, quantise
 
-Indices = npt.NDArray[np.int64]
-Distances = npt.NDArray[np.float64]
-
-UNIT_TOLERANCE = 1e-3
 ROWS, COLUMNS = 1024, 2048
 SLACK = 3e-4
-LOOK = 64  # rows at once: more would be fetched as fresh memory each time, seven times as slow
-POOL = 200_000
-MOST_PAIRS = 50_000_000
-LONG = 200_000
+CONFIRM_AT = 200_000
+MAX_PAIRS = 50_000_000
+SHOW_PROGRESS_FROM = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of rows nearer than a threshold, in order of ``(first, second)`` with ``first < second``.
+    """Pairs of rows under a threshold, in order of ``(first, second)`` with ``first < second``.
 
-    ``distance`` is one minus the float64 dot product, 0 to 2.
+    Attributes:
+        first: row of the first image of each pair, (P,) int64.
+        second: row of the second image, (P,) int64.
+        distance: cosine distance, one minus the float64 dot product, (P,) float64, 0 to 2.
     """
 
     first: Indices
@@ -53,7 +51,7 @@ class Pairs:
 
     @classmethod
     def joined(cls, parts: list[Pairs]) -> Pairs:
-        """The pairs of all parts in order."""
+        """All pairs of several parts, in order."""
         none = np.empty(0, np.int64)
         first = np.concatenate([none, *(part.first for part in parts)])
         second = np.concatenate([none, *(part.second for part in parts)])
@@ -63,40 +61,40 @@ class Pairs:
 
 
 def find_pairs(
-    vectors: Embeddings, threshold: float, journal: Path | None = None, *, most: int = MOST_PAIRS
+    vectors: Embeddings, threshold: float, journal: Path | None = None, *, max_pairs: int = MAX_PAIRS
 ) -> Pairs:
-    """Every pair of rows whose cosine distance is less than ``threshold``.
+    """All pairs of rows whose cosine distance is less than ``threshold``.
 
     Args:
-        vectors: (N, D) float32, each row of length 1.
+        vectors: embeddings, (N, D) float32 of length 1.
         threshold: cosine distance, 0 to 2.
-        journal: folder where finished stripes of rows are kept, so that a killed search goes on where it
-            stopped; None keeps nothing.
-        most: pairs beyond which the search gives up.
+        journal: folder where finished stripes of rows are stored, so that an interrupted search resumes from
+            them; None stores nothing.
+        max_pairs: number of pairs beyond which the search is given up.
 
     Raises:
-        RefbenchError: not unit vectors, a threshold out of range, or more than ``most`` pairs.
+        RefbenchError: not unit vectors, a threshold out of range, or more than ``max_pairs`` pairs.
     """
-    check_vectors(vectors)
+    check_embeddings(vectors)
     if not 0.0 <= threshold <= 2.0:
         raise RefbenchError(f"a cosine distance lies between 0 and 2; the threshold is {threshold}")
     count = len(vectors)
-    coarse = coarsen(vectors, threshold)
+    quantised = quantise(vectors, threshold)
     kept = None if journal is None else journal / sha256_json([fingerprint(vectors), threshold])[:16]
     parts: list[Pairs] = []
     found = 0
 
     def stripe(start: int, advance: Callable[[int], None]) -> None:
         nonlocal found
-        part = _kept_stripe(kept, start)
+        part = _load_stripe(kept, start)
         if part is None:
-            part = _stripe(vectors, coarse, start, threshold=threshold, most=most - found)
-            _keep_stripe(kept, start, part)
+            part = _stripe(vectors, quantised, start, threshold=threshold, max_pairs=max_pairs - found)
+            _store_stripe(kept, start, part)
         found += len(part)
         parts.append(part)
         advance(min(STRIPE, count - start))
 
-    if count < LONG:
+    if count < SHOW_PROGRESS_FROM:
         for start in range(0, count, STRIPE):
             stripe(start, lambda done: None)
     else:
@@ -106,31 +104,8 @@ def find_pairs(
     return Pairs.joined(parts)
 
 
-def exact_distances(vectors: Embeddings, first: Indices, second: Indices) -> Distances:
-    """One minus the dot product of rows ``first`` and ``second``, in float64."""
-    distance = np.empty(len(first))
-    for start in range(0, len(first), LOOK):
-        part = slice(start, start + LOOK)
-        left = vectors[first[part]].astype(np.float64)
-        distance[part] = 1.0 - np.einsum("nd,nd->n", left, vectors[second[part]].astype(np.float64))
-    return distance
-
-
-def check_vectors(vectors: Embeddings) -> None:
-    """Raise `RefbenchError` unless ``vectors`` is (N, D) float32 with rows of length 1."""
-    if vectors.ndim != 2 or vectors.dtype != np.float32:
-        raise RefbenchError(f"embeddings are (N, D) float32; got {vectors.dtype} {vectors.shape}")
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    wrong = np.flatnonzero(~(np.abs(lengths - 1.0) < UNIT_TOLERANCE))
-    if len(wrong):
-        raise RefbenchError(
-            f"embeddings are of length 1; {len(wrong)} of {len(vectors)} are not, "
-            f"the first is row {wrong[0]} of length {lengths[wrong[0]]:.6g}"
-        )
-
-
 def fingerprint(vectors: Embeddings) -> str:
-    """Hash of an array's shape and content."""
+    """SHA-256 of the shape and content of an array."""
     import hashlib
 
     digest = hashlib.sha256(repr(vectors.shape).encode())
@@ -139,26 +114,30 @@ def fingerprint(vectors: Embeddings) -> str:
     return digest.hexdigest()
 
 
-def _stripe(vectors: Embeddings, coarse: Coarse, start: int, *, threshold: float, most: int) -> Pairs:
-    """The pairs whose first row is one of a stripe, a block of rows to each of torch's threads."""
+def _stripe(
+    vectors: Embeddings, quantised: QuantisedVectors, start: int, *, threshold: float, max_pairs: int
+) -> Pairs:
+    """The pairs whose first row is in a stripe, computed in blocks of rows, one per thread of torch."""
     stop = min(start + STRIPE, len(vectors))
     parts: list[Pairs] = []
     found = 0
 
     def block(row: int) -> Pairs:
-        return _block(vectors, coarse, slice(row, min(row + ROWS, stop)), threshold=threshold, most=most)
+        return _block(
+            vectors, quantised, slice(row, min(row + ROWS, stop)), threshold=threshold, max_pairs=max_pairs
+        )
 
     with _threads() as pool:
         for part in pool.map(block, range(start, stop, ROWS)):
             parts.append(part)
             found += len(part)
-            _require_few(found, most, threshold)
+            _check_number(found, max_pairs, threshold)
     return Pairs.joined(parts)
 
 
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as torch has, each with torch on one: none waits for another within a product."""
+    """As many threads as torch uses, each with torch on one thread, so that no product waits for another."""
     count = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
     try:
@@ -168,51 +147,53 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(count)
 
 
-def _block(vectors: Embeddings, coarse: Coarse, rows: slice, *, threshold: float, most: int) -> Pairs:
-    """The pairs whose first row is one of a block."""
+def _block(
+    vectors: Embeddings, quantised: QuantisedVectors, rows: slice, *, threshold: float, max_pairs: int
+) -> Pairs:
+    """The pairs whose first row is in a block."""
     parts: list[Pairs] = []
-    likely: list[tuple[Indices, Indices]] = []
-    whole = coarse.numbers.dtype == torch.int8
+    candidates: list[tuple[Indices, Indices]] = []
+    whole = quantised.values.dtype == torch.int8
     products = torch.empty(ROWS * COLUMNS, dtype=torch.int32 if whole else torch.float32)
     found = waiting = 0
     for column in range(rows.start, len(vectors), COLUMNS):
-        columns = slice(column, min(column + COLUMNS, len(coarse.numbers)))
-        first, second = _near(coarse, rows, columns, threshold=threshold, memory=products)
+        columns = slice(column, min(column + COLUMNS, len(quantised.values)))
+        first, second = _candidates(quantised, rows, columns, threshold=threshold, memory=products)
         upper = (first < second) & (second < len(vectors))
-        likely.append((first[upper], second[upper]))
-        waiting += len(likely[-1][0])
-        if waiting >= POOL or columns.stop >= len(vectors):
-            parts.append(_sure(vectors, likely, threshold))
+        candidates.append((first[upper], second[upper]))
+        waiting += len(candidates[-1][0])
+        if waiting >= CONFIRM_AT or columns.stop >= len(vectors):
+            parts.append(_confirmed(vectors, candidates, threshold))
             found += len(parts[-1])
-            _require_few(found, most, threshold)
-            likely, waiting = [], 0
+            _check_number(found, max_pairs, threshold)
+            candidates, waiting = [], 0
     return Pairs.joined(parts)
 
 
-def _require_few(found: int, most: int, threshold: float) -> None:
-    if found > most:
+def _check_number(found: int, max_pairs: int, threshold: float) -> None:
+    if found > max_pairs:
         raise RefbenchError(
             f"far too many pairs of images lie under the threshold {threshold:g}; "
             "choose a stricter one (a smaller distance)"
         )
 
 
-def _sure(vectors: Embeddings, likely: list[tuple[Indices, Indices]], threshold: float) -> Pairs:
-    """Those of the likely pairs that are pairs in float64."""
-    first, second = (np.concatenate(side) for side in zip(*likely, strict=True))
-    distance = exact_distances(vectors, first, second)
+def _confirmed(vectors: Embeddings, candidates: list[tuple[Indices, Indices]], threshold: float) -> Pairs:
+    """Those of the candidates whose distance in float64 is under the threshold."""
+    first, second = (np.concatenate(side) for side in zip(*candidates, strict=True))
+    distance = paired_distances(vectors, first, second)
     wanted = distance < threshold
     return Pairs(first[wanted], second[wanted], distance[wanted])
 
 
-def _near(
-    coarse: Coarse, rows: slice, columns: slice, *, threshold: float, memory: Tensor
+def _candidates(
+    quantised: QuantisedVectors, rows: slice, columns: slice, *, threshold: float, memory: Tensor
 ) -> tuple[Indices, Indices]:
-    """Rows and columns of a tile whose pairs the 8-bit products cannot rule out."""
-    left, right = coarse.numbers[rows], coarse.numbers[columns]
-    here, there = float(coarse.lost[rows].max()), float(coarse.lost[columns].max())
-    bound = (1.0 + here) * there + here + SLACK
-    least = int(np.floor((1.0 - threshold - bound) / coarse.step**2))
+    """Rows and columns of a tile whose pairs the error bound of the 8-bit products does not rule out."""
+    left, right = quantised.values[rows], quantised.values[columns]
+    left_error, right_error = float(quantised.errors[rows].max()), float(quantised.errors[columns].max())
+    bound = (1.0 + left_error) * right_error + left_error + SLACK
+    least = int(np.floor((1.0 - threshold - bound) / quantised.step**2))
     height, width = len(left), len(right)
     products = memory[: height * width].view(height, width)
     multiply = torch._int_mm if left.dtype == torch.int8 else torch.mm
@@ -225,7 +206,7 @@ def _near(
     return first.numpy() + rows.start, second.numpy() + columns.start
 
 
-def _kept_stripe(kept: Path | None, start: int) -> Pairs | None:
+def _load_stripe(kept: Path | None, start: int) -> Pairs | None:
     if kept is None:
         return None
     try:
@@ -235,7 +216,7 @@ def _kept_stripe(kept: Path | None, start: int) -> Pairs | None:
         return None
 
 
-def _keep_stripe(kept: Path | None, start: int, part: Pairs) -> None:
+def _store_stripe(kept: Path | None, start: int, part: Pairs) -> None:
     if kept is None:
         return
     with replacing(kept / f"{start:09d}.npz") as partial, partial.open("wb") as stream:

@@ -1,12 +1,12 @@
-"""The first pass of the pair search: unit vectors in fewer entries of 8 bits, with a bound on what is lost.
+"""Prefilter of the pair search: shorter unit vectors in 8 bits, with an error bound for their products.
 
-*Fewer entries.* In a basis of the vectors' own main directions, x = (u, w) with the first k entries u and the
-rest w. By Cauchy and Schwarz, x . y <= u . v + |w| |z|, which is the product of (u, |w|) and (v, |z|): unit
-vectors again, of k + 1 entries. The k that costs least is chosen on a sample; it decides the time, never the
-outcome.
+*Fewer entries.* In the basis of the principal directions of the embeddings, x = (u, w) with the first k
+entries u and the rest w. By Cauchy and Schwarz, x . y <= u . v + |w| |z|, which is the product of (u, |w|)
+and (v, |z|): unit vectors again, of k + 1 entries. The k of least cost is chosen on a sample; it affects the
+time, never the result.
 
-*Fewer bits.* These are turned at random, so that their entries are spread like a normal variable, and rounded
-to x = s q + e with whole numbers q from -127 to 127. Then
+*Fewer bits.* These vectors are rotated at random, so that their entries are spread like a normal variable,
+and rounded to x = s q + e with whole numbers q from -127 to 127. Then
 
     |x . y - s^2 (q . r)|  =  |s q . f + e . y|  <=  (1 + |e|) |f| + |e|        for y = s r + f,
 
@@ -36,51 +36,56 @@ REST = 4e-6
 SAMPLE = 8192
 STEP = 32
 PADDING = 16
-LOOK_COST = 500_000.0
+CONFIRM_COST = 500_000.0
 TYPICAL_BOUND = 0.025
 
 
 @dataclass(frozen=True)
-class Coarse:
-    """Short vectors in 8 bits: (N, k + 1) whole numbers, their step, and the length of what each row lost.
+class QuantisedVectors:
+    """Shortened vectors in 8 bits.
 
-    Zeros fill them up to multiples of ``RUN`` rows and ``PADDING`` entries; that changes no product.
-
-    The numbers are int8, or float32 on a processor that multiplies those faster.
+    Attributes:
+        values: whole numbers from -127 to 127, (N, k + 1) padded with zeros to multiples of ``RUN`` rows and
+            ``PADDING`` entries; int8, or float32 on a processor that multiplies those faster.
+        step: what a value of 1 stands for.
+        errors: length of the rounding error of every row, (N,) float64.
     """
 
-    numbers: Tensor
+    values: Tensor
     step: float
-    lost: npt.NDArray[np.float64]
+    errors: npt.NDArray[np.float64]
 
 
-def coarsen(vectors: Embeddings, threshold: float) -> Coarse:
-    """Shorten, turn and round vectors; see the head of this file."""
+def quantise(vectors: Embeddings, threshold: float) -> QuantisedVectors:
+    """Shorten, rotate and round unit vectors (N, D) float32, as the head of this module explains."""
     count, depth = vectors.shape
-    directions = shortening(vectors, threshold)
+    directions = reduced_basis(vectors, threshold)
     length = directions.shape[1]
-    turn = torch.linalg.qr(torch.randn(length, length, generator=torch.Generator().manual_seed(0)))[0]
-    to_short = directions[:, : length - 1] @ turn[: length - 1] if length < depth else directions @ turn
+    rotation = torch.linalg.qr(torch.randn(length, length, generator=torch.Generator().manual_seed(0)))[0]
+    to_short = (
+        directions[:, : length - 1] @ rotation[: length - 1] if length < depth else directions @ rotation
+    )
     step = SPREAD / (LEVELS * length**0.5)
     shape = (-(-count // RUN) * RUN, -(-length // PADDING) * PADDING)
-    numbers = torch.zeros(shape, dtype=torch.int8 if _int8_is_faster() else torch.float32)
-    lost = np.empty(count)
+    values = torch.zeros(shape, dtype=torch.int8 if _int8_is_faster() else torch.float32)
+    errors = np.empty(count)
     for start in range(0, count, BLOCK):
         whole = torch.from_numpy(vectors[start : start + BLOCK])
         short = whole @ to_short
         if length < depth:
             rest = (whole.square().sum(1) - short.square().sum(1)).clamp_(min=0.0).add_(REST)
-            short.addr_(rest.sqrt_(), turn[-1])
+            short.addr_(rest.sqrt_(), rotation[-1])
         rounded = (short / step).round_().clamp_(-LEVELS, LEVELS)
-        numbers[start : start + len(whole), :length] = rounded
-        lost[start : start + BLOCK] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
-    return Coarse(numbers, step, lost)
+        values[start : start + len(whole), :length] = rounded
+        errors[start : start + BLOCK] = short.sub_(rounded, alpha=step).norm(dim=1).double().numpy()
+    return QuantisedVectors(values, step, errors)
 
 
-def shortening(vectors: Embeddings, threshold: float) -> Tensor:
-    """Main directions as columns of (D, k + 1), the last of them a place for the rest; or all D of them.
+def reduced_basis(vectors: Embeddings, threshold: float) -> Tensor:
+    """Principal directions as columns, (D, k + 1), the last one for the length of the rest; or all D.
 
-    A sample says for every k how many pairs the bound could not rule out; each of those costs a second look.
+    For every k, a sample tells how many pairs the bound does not rule out; each of them costs a product in
+    float64.
     """
     count, depth = vectors.shape
     if count < SAMPLE:
@@ -96,8 +101,8 @@ def shortening(vectors: Embeddings, threshold: float) -> Tensor:
         products.addmm_(left[:, part], right[:, part].T)
         rest_left = (1.0 - left[:, :short].square().sum(1)).clamp_(min=0.0).sqrt_()
         rest_right = (1.0 - right[:, :short].square().sum(1)).clamp_(min=0.0).sqrt_()
-        open_share = (products.addr(rest_left, rest_right) > 1.0 - threshold - TYPICAL_BOUND).float().mean()
-        cost = short + LOOK_COST * float(open_share)
+        remaining = (products.addr(rest_left, rest_right) > 1.0 - threshold - TYPICAL_BOUND).float().mean()
+        cost = short + CONFIRM_COST * float(remaining)
         if cost < least:
             best, least = short, cost
     return basis[:, :best]
@@ -105,9 +110,9 @@ def shortening(vectors: Embeddings, threshold: float) -> Tensor:
 
 @cache
 def _int8_is_faster() -> bool:
-    """Whether this processor multiplies 8-bit numbers rightly, and faster than float32 ones.
+    """Whether this processor multiplies 8-bit numbers correctly, and faster than float32 ones.
 
-    Both are tried on one thread, by its own processor time, so that other work on the machine sways nothing.
+    Both are timed on one thread, in its own processor time, so that other load does not decide.
     """
     small = torch.randint(-LEVELS, LEVELS + 1, (512, 256), generator=torch.Generator().manual_seed(0))
     other = torch.randint(-LEVELS, LEVELS + 1, (2048, 256), generator=torch.Generator().manual_seed(1))

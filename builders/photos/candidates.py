@@ -1,4 +1,4 @@
-"""From a folder of photos to the faces that may enter a set, with a line for everything that may not."""
+"""Candidates of a set: faces of photos that meet the quality filters; a report line for everything else."""
 
 from __future__ import annotations
 
@@ -12,52 +12,67 @@ from ...images import PHOTO_SUFFIXES
 from ...progress import say, track
 from ..settings.options import BuildOptions
 from .keys import face_key
-from .photo_cache import Bench, FaceFound, PhotoDone
-from .photos import work_through
-from .report import Line
+from .photo_cache import FaceResult, PhotoCache, PhotoResult
+from .photos import process_photos
+from .report import ReportLine
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A face that passed the gates: its key, its photo, and its aligned picture on the bench."""
+    """A face that met the quality filters.
+
+    Attributes:
+        key: of the image that it becomes.
+        source: path of its photo below the folder of photos, with forward slashes.
+        face: measurements, hashes, landmarks and embedding.
+        picture: PNG file of the aligned image in the photo cache.
+    """
 
     key: str
     source: str
-    face: FaceFound
+    face: FaceResult
     picture: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Hashed:
-    """Photos by content: ``digests`` by source, ``copies`` with the source they equal, lines for the rest."""
+class HashedPhotos:
+    """Photos by content.
+
+    Attributes:
+        digests: SHA-256 by source, for the first photo of every content.
+        copies: source of each further photo, and the source of the first with the same bytes.
+        lines: one report line for every photo that cannot be opened.
+    """
 
     digests: dict[str, str]
     copies: dict[str, str]
-    lines: list[Line]
+    lines: list[ReportLine]
 
 
-def other_files(photos: Path) -> Iterable[Line]:
-    """A line for every file without a picture's suffix and every link to a folder; none for hidden ones."""
+def files_without_photos(photos: Path) -> Iterable[ReportLine]:
+    """Report lines for files without the suffix of a picture and for links to folders; hidden files aside."""
     for path in sorted(photos.rglob("*")):
         inside = path.relative_to(photos)
         if any(part.startswith(".") for part in inside.parts):
             continue
         if path.is_symlink() and path.is_dir():
-            yield Line(inside.as_posix(), "a link to a folder, which is not followed; name its target", True)
+            yield ReportLine(
+                inside.as_posix(), "a link to a folder, which is not followed; name its target", True
+            )
         elif path.is_file() and path.suffix.lower() not in PHOTO_SUFFIXES:
             known = " ".join(sorted(PHOTO_SUFFIXES))
-            yield Line(inside.as_posix(), f"not among the kinds of pictures read: {known}", True)
+            yield ReportLine(inside.as_posix(), f"no picture by its suffix; read are {known}", True)
 
 
-def hash_photos(photos: Path, sources: Sequence[str]) -> Hashed:
-    """Hash every photo; of photos with the same bytes, the first in order is the one that counts."""
-    hashed = Hashed({}, {}, [])
+def hash_photos(photos: Path, sources: Sequence[str]) -> HashedPhotos:
+    """SHA-256 of every photo; of photos with the same bytes, the first in order is kept."""
+    hashed = HashedPhotos({}, {}, [])
     first: dict[str, str] = {}
     for source in sources:
         try:
             digest = sha256_file(photos / source)
         except OSError as error:
-            hashed.lines.append(Line(source, f"cannot be opened: {error.strerror or error}", True))
+            hashed.lines.append(ReportLine(source, f"cannot be opened: {error.strerror or error}", True))
             continue
         if digest in first:
             hashed.copies[source] = first[digest]
@@ -67,53 +82,69 @@ def hash_photos(photos: Path, sources: Sequence[str]) -> Hashed:
     return hashed
 
 
-def examine(
-    photos: Path, digests: Mapping[str, str], bench: Bench, *, options: BuildOptions, lines: list[Line]
-) -> tuple[list[PhotoDone], int]:
-    """What came of every photo, in order of path, and how many an earlier run had done; adds to ``lines``."""
+def collect_results(
+    photos: Path,
+    digests: Mapping[str, str],
+    photo_cache: PhotoCache,
+    *,
+    options: BuildOptions,
+    lines: list[ReportLine],
+) -> tuple[list[PhotoResult], int]:
+    """Results of all photos in order of path, and how many were cached; faults and notes go to ``lines``."""
     reused = 0
-    done = []
-    for outcome, recalled in track(
-        "faces", work_through(photos, digests, bench, options=options), len(digests)
-    ):
-        reused += recalled
-        done.append(outcome)
+    results = []
+    found = process_photos(photos, digests, photo_cache, options=options)
+    for result, is_cached in track("faces", found, len(digests)):
+        reused += is_cached
+        results.append(result)
     if reused:
-        say(f"faces: {reused} of {len(digests)} photos were done by an earlier run")
-    done.sort(key=lambda outcome: outcome.source)
-    for outcome in done:
-        if outcome.fault:
-            lines.append(Line(outcome.source, outcome.fault, True))
-        lines += [Line(outcome.source, note, False) for note in outcome.notes]
-    return done, reused
+        say(f"faces: {reused} of {len(digests)} photos were processed by an earlier run")
+    results.sort(key=lambda result: result.source)
+    for result in results:
+        if result.fault:
+            lines.append(ReportLine(result.source, result.fault, True))
+        lines += [ReportLine(result.source, note, False) for note in result.notes]
+    return results, reused
 
 
-def gather(
-    done: Iterable[PhotoDone], keys: Mapping[str, str], bench: Bench, *, lines: list[Line]
+def usable_faces(
+    results: Iterable[PhotoResult],
+    keys: Mapping[str, str],
+    photo_cache: PhotoCache,
+    *,
+    lines: list[ReportLine],
 ) -> list[Candidate]:
-    """Every face that passed the gates, in order of key; adds a line for every face that did not."""
-    gathered = []
-    for outcome in done:
-        for number, face in enumerate(outcome.faces, start=1):
-            key = face_key(keys[outcome.source], number)
+    """Every face that met the quality filters, in order of key; each other face adds a line to ``lines``."""
+    usable = []
+    for result in results:
+        for number, face in enumerate(result.faces, start=1):
+            key = face_key(keys[result.source], number)
             if face.refused:
-                which = f"face {number}: " if len(outcome.faces) > 1 else ""
-                lines.append(Line(outcome.source, which + face.refused, True, key))
+                which = f"face {number}: " if len(result.faces) > 1 else ""
+                lines.append(ReportLine(result.source, which + face.refused, True, key))
             else:
-                gathered.append(Candidate(key, outcome.source, face, bench.face(outcome.sha256, number)))
-    return sorted(gathered, key=lambda candidate: candidate.key)
+                picture = photo_cache.face(result.sha256, number)
+                usable.append(Candidate(key, result.source, face, picture))
+    return sorted(usable, key=lambda candidate: candidate.key)
 
 
-def set_apart(gathered: Sequence[Candidate], options: BuildOptions, lines: list[Line]) -> list[Candidate]:
-    """The candidates without those that the user dropped and without pictures that are there already."""
+def without_dropped(
+    usable: Sequence[Candidate], options: BuildOptions, lines: list[ReportLine]
+) -> list[Candidate]:
+    """The candidates without those that the overrides drop and without later copies of one picture.
+
+    Raises:
+        InvalidInputError: the overrides drop every image.
+    """
     first: dict[str, str] = {}
     chosen = []
-    for candidate in gathered:
-        twin = first.setdefault(candidate.face.png_sha256, candidate.key)
+    for candidate in usable:
+        original = first.setdefault(candidate.face.png_sha256, candidate.key)
         if candidate.key in options.overrides.drop:
-            lines.append(Line(candidate.source, "left out by the overrides", True, candidate.key))
-        elif twin != candidate.key:
-            lines.append(Line(candidate.source, f"the same face picture as {twin}", True, candidate.key))
+            lines.append(ReportLine(candidate.source, "left out by the overrides", True, candidate.key))
+        elif original != candidate.key:
+            reason = f"the same face picture as {original}"
+            lines.append(ReportLine(candidate.source, reason, True, candidate.key))
         else:
             chosen.append(candidate)
     if not chosen:

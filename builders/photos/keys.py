@@ -1,4 +1,4 @@
-"""Keys: the names that images carry everywhere, made from the paths of their photos."""
+"""Keys: the names of images, made from the paths of their photos or from the hashes of their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEPARATOR = "--"
 LONGEST = 100
 
 
-def keys_of(sources: Iterable[str]) -> dict[str, str]:
+def photo_keys(sources: Iterable[str]) -> dict[str, str]:
     """A key for every photo: its relative path without suffix, ``/`` as ``--``, unsafe characters as ``_``.
 
     Keys hold ASCII letters, digits, ``_`` and ``-`` alone and differ whatever the case of their letters.
@@ -32,7 +32,7 @@ def keys_of(sources: Iterable[str]) -> dict[str, str]:
 
 
 def hash_keys(digests: Mapping[str, str]) -> dict[str, str]:
-    """A key for every photo from the SHA-256 of its content: the first sixteen digits, which tell nothing."""
+    """A key for every photo: the first sixteen digits of the SHA-256 of its content, which reveal no name."""
     return {source: digest[:16] for source, digest in digests.items()}
 
 

@@ -1,4 +1,4 @@
-"""A perceptual hash: 256 bits that stay nearly the same when a picture is recompressed, resized or lit."""
+"""Perceptual image hash of 256 bits (DCT), nearly unchanged by recompression, resizing and brightness."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ BITS = KEPT * KEPT
 
 
 def perceptual_hash(pixels: RGB) -> str:
-    """Sixty-four hexadecimal digits: the signs of the lowest 16 x 16 cosine coefficients about their median.
+    """DCT hash of a picture: which of its 16 x 16 lowest coefficients exceed their median.
 
-    The grey picture is shrunk to 64 x 64 by area averaging; the mean level counts for nothing. Aligned faces
-    all look alike to a hash of 64 bits, hence 256. Two unrelated pictures differ in about 128 bits.
+    The grey picture is reduced to 64 x 64 by area averaging, and its mean level is ignored. Aligned faces are
+    too similar for the usual 64 bits, hence 256. Two unrelated pictures differ in about 128 bits.
+
+    Args:
+        pixels: RGB uint8 (H, W, 3).
+
+    Returns:
+        64 hexadecimal digits.
 
     Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
     """
@@ -33,10 +39,10 @@ def perceptual_hash(pixels: RGB) -> str:
 
 
 def hash_vectors(hashes: Sequence[str]) -> Embeddings:
-    """Hashes as unit vectors (N, 256): their cosine distance is the number of bits that differ, over 128.
+    """Hashes as unit vectors, (N, 256) float32; cosine distance times 128 is Hamming distance in bits.
 
     Raises:
-        RefbenchError: not a hash of 64 hexadecimal digits.
+        RefbenchError: a hash is not of 64 hexadecimal digits.
     """
     rows = np.empty((len(hashes), BITS), dtype=np.float32)
     for row, text in enumerate(hashes):

@@ -1,4 +1,4 @@
-"""What came of single photos, kept by content, so that work is done once."""
+"""Content-addressed cache of per-photo results: faces, measurements, hashes, embeddings, aligned pictures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ from ...files import sha256_file, sha256_json, write_text
 from ..settings.options import BuildOptions
 
 WORK_VERSION = 3
-PACKAGE, WRITTEN_FIRST_BY = "package:refbench", "0.1.0"
-"""`WORK_VERSION` says what the kept results depend on in this package, so its version, which is a part of
-the key since 0.1, stays that of 0.1: a new release keeps the work of the last."""
+PACKAGE, KEY_VERSION = "package:refbench", "0.1.0"
+"""The key of a result contains a version of refbench since 0.1. `WORK_VERSION` is what changes with the code
+that computes results; the version in the key stays 0.1.0, so that a new release reuses the cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class FaceFound:
-    """A face of a photo: what was measured and, unless a gate refused it, hashes, landmarks and embedding.
+class FaceResult:
+    """A face of a photo; ``png_sha256`` and what follows are empty where a quality filter rejected it.
 
-    ``box`` is in pixels of the photo and empty for a picture that came aligned; ``refused`` is the reason.
+    Attributes:
+        box: left, top, right, bottom in pixels of the photo; empty for a photo that was aligned already.
+        quality: measurements by name, see `faces.quality.FaceQuality`.
+        refused: why a quality filter rejected the face; empty if it met all of them.
+        png_sha256: hash of the PNG file of the aligned image.
+        phash: perceptual hash of the aligned image.
+        landmarks: five points (x, y) in pixels of the aligned image.
+        embedding: little-endian float32 numbers in Base64.
     """
 
     box: tuple[float, ...]
@@ -42,78 +49,92 @@ class FaceFound:
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoDone:
-    """What came of one photo; ``fault`` says why none could be looked for."""
+class PhotoResult:
+    """Result of one photo.
+
+    Attributes:
+        source: path of the photo below the folder of photos, with forward slashes.
+        sha256: hash of the file.
+        fault: why no face could be searched or found; empty if there are faces.
+        notes: conversions on reading, such as a turn by EXIF.
+        faces: the largest first.
+    """
 
     source: str
     sha256: str
     fault: str = ""
     notes: tuple[str, ...] = ()
-    faces: tuple[FaceFound, ...] = field(default=())
+    faces: tuple[FaceResult, ...] = field(default=())
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where the work on photos is kept: ``entries`` by photo and choices, ``faces`` by hash of the picture.
+class PhotoCache:
+    """Results of photos in a folder, by the hash of the photo and of all choices that affect them.
 
-    ``choices`` are those of a build that decide what comes of a single photo, and the weights by hash.
+    Attributes:
+        folder: of the cache; its files may be deleted at any time.
+        choices: hash of the options, weights and packages that decide the result of a single photo.
     """
 
     folder: Path
     choices: str
 
     @classmethod
-    def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> Bench:
-        """The bench of a build in ``folder``."""
+    def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> PhotoCache:
+        """The cache of a build in ``folder``; ``versions`` are hashes of weights and versions of packages."""
         names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size")
         settings = options.settings()
         chosen = {name: settings[name] for name in names}
         chosen |= {"gates": settings["quality_filters"], "largest": options.largest_only}
-        kept = versions | {PACKAGE: WRITTEN_FIRST_BY} if PACKAGE in versions else versions
-        return cls(folder, sha256_json([WORK_VERSION, chosen, kept]))
+        keyed = versions | {PACKAGE: KEY_VERSION} if PACKAGE in versions else versions
+        return cls(folder, sha256_json([WORK_VERSION, chosen, keyed]))
 
     def entry(self, photo_sha256: str) -> Path:
-        """Where the outcome of a photo is kept."""
+        """File with the result of a photo (JSON)."""
         return self.folder / "photos" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}.json"
 
     def face(self, photo_sha256: str, number: int) -> Path:
-        """Where the aligned picture of the ``number``-th face of a photo is kept."""
+        """File with the aligned picture (PNG) of the ``number``-th face of a photo, counted from 1."""
         return self.folder / "faces" / photo_sha256[:2] / f"{photo_sha256}-{self.choices[:16]}-{number}.png"
 
-    def recall(self, source: str, photo_sha256: str) -> PhotoDone | None:
-        """What came of a photo in an earlier run, if all of it is still there and whole."""
+    def load(self, source: str, photo_sha256: str) -> PhotoResult | None:
+        """Cached result of a photo; None if it is absent or damaged."""
         try:
             kept = json.loads(self.entry(photo_sha256).read_text("utf-8"))
             faces = tuple(_face_of(face) for face in kept["faces"])
-            done = PhotoDone(source, photo_sha256, kept["fault"], tuple(kept["notes"]), faces)
+            result = PhotoResult(source, photo_sha256, kept["fault"], tuple(kept["notes"]), faces)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        whole = (
-            face.refused or self._is_whole(self.face(photo_sha256, number), face.png_sha256)
+        intact = (
+            face.refused or self._is_intact(self.face(photo_sha256, number), face.png_sha256)
             for number, face in enumerate(faces, start=1)
         )
-        return done if all(whole) else None
+        return result if all(intact) else None
 
-    def keep(self, done: PhotoDone) -> None:
-        """Keep what came of a photo for later runs."""
-        kept = {"fault": done.fault, "notes": done.notes, "faces": [asdict(face) for face in done.faces]}
-        write_text(self.entry(done.sha256), json.dumps(kept, sort_keys=True))
+    def store(self, result: PhotoResult) -> None:
+        """Store the result of a photo."""
+        kept = {
+            "fault": result.fault,
+            "notes": result.notes,
+            "faces": [asdict(face) for face in result.faces],
+        }
+        write_text(self.entry(result.sha256), json.dumps(kept, sort_keys=True))
 
-    def prune(self, done: Iterable[PhotoDone]) -> None:
-        """Remove what earlier runs kept and this one did not use."""
+    def prune(self, results: Iterable[PhotoResult]) -> None:
+        """Delete every file that belongs to none of these results."""
         used = set()
-        for photo in done:
-            used.add(self.entry(photo.sha256))
-            used |= {self.face(photo.sha256, number) for number in range(1, len(photo.faces) + 1)}
+        for result in results:
+            used.add(self.entry(result.sha256))
+            used |= {self.face(result.sha256, number) for number in range(1, len(result.faces) + 1)}
         for path in self.folder.rglob("*"):
             if path.is_file() and path not in used:
                 path.unlink()
 
     @staticmethod
-    def _is_whole(path: Path, png_sha256: str) -> bool:
+    def _is_intact(path: Path, png_sha256: str) -> bool:
         return path.is_file() and sha256_file(path) == png_sha256
 
 
-def _face_of(kept: dict[str, Any]) -> FaceFound:
+def _face_of(kept: dict[str, Any]) -> FaceResult:
     landmarks = tuple((float(x), float(y)) for x, y in kept["landmarks"])
-    return FaceFound(**{**kept, "box": tuple(kept["box"]), "landmarks": landmarks})
+    return FaceResult(**{**kept, "box": tuple(kept["box"]), "landmarks": landmarks})

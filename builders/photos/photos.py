@@ -1,4 +1,4 @@
-"""One photo at a time: decoded, its faces found, aligned, measured, embedded; done once, kept by content."""
+"""Process photos one by one: decode, detect faces, align, measure, embed; in parallel and with a cache."""
 
 from __future__ import annotations
 
@@ -29,51 +29,64 @@ from ..settings.options import BuildOptions
 from ..settings.provenance import recogniser_of
 from ..settings.quality_filters import rejection_reason
 from .phash import perceptual_hash
-from .photo_cache import Bench, FaceFound, PhotoDone
+from .photo_cache import FaceResult, PhotoCache, PhotoResult
 
 
 class Embedder(Protocol):
-    """The part of a recogniser that a build needs."""
+    """What a build needs of a recogniser."""
 
     def embed(self, images: Sequence[np.ndarray], landmarks: np.ndarray) -> Embeddings:
-        """Unit vectors (N, D) float32 of aligned pictures and their landmarks (N, 5, 2)."""
+        """Unit vectors, (N, D) float32, of aligned RGB uint8 pictures and landmarks (N, 5, 2) in pixels."""
 
 
-def work_through(
-    photos: Path, digests: Mapping[str, str], bench: Bench, *, options: BuildOptions
-) -> Iterator[tuple[PhotoDone, bool]]:
-    """What came of every photo (``digests`` by source), and whether an earlier run had done it already."""
+def process_photos(
+    photos: Path, digests: Mapping[str, str], photo_cache: PhotoCache, *, options: BuildOptions
+) -> Iterator[tuple[PhotoResult, bool]]:
+    """Results of all photos, the cached ones first, and whether each was cached.
+
+    Args:
+        photos: folder of the photos.
+        digests: SHA-256 of every photo by its path below ``photos``.
+        photo_cache: where results are looked up and stored.
+        options: of the build; ``workers`` processes are started where more than one photo is not cached.
+
+    Raises:
+        RefbenchError: a worker process was killed.
+    """
     todo = []
     for source, digest in digests.items():
-        recalled = bench.recall(source, digest)
-        if recalled is None:
+        cached = photo_cache.load(source, digest)
+        if cached is None:
             todo.append(source)
         else:
-            yield recalled, True
+            yield cached, True
     if options.workers == 1 or len(todo) < 2:
         for source in todo:
-            yield work_on(photos, source, bench, options=options), False
+            yield process_photo(photos, source, photo_cache, options=options), False
         return
     workers = min(options.workers, len(todo))
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
-        tasks = [pool.submit(work_on, photos, source, bench, options=options) for source in todo]
+        tasks = [pool.submit(process_photo, photos, source, photo_cache, options=options) for source in todo]
         try:
             for task in tasks:
                 yield task.result(), False
         except BrokenProcessPool:
             raise RefbenchError(
-                "a worker was killed, perhaps for want of memory: try fewer workers; finished work is kept. "
-                "(A script of one's own that uses workers needs: if __name__ == '__main__')"
+                "a worker process was killed, perhaps because memory ran out: run again with fewer workers; "
+                "finished photos are kept. (A Python script that sets workers above 1 needs: "
+                "if __name__ == '__main__')"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def work_on(photos: Path, source: str, bench: Bench, *, options: BuildOptions) -> PhotoDone:
-    """Do one photo and keep what came of it.
+def process_photo(
+    photos: Path, source: str, photo_cache: PhotoCache, *, options: BuildOptions
+) -> PhotoResult:
+    """Process one photo and store its result in the cache.
 
-    Everything runs on one thread and one face at a time, so that neither the number of workers nor the
-    neighbours in a batch can change a bit of the outcome.
+    Networks run on one thread and on one face at a time, so that neither the number of workers nor the other
+    faces of a batch change the result in any bit.
     """
     import torch
 
@@ -81,54 +94,56 @@ def work_on(photos: Path, source: str, bench: Bench, *, options: BuildOptions) -
     try:
         data = path.read_bytes()
     except OSError as error:
-        return PhotoDone(source, "", f"cannot be opened: {error.strerror or error}")
+        return PhotoResult(source, "", f"cannot be opened: {error.strerror or error}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        done = _examine(data, source, bench, options=options)
+        result = _process(data, source, photo_cache, options=options)
     finally:
         torch.set_num_threads(threads)
-    bench.keep(done)
-    return done
+    photo_cache.store(result)
+    return result
 
 
-def _examine(data: bytes, source: str, bench: Bench, *, options: BuildOptions) -> PhotoDone:
+def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: BuildOptions) -> PhotoResult:
     digest = sha256_bytes(data)
     if not data:
-        return PhotoDone(source, digest, "the file is empty")
+        return PhotoResult(source, digest, "the file is empty")
     try:
         photo = decode(data, Path(source))
     except UnreadableImageError as error:
-        return PhotoDone(source, digest, error.reason)
+        return PhotoResult(source, digest, error.reason)
     if options.aligned:
         try:
             found: list[tuple[Face | None, AlignedFace]] = [
                 (None, already_aligned(photo.pixels, options.image_size))
             ]
         except RefbenchError as error:
-            return PhotoDone(source, digest, str(error), photo.notes)
+            return PhotoResult(source, digest, str(error), photo.notes)
     else:
         kind = detector_kind(options.detector)
-        seen = find_faces(_detector(options.detector, options.device), photo.pixels, kind.certain)
-        faces = sorted(seen, key=lambda face: (face.size, face.score), reverse=True)
+        detected = find_faces(_detector(options.detector, options.device), photo.pixels, kind.certain)
+        faces = sorted(detected, key=lambda face: (face.size, face.score), reverse=True)
         if not faces:
-            return PhotoDone(source, digest, "no face was found", photo.notes)
+            return PhotoResult(source, digest, "no face was found", photo.notes)
         found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
     if options.largest_only:
         found = found[:1]
-    judged = (
-        _judge(face, aligned, bench.face(digest, number), options=options)
+    measured = (
+        _measure_face(face, aligned, photo_cache.face(digest, number), options=options)
         for number, (face, aligned) in enumerate(found, start=1)
     )
-    return PhotoDone(source, digest, "", photo.notes, tuple(judged))
+    return PhotoResult(source, digest, "", photo.notes, tuple(measured))
 
 
-def _judge(face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions) -> FaceFound:
+def _measure_face(
+    face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions
+) -> FaceResult:
     quality = {name: round(value, 4) for name, value in sorted(measure(aligned, face).as_dict().items())}
     box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
     refused = rejection_reason(quality, options.quality_filters)
     if refused:
-        return FaceFound(box, quality, refused)
+        return FaceResult(box, quality, refused)
     png = encode_png(aligned.pixels)
     digest = sha256_bytes(png)
     write_bytes(kept, png)
@@ -136,11 +151,11 @@ def _judge(face: Face | None, aligned: AlignedFace, kept: Path, *, options: Buil
     vector = recogniser.embed([aligned.pixels], aligned.landmarks[None].astype(np.float32))[0]
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
-    return FaceFound(box, quality, "", digest, perceptual_hash(aligned.pixels), landmarks, embedding)
+    return FaceResult(box, quality, "", digest, perceptual_hash(aligned.pixels), landmarks, embedding)
 
 
 def _start_worker() -> None:
-    """Let a worker leave Ctrl-C to the process that feeds it, and end when that one is killed."""
+    """Ignore Ctrl-C in a worker, which its parent process handles, and exit when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 

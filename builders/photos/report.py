@@ -1,4 +1,4 @@
-"""What came of every photo of a build: nothing is dropped silently."""
+"""Report of a build: counts, warnings, and every photo or face that was left out or converted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ REPORTS = ("report.json", "report.txt")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One photo, or one face of it, that is not in the set (``dropped``) or was changed to get in.
+class ReportLine:
+    """One photo, or one face of it, that was left out of the set or converted.
 
-    ``key`` is empty for a photo that never came to have one.
+    Attributes:
+        source: path of the photo below the folder of photos.
+        reason: why, in words.
+        dropped: True where it is not in the set, False where it was converted.
+        key: of the image; empty where it was given none.
     """
 
     source: str
@@ -27,28 +31,28 @@ class Line:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did.
+    """Report of a build or an import.
 
     Attributes:
-        out: the folder of the set.
-        counts: of photos, faces, images, identities and splits, by name.
-        lines: everything that was left out or converted, with its reason, in order of path.
-        warnings: what the user should know of the set as a whole.
-        comparison: identities as found by each way of joining images.
-        reused: photos whose work an earlier run had done already; not part of the written report.
-        changed: False if the set was there already, the same to the byte.
+        out: folder of the set.
+        counts: numbers of photos, images, identities and images per split, by name.
+        lines: every photo or face that was left out or converted, with the reason, in order of path.
+        warnings: problems of the set as a whole.
+        comparison: number of identities by each way of grouping images, before overrides.
+        reused: number of photos whose results were cached; not part of the written report.
+        changed: False where an identical set was there already.
     """
 
     out: Path
     counts: dict[str, int]
-    lines: tuple[Line, ...] = ()
+    lines: tuple[ReportLine, ...] = ()
     warnings: tuple[str, ...] = ()
     comparison: dict[str, int] = field(default_factory=dict)
     reused: int = 0
     changed: bool = True
 
     def write(self) -> None:
-        """Write ``report.json`` and ``report.txt`` into the set, without what depends on the run alone."""
+        """Write ``report.json`` and ``report.txt`` into the set, without ``reused`` and ``changed``."""
         value = {
             "counts": self.counts,
             "comparison": self.comparison,
@@ -60,12 +64,12 @@ class BuildReport:
         write_text(self.out / "report.txt", self.text(most=None) + "\n")
 
     def text(self, most: int | None = MOST_LINES) -> str:
-        """The report for people: counts, warnings, then one line per photo or face that was left out."""
+        """Counts, warnings, and at most ``most`` (None: all) photos left out or converted."""
         wide = max(len(name) for name in self.counts)
         rows = [f"{name.replace('_', ' '):<{wide}}  {count:>7}" for name, count in self.counts.items()]
         ways = ", ".join(f"{way} {found}" for way, found in self.comparison.items())
         if ways:
-            rows.append(f"identities by each way of joining images: {ways}")
+            rows.append(f"identities by each way of grouping images: {ways}")
         rows += [f"warning: {warning}" for warning in self.warnings]
         shown = self.lines if most is None else self.lines[:most]
         rows += [
@@ -76,10 +80,10 @@ class BuildReport:
         return "\n".join(rows)
 
 
-def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
+def sorted_lines(lines: Iterable[ReportLine]) -> tuple[ReportLine, ...]:
     """Lines by path, then key, then reason."""
     return tuple(sorted(lines, key=lambda line: (line.source, line.key, line.reason)))
 
 
-def _entry(line: Line) -> dict[str, str]:
+def _entry(line: ReportLine) -> dict[str, str]:
     return {"source": line.source, "key": line.key, "reason": line.reason}

@@ -1,4 +1,4 @@
-"""From identities to targets: reference lists and splits."""
+"""Targets of a set: a reference list and a split for every image, with counts and warnings of the whole."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ import numpy as np
 
 from ...faces.embeddings import Embeddings
 from ...records.reference_set import SPLITS, Target
-from ..identities.clustering import groups, names
-from ..identities.identify import People
+from ..identities.clustering import identity_names, rows_by_label
+from ..identities.identify import IdentityAssignment
 from ..identities.pair_search import Pairs, find_pairs
 from ..photos.candidates import Candidate
 from ..settings.options import BuildOptions
-from .references import Reference, candidates, ordered
+from .references import Reference, order_references, reference_candidates
 from .splits import draw_splits
 
 ENLARGED = 1.5
 
 
-def choose(
-    chosen: Sequence[Candidate], vectors: Embeddings, people: People, *, options: BuildOptions
+def make_targets(
+    chosen: Sequence[Candidate], vectors: Embeddings, assignment: IdentityAssignment, *, options: BuildOptions
 ) -> list[Target]:
-    """Reference lists and splits: a target for every candidate, in order of key."""
-    pairs = everyone(people, vectors) if options.identities == "folders" else people.pairs
-    found = candidates(len(chosen), pairs, people.labels)
+    """A target for every candidate, in order of key; ``vectors`` are their embeddings, (N, D) float32."""
+    pairs = (
+        pairs_within_identities(assignment, vectors) if options.identities == "folders" else assignment.pairs
+    )
+    found = reference_candidates(len(chosen), pairs, assignment.labels)
     least = options.min_distance or 0.0
     usable = [sum(reference.distance >= least for reference in references) for references in found]
-    splits = split_units(chosen, people, usable, options=options)
+    splits = assign_splits(chosen, assignment, usable, options=options)
     keys = [candidate.key for candidate in chosen]
     targets = []
-    for row, (candidate, identity) in enumerate(zip(chosen, names(people.labels), strict=True)):
+    for row, (candidate, identity) in enumerate(zip(chosen, identity_names(assignment.labels), strict=True)):
         minimum = 0.0 if splits[row] == "train" else least
-        references = ordered(
+        references = order_references(
             found[row],
             vectors,
             minimum,
             order=options.order,
             start=options.start,
-            most=options.max_references,
+            max_references=options.max_references,
         )
         targets.append(
             _target(candidate, identity, splits[row], references=references, keys=keys, options=options)
@@ -47,36 +49,45 @@ def choose(
     return targets
 
 
-def everyone(people: People, vectors: Embeddings) -> Pairs:
-    """All pairs of images of one person, however far apart: for identities that folders vouch for."""
+def pairs_within_identities(assignment: IdentityAssignment, vectors: Embeddings) -> Pairs:
+    """All pairs of images of one identity at any distance, for identities that come from folders."""
     found = []
-    for rows in groups(people.labels):
+    for rows in rows_by_label(assignment.labels):
         near = find_pairs(vectors[rows], 2.0)
         found.append((rows[near.first], rows[near.second], near.distance))
     first, second, distance = (np.concatenate(column) for column in zip(*found, strict=True))
     return Pairs(first, second, distance)
 
 
-def split_units(
-    chosen: Sequence[Candidate], people: People, usable: Sequence[int], *, options: BuildOptions
+def assign_splits(
+    chosen: Sequence[Candidate],
+    assignment: IdentityAssignment,
+    usable: Sequence[int],
+    *,
+    options: BuildOptions,
 ) -> list[str]:
-    """The split of every candidate. A unit may be in val or test if all its images have references enough."""
+    """Split of every candidate, drawn per split group.
+
+    A group may go to val or test if each of its images has at least ``min_references`` of the ``usable``
+    references.
+    """
     first_key: dict[int, str] = {}
-    for candidate, unit in zip(chosen, people.units, strict=True):
-        first_key.setdefault(int(unit), candidate.key)
-    images = Counter(int(unit) for unit in people.units)
+    for candidate, group in zip(chosen, assignment.split_groups, strict=True):
+        first_key.setdefault(int(group), candidate.key)
+    images = Counter(int(group) for group in assignment.split_groups)
     identities = Counter(
-        unit for unit, _ in {*zip(people.units.tolist(), people.labels.tolist(), strict=True)}
+        group
+        for group, _ in {*zip(assignment.split_groups.tolist(), assignment.labels.tolist(), strict=True)}
     )
     weights = images if options.split_by == "images" else identities
     short = {
-        int(unit)
-        for unit, many in zip(people.units, usable, strict=True)
+        int(group)
+        for group, many in zip(assignment.split_groups, usable, strict=True)
         if min(many, options.max_references) < min(options.min_references, options.max_references)
     }
-    eligible = {first_key[unit]: weight for unit, weight in weights.items() if unit not in short}
+    eligible = {first_key[group]: weight for group, weight in weights.items() if group not in short}
     drawn = draw_splits(eligible, options.val, options.test, seed=options.seed)
-    return [drawn.get(first_key[int(unit)], "train") for unit in people.units]
+    return [drawn.get(first_key[int(group)], "train") for group in assignment.split_groups]
 
 
 def _target(
@@ -106,8 +117,8 @@ def _target(
     )
 
 
-def count(targets: Sequence[Target], photos: int) -> dict[str, int]:
-    """What a set holds, by name."""
+def count_targets(targets: Sequence[Target], photos: int) -> dict[str, int]:
+    """Numbers of photos, images, images with references and identities, whole and per split, by name."""
     counts = {
         "photos": photos,
         "images": len(targets),
@@ -122,16 +133,18 @@ def count(targets: Sequence[Target], photos: int) -> dict[str, int]:
     return counts
 
 
-def warn(targets: Sequence[Target], options: BuildOptions) -> tuple[str, ...]:
-    """What the user should know of the set as a whole."""
+def set_warnings(targets: Sequence[Target], options: BuildOptions) -> tuple[str, ...]:
+    """Warnings on a set as a whole: no references, enlarged images, empty splits."""
     warnings = []
     if not any(target.references for target in targets):
-        warnings.append("no image has a reference: nobody is seen twice, or the threshold is too strict")
+        warnings.append(
+            "no image has a reference: every person has one image only, or the threshold is too small"
+        )
     enlarged = sum(target.quality.get("scale", 1.0) > ENLARGED for target in targets)
     if enlarged:
         warnings.append(
             f"{enlarged} of {len(targets)} images were enlarged more than {ENLARGED:g} times and are poor "
-            f"ground truth; the gate max_scale: {ENLARGED:g} keeps such photos out"
+            f"ground truth; the quality filter max_scale: {ENLARGED:g} leaves such photos out"
         )
     for split, size in (("test", options.test), ("val", options.val)):
         if size and not any(target.split == split for target in targets):

@@ -1,4 +1,4 @@
-"""Reference lists: which images of a person may guide the restoration of another, and in what order."""
+"""Reference lists: which images of a person may guide the restoration of a target, and in what order."""
 
 from __future__ import annotations
 
@@ -9,25 +9,34 @@ import numpy as np
 import numpy.typing as npt
 
 from ...faces.embeddings import Embeddings
+from ..identities.cosine_distance import Distances, distance_matrix
 from ..identities.pair_search import Pairs
 
 Start = Literal["nearest", "farthest", "medoid"]
-Matrix = npt.NDArray[np.float64]
 DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One entry of a reference list: the row of the image and its cosine distance to the target."""
+    """One entry of a reference list: row of the image, and its cosine distance to the target, 0 to 2."""
 
     row: int
     distance: float
 
 
-def candidates(count: int, pairs: Pairs, labels: npt.NDArray[np.int64]) -> list[list[Reference]]:
-    """Per image, every image of the same identity that is under the threshold to *that* image, nearest first.
+def reference_candidates(count: int, pairs: Pairs, labels: npt.NDArray[np.int64]) -> list[list[Reference]]:
+    """Per image, the images of its identity that are under the threshold to *this* image, nearest first.
 
-    Lists are pairwise, as in FFHQ-Ref: two images of one identity may be too far apart to guide each other.
+    Candidacy is pairwise, as in FFHQ-Ref: two images of one identity may be too far apart to be references of
+    each other.
+
+    Args:
+        count: number of images.
+        pairs: of images under the threshold.
+        labels: identity of every image, (count,) int64.
+
+    Returns:
+        One list per image; distances are rounded to six decimals.
     """
     lists: list[list[Reference]] = [[] for _ in range(count)]
     same = labels[pairs.first] == labels[pairs.second]
@@ -40,36 +49,46 @@ def candidates(count: int, pairs: Pairs, labels: npt.NDArray[np.int64]) -> list[
     return [sorted(found, key=lambda reference: (reference.distance, reference.row)) for found in lists]
 
 
-def ordered(
+def order_references(
     found: list[Reference],
     vectors: Embeddings,
     min_distance: float,
     *,
     order: Literal["farthest-point", "nearest"],
     start: Start,
-    most: int,
+    max_references: int,
 ) -> list[Reference]:
-    """The reference list of one image from its candidates (nearest first)."""
-    kept = [reference for reference in found if reference.distance >= min_distance]
-    if order == "nearest" or len(kept) < 2:
-        return kept[:most]
-    rows = vectors[[reference.row for reference in kept]].astype(np.float64)
-    products: Matrix = rows @ rows.T
-    between: Matrix = np.around(1.0 - products, DECIMALS)
-    to_target = np.array([reference.distance for reference in kept], dtype=np.float64)
-    return [kept[index] for index in farthest_point_order(between, to_target, start, most=most)]
-
-
-def farthest_point_order(between: Matrix, to_target: Matrix, start: Start, *, most: int) -> list[int]:
-    """Indices so that each next one is as far as possible from all before it (Gonzalez 1985).
+    """The reference list of one target from its candidates.
 
     Args:
-        between: (n, n) distances among the candidates.
-        to_target: (n,) distances to the target.
-        start: the first one: nearest to or farthest from the target, or the medoid of the candidates.
-        most: how many to choose.
+        found: candidates, nearest first.
+        vectors: embeddings of all images, (N, D) float32 of length 1.
+        min_distance: least cosine distance of a reference from the target.
+        order: ``nearest``, or ``farthest-point`` (`farthest_point_order`).
+        start: first reference in farthest-point order.
+        max_references: greatest length of the list.
+    """
+    kept = [reference for reference in found if reference.distance >= min_distance]
+    if order == "nearest" or len(kept) < 2:
+        return kept[:max_references]
+    between = np.around(distance_matrix(vectors[[reference.row for reference in kept]]), DECIMALS)
+    to_target = np.array([reference.distance for reference in kept], dtype=np.float64)
+    return [kept[index] for index in farthest_point_order(between, to_target, start, count=max_references)]
 
-    Ties go to the lower index, so the order is stable.
+
+def farthest_point_order(between: Distances, to_target: Distances, start: Start, *, count: int) -> list[int]:
+    """Farthest-point order: each next candidate is as far as possible from all before it.
+
+    Args:
+        between: distances among the candidates, (n, n) float64.
+        to_target: distances of the candidates to the target, (n,) float64.
+        start: the first one: nearest to or farthest from the target, or the medoid of the candidates.
+        count: how many to choose.
+
+    Returns:
+        Indices of at most ``count`` candidates; ties go to the lower index.
+
+    Source: Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
     """
     first = {
         "nearest": lambda: int(np.argmin(to_target)),
@@ -79,7 +98,7 @@ def farthest_point_order(between: Matrix, to_target: Matrix, start: Start, *, mo
     chosen = [first]
     gap = between[first].copy()
     gap[first] = -1.0
-    while len(chosen) < min(most, len(to_target)):
+    while len(chosen) < min(count, len(to_target)):
         farthest = int(np.argmax(gap))
         chosen.append(farthest)
         gap = np.minimum(gap, between[farthest])

@@ -10,29 +10,33 @@ from ...files import sha256_bytes
 def draw_splits(
     weights: Mapping[str, int], val: int | float, test: int | float, *, seed: int
 ) -> dict[str, str]:
-    """The split of every unit that may be in val or test.
+    """Split of every group of identities that may go to val or test.
+
+    The place of a group in the draw depends on the seed and its name alone, so photos of new people move few
+    of the others. A group that would exceed a size is passed over, so a split may be smaller than asked for,
+    never greater; but a share above zero takes at least one group, test before val, while there are any.
 
     Args:
-        weights: identities or images per unit, whichever the sizes count; a unit is a group of identities
-            that must stay together, named by the key of its first image.
-        val, test: a whole number is a count, a fraction a share of all weights together.
+        weights: identities or images per group, whichever the sizes count; a group is named by the key of its
+            first image.
+        val: size of the val split: an int is a count, a float a share of the sum of all weights, 0 to 1.
+        test: size of the test split, in the same way.
         seed: of the draw.
 
-    A unit's place in the draw depends on the seed and its own name alone, so that photos of new people move
-    few of the old ones. A unit that would overshoot is passed over, so a size may come out smaller, never
-    greater; but a share above zero gives at least one unit, test before val, as far as units go.
+    Returns:
+        ``train``, ``val`` or ``test`` by name of the group.
     """
-    drawn = sorted(weights, key=lambda unit: (sha256_bytes(f"{seed}/{unit}".encode()), unit))
+    drawn = sorted(weights, key=lambda group: (sha256_bytes(f"{seed}/{group}".encode()), group))
     total = sum(weights.values())
     splits = dict.fromkeys(drawn, "train")
     for split, size in (("test", test), ("val", val)):
         room = size if isinstance(size, int) else round(size * total)
-        free = [unit for unit in drawn if splits[unit] == "train"]
+        free = [group for group in drawn if splits[group] == "train"]
         taken = 0
-        for unit in free:
-            if taken + weights[unit] <= room:
-                splits[unit] = split
-                taken += weights[unit]
+        for group in free:
+            if taken + weights[group] <= room:
+                splits[group] = split
+                taken += weights[group]
         if free and not taken and isinstance(size, float) and size > 0.0:
-            splits[min(free, key=lambda unit: weights[unit])] = split
+            splits[min(free, key=lambda group: weights[group])] = split
     return splits

@@ -1,7 +1,8 @@
-"""Leaks: the same picture or the same person on both sides of a split, or in another set."""
+"""Audit of a set for leaks: the same picture or person in two splits, or in this set and another one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
 from ...files import write_json
 from ...records.reference_set import ReferenceSet
+from ..identities.cosine_distance import nearest_distances
 from ..identities.pair_search import Pairs, find_pairs
 from ..photos.phash import hash_vectors
-from .sides import Side, person_threshold, read_side, side_of
+from .audit_inputs import AuditInput, audit_input_of, person_threshold, read_audit_input
 
 NEAR_BITS = 8
 BINS = 40
@@ -29,7 +31,16 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Two images that should not both be where they are; ``amount`` is bits or cosine distance."""
+    """Two images that show the same picture or person and should not be in both places.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        first: key of the image in the audited set.
+        first_side: its split, with the name of the set where the other image is of another one.
+        second: key of the other image.
+        second_side: its split or set.
+        amount: differing bits of perceptual hashes, cosine distance of embeddings, or 0 for equal files.
+    """
 
     kind: str
     first: str
@@ -41,13 +52,14 @@ class Leak:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        leaks: in order of kind, then nearest first.
-        checked: which comparisons could be made, in words.
-        nearest: for every pair of sides, the number of images of the first by their distance to the nearest
-            image of the second, in ``BINS`` equal bins from 0 to 2.
+        name: of the audited set.
+        leaks: in order of kind, then by amount.
+        checked: the comparisons that could be made, in words.
+        nearest: histograms by pair of splits or sets: number of images of the first by the cosine distance to
+            the nearest image of the second, in ``BINS`` equal bins from 0 to 2.
     """
 
     name: str
@@ -60,10 +72,29 @@ class Audit:
         """Number of leaks of each kind."""
         return {kind: sum(leak.kind == kind for leak in self.leaks) for kind in KINDS}
 
+    @classmethod
+    def read(cls, path: Path) -> Audit:
+        """Read what `write` wrote.
+
+        Raises:
+            RefbenchError: not such a file.
+        """
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            return cls(
+                name=found["name"],
+                leaks=tuple(Leak(**leak) for leak in found["leaks"]),
+                checked=tuple(found["checked"]),
+                nearest={sides: tuple(bins) for sides, bins in found["nearest"].items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RefbenchError(f"{path}: not an audit of refbench: {error!r}") from None
+
     def text(self, most: int = 20) -> str:
-        """For people."""
+        """Comparisons, counts and the first ``most`` leaks, one per line."""
         checked = (
-            "; ".join(self.checked) or "one split and no other set, so reference lists alone were checked"
+            "; ".join(self.checked)
+            or "only one split and no other set, so only the reference lists were checked"
         )
         lines = [f"{self.name}: {checked}"]
         lines += [f"{count:>7}  {KINDS[kind]}" for kind, count in self.counts.items()]
@@ -77,7 +108,7 @@ class Audit:
         return "\n".join(lines)
 
     def write(self, path: Path) -> None:
-        """Write everything as JSON."""
+        """Write ``audit.json``."""
         value = {
             "name": self.name,
             "counts": self.counts,
@@ -91,21 +122,21 @@ class Audit:
 def audit_set(
     root: Path, others: Sequence[Path] = (), threshold: float | None = None, *, near_bits: int = NEAR_BITS
 ) -> Audit:
-    """Look for leaks across the splits of a set, in its reference lists, and between it and ``others``.
+    """Search for leaks between the splits of a set, in its reference lists, and between it and other sets.
 
     Args:
-        root: folder of the set.
-        others: folders of sets, text files of hashes (SHA-256 of aligned PNGs or perceptual hashes, one a
-            line, in any mixture), or ``.npy`` files of embeddings by the same recogniser.
-        threshold: cosine distance under which two images show one person; None takes the build's, or the
-            recogniser's own for a set that was taken in.
-        near_bits: bits of 256 up to which two perceptual hashes are of one picture.
+        root: folder of the set; it is only read.
+        others: folders of sets, text files of hashes (SHA-256 of aligned PNG files or perceptual hashes, one
+            per line, in any mixture), or ``.npy`` files of embeddings (N, D) float32 of the same recogniser.
+        threshold: cosine distance, 0 to 2, under which two images show one person; None takes the one of the
+            build, or the recogniser's own for an imported set.
+        near_bits: greatest Hamming distance, in bits of 256, of two perceptual hashes of one picture.
 
     Raises:
-        RefbenchError: not a set, or another side that cannot be read.
+        RefbenchError: not a set, another input that cannot be read, or embeddings of another length.
     """
     found = ReferenceSet.read(root)
-    own = side_of(found)
+    own = audit_input_of(found)
     if threshold is None:
         threshold = person_threshold(found.info)
     leaks: list[Leak] = []
@@ -115,9 +146,9 @@ def audit_set(
         leaks += compare(first, second, threshold, near_bits=near_bits, checked=checked)
         nearest |= nearest_histogram(first, second)
     for other in others:
-        far = read_side(other)
-        leaks += compare(own, far, threshold, near_bits=near_bits, checked=checked)
-        nearest |= nearest_histogram(own, far)
+        compared = read_audit_input(other)
+        leaks += compare(own, compared, threshold, near_bits=near_bits, checked=checked)
+        nearest |= nearest_histogram(own, compared)
     leaks += _references_that_are_targets(found, near_bits)
     order = {kind: number for number, kind in enumerate(KINDS)}
     ordered = sorted(leaks, key=lambda leak: (order[leak.kind], leak.amount, leak.first, leak.second))
@@ -125,9 +156,9 @@ def audit_set(
 
 
 def compare(
-    first: Side, second: Side, threshold: float, *, near_bits: int, checked: list[str]
+    first: AuditInput, second: AuditInput, threshold: float, *, near_bits: int, checked: list[str]
 ) -> Iterator[Leak]:
-    """Every leak between two sides; ``checked`` gets a line for every comparison that could be made."""
+    """Every leak between two inputs; ``checked`` gets a line for every comparison that could be made."""
     if first.hashes and second.hashes:
         checked.append("files by SHA-256")
         places: dict[str, list[int]] = {}
@@ -145,7 +176,7 @@ def compare(
             )
     if first.vectors is not None and second.vectors is not None:
         if first.recogniser and second.recogniser and first.recogniser != second.recogniser:
-            checked.append(f"no embeddings against {second.name}: it has another recogniser's")
+            checked.append(f"no embeddings against {second.name}: they are of another recogniser")
             return
         if first.vectors.shape[1] != second.vectors.shape[1]:
             raise RefbenchError(
@@ -158,30 +189,24 @@ def compare(
 
 
 def cross_pairs(first: Embeddings, second: Embeddings, threshold: float) -> Pairs:
-    """Pairs of a row of ``first`` and a row of ``second`` nearer than ``threshold``, numbered apart."""
+    """Pairs of a row of ``first`` and a row of ``second`` under ``threshold``, each numbered from 0."""
     near = find_pairs(np.concatenate([first, second]), threshold)
     across = (near.first < len(first)) & (near.second >= len(first))
     return Pairs(near.first[across], near.second[across] - len(first), near.distance[across])
 
 
-def nearest_histogram(first: Side, second: Side) -> dict[str, tuple[int, ...]]:
-    """How many images of one side lie how far from the nearest image of the other; empty if unknown."""
+def nearest_histogram(first: AuditInput, second: AuditInput) -> dict[str, tuple[int, ...]]:
+    """Histogram of the distance of every image of one input to the nearest of the other; empty if unknown."""
     if first.vectors is None or second.vectors is None or not len(first.keys) or not len(second.keys):
         return {}
     if first.vectors.shape[1] != second.vectors.shape[1] or first.recogniser != second.recogniser:
         return {}
-    nearest = np.full(len(first.keys), WIDEST)
-    for start in range(0, len(nearest), 1024):
-        part = first.vectors[start : start + 1024]
-        for column in range(0, len(second.keys), 8192):
-            products = part @ second.vectors[column : column + 8192].T
-            block = nearest[start : start + 1024]
-            np.minimum(block, 1.0 - products.max(axis=1), out=block)
+    nearest = nearest_distances(first.vectors, second.vectors)
     counts = np.histogram(nearest, bins=BINS, range=(0.0, WIDEST))[0]
     return {f"{_side_name(first)} to {_side_name(second)}": tuple(int(count) for count in counts)}
 
 
-def _across_splits(own: Side) -> Iterator[tuple[Side, Side]]:
+def _across_splits(own: AuditInput) -> Iterator[tuple[AuditInput, AuditInput]]:
     splits = sorted(set(own.groups), reverse=True)
     for number, split in enumerate(splits):
         for other in splits[number + 1 :]:
@@ -206,7 +231,7 @@ def _bits(first: str, second: str) -> int:
     return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
-def _leak(kind: str, first: Side, row: int, *, second: Side, other: int, amount: float) -> Leak:
+def _leak(kind: str, first: AuditInput, row: int, *, second: AuditInput, other: int, amount: float) -> Leak:
     apart = first.name != second.name
     here, there = (
         "/".join(part for part in (side.name if apart else "", group) if part)
@@ -215,7 +240,7 @@ def _leak(kind: str, first: Side, row: int, *, second: Side, other: int, amount:
     return Leak(kind, first.keys[row], here, second.keys[other], there, amount)
 
 
-def _side_name(side: Side) -> str:
+def _side_name(side: AuditInput) -> str:
     return side.groups[0] if len(set(side.groups)) == 1 and side.groups[0] else side.name
 
 

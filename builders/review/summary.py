@@ -1,4 +1,4 @@
-"""A set at a glance: counts, references, distances, sizes, quality, licences, as tables and as one page."""
+"""Summary of a set: counts, references, distances, sizes, quality and licences, as tables and as one page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet, SetInfo, Target
-from . import html as page
+from .html import bar_chart, number, render
 
 BINS = 40
 SPLIT_COLUMNS = (
@@ -21,25 +21,27 @@ SPLIT_COLUMNS = (
     "with references",
     "identities",
     "references",
-    "per image: least",
+    "references per image: min",
     "median",
-    "most",
+    "max",
 )
-QUALITY_COLUMNS = ("measurement", "least", "5 %", "median", "95 %", "most")
+QUALITY_COLUMNS = ("measurement", "min", "5 %", "median", "95 %", "max")
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What a set holds.
+class SetSummary:
+    """Statistics of a set.
 
     Attributes:
+        info: what ``set.json`` says.
         splits: one row per split, and one for all, as `SPLIT_COLUMNS`.
         references_per_image: number of images by number of references.
         images_per_identity: number of identities by number of images.
-        distances: reference distances in ``BINS`` equal bins from 0 to ``widest``.
+        distances: histogram of the cosine distances of references, ``BINS`` equal bins from 0 to ``widest``.
+        widest: upper end of the last bin.
         sizes: number of images by width and height.
         licences: number of images by licence.
-        quality: one row per measurement, as `QUALITY_COLUMNS`.
+        quality: percentiles of each measurement, as `QUALITY_COLUMNS`.
     """
 
     info: SetInfo
@@ -53,7 +55,7 @@ class Overview:
     quality: tuple[tuple[Any, ...], ...]
 
     def text(self) -> str:
-        """The tables for a terminal."""
+        """The tables as plain text."""
         parts = [
             f"{self.info.name}  {self.info.content_hash[:12]}",
             _aligned(SPLIT_COLUMNS, self.splits),
@@ -67,45 +69,38 @@ class Overview:
         return "\n\n".join(parts)
 
     def html(self) -> str:
-        """One self-contained page with plots."""
+        """One self-contained HTML page with tables and bar charts."""
         threshold = self.info.settings.get("threshold")
         mark = (threshold / self.widest, f"threshold {threshold:g}") if threshold else None
         images, people = self.splits[-1][1], self.splits[-1][3]
-        lead = (
-            f"{images:,} images of {people:,} people. Licence: {self.info.licence}. "
-            f"Consent: {self.info.consent}. Content {self.info.content_hash[:12]}."
+        lower_ends = (f"{place * self.widest / BINS:.2f}" for place in range(BINS))
+        charts = (
+            bar_chart("Images by number of references", self.references_per_image.items()),
+            bar_chart(
+                "References by cosine distance to their target",
+                zip(lower_ends, self.distances, strict=True),
+                mark if mark and mark[0] <= 1.0 else None,
+            ),
+            bar_chart("People by number of images", self.images_per_identity.items()),
         )
-        parts = [
-            page.section("Splits", page.table(SPLIT_COLUMNS, self.splits)),
-            page.section(
-                "References",
-                page.plots(
-                    page.bars("Images by number of references", self.references_per_image.items()),
-                    page.bars(
-                        "References by cosine distance to their target",
-                        ((f"{bin_ * self.widest / BINS:.2f}", n) for bin_, n in enumerate(self.distances)),
-                        mark if mark and mark[0] <= 1.0 else None,
-                    ),
-                    page.bars("People by number of images", self.images_per_identity.items()),
-                ),
+        return render(
+            "summary.html",
+            title=self.info.name,
+            lead=(
+                f"{images:,} images of {people:,} people. Licence: {self.info.licence}. "
+                f"Consent: {self.info.consent}. Content {self.info.content_hash[:12]}."
             ),
-            page.section(
-                "Images",
-                page.table(("size", "images"), self.sizes.items()),
-                page.table(("licence", "images"), self.licences.items(), words=True),
-            ),
-        ]
-        if self.quality:
-            parts.append(page.section("Quality", page.table(QUALITY_COLUMNS, self.quality)))
-        choices = page.table(("choice", "value"), _flat(self.info.settings), words=True)
-        rests = page.table(("part", "version"), sorted(self.info.versions.items()), words=True)
-        parts.append(page.section("Choices of the build", choices))
-        parts.append(page.section("What it rests on", rests))
-        return page.page(self.info.name, lead, parts)
+            summary=self,
+            charts=charts,
+            split_columns=SPLIT_COLUMNS,
+            quality_columns=QUALITY_COLUMNS,
+            settings=list(_flattened(self.info.settings)),
+            versions=sorted(self.info.versions.items()),
+        )
 
 
-def overview(found: ReferenceSet) -> Overview:
-    """Count everything in a set."""
+def summarise(found: ReferenceSet) -> SetSummary:
+    """Statistics of a set."""
     targets = found.targets
     rows = [_split_row(split, [t for t in targets if t.split == split]) for split in SPLITS]
     distances = np.array([distance for target in targets for distance in target.reference_distances])
@@ -114,11 +109,11 @@ def overview(found: ReferenceSet) -> Overview:
     edges = np.linspace(0.0, widest, BINS + 1)
     heights = np.histogram(distances, bins=edges)[0]
     people = Counter(Counter(target.identity for target in targets).values())
-    return Overview(
+    return SetSummary(
         info=found.info,
         splits=(*rows, _split_row("all", targets)),
-        references_per_image=_ladder(Counter(len(target.references) for target in targets)),
-        images_per_identity=_ladder(people),
+        references_per_image=_by_number(Counter(len(target.references) for target in targets)),
+        images_per_identity=_by_number(people),
         distances=tuple(int(height) for height in heights),
         widest=widest,
         sizes=dict(Counter(f"{t.width}x{t.height}" for t in targets).most_common()),
@@ -127,9 +122,9 @@ def overview(found: ReferenceSet) -> Overview:
     )
 
 
-def write_page(found: ReferenceSet, path: Path) -> None:
-    """Write the overview of a set as one HTML file."""
-    write_text(path, overview(found).html())
+def write_summary(found: ReferenceSet, path: Path) -> None:
+    """Write the summary of a set as one self-contained HTML file."""
+    write_text(path, summarise(found).html())
 
 
 def _split_row(name: str, targets: Iterable[Target]) -> tuple[Any, ...]:
@@ -149,30 +144,30 @@ def _quality_rows(targets: Iterable[Target]) -> Iterable[tuple[Any, ...]]:
         yield (name, *(float(value) for value in np.percentile(values, [0, 5, 50, 95, 100])))
 
 
-def _ladder(counts: Counter[int]) -> dict[str, int]:
-    """Counts by number, gaps filled with 0; beyond 20 by tens, so that a plot stays readable."""
+def _by_number(counts: Counter[int]) -> dict[str, int]:
+    """Counts by number, with 0 for absent ones; in at most 20 equal ranges where the greatest exceeds 20."""
     if not counts:
         return {}
     most = max(counts)
     if most <= 20:
         return {str(step): counts.get(step, 0) for step in range(min(counts), most + 1)}
     width = -(-(most + 1) // 20)
-    tens = Counter(dict.fromkeys(range(0, most + 1, width), 0))
+    ranges = Counter(dict.fromkeys(range(0, most + 1, width), 0))
     for step, many in counts.items():
-        tens[step // width * width] += many
-    return {f"{start}-{start + width - 1}": many for start, many in sorted(tens.items())}
+        ranges[step // width * width] += many
+    return {f"{start}-{start + width - 1}": many for start, many in sorted(ranges.items())}
 
 
-def _flat(settings: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+def _flattened(settings: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
     for name, value in sorted(settings.items()):
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{under}{name}.")
+            yield from _flattened(value, f"{under}{name}.")
         else:
             yield f"{under}{name}", str(value)
 
 
 def _aligned(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    cells = [list(columns), *([page.number(cell) for cell in row] for row in rows)]
+    cells = [list(columns), *([number(cell) for cell in row] for row in rows)]
     wide = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     return "\n".join(
         "  ".join(

@@ -1,4 +1,4 @@
-"""What a build rests on: networks by hash, packages by version, the distances that go with a recogniser."""
+"""Provenance of a build: networks by hash, packages by version, and the distances that fit a recogniser."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ NEAR_DUPLICATE = {
     "webface-r50": 0.1,
     "webface-r50-five-point": 0.1,
 }
-"""Cosine distance under which two images are copies of one picture more often than two pictures: for the
-official network FFHQ-Ref's, for the embedded ones between recompressed copies and London's pairs."""
+"""Cosine distance under which two images are rather copies of one picture than two pictures: FFHQ-Ref's for
+its network; for the others between recompressed copies and different photos of the London Set."""
 
 
 def recogniser_of(options: BuildOptions) -> RecogniserKind:
-    """The declared recogniser, or one's own by the path of its file.
+    """The recogniser of a build: a declared one by name, or one of the user by the path of its file.
 
     Raises:
-        RefbenchError: there is neither, or a crop that does not exist or that is not a declared one's.
+        RefbenchError: neither exists, or the crop does not exist or does not fit a declared recogniser.
     """
     declared = RECOGNISERS.get(options.recogniser)
     if declared is None:
         return own_recogniser(Path(options.recogniser), options.crop or ARCFACE_RGB.name)
     if options.crop not in (None, declared.crop.name):
         raise RefbenchError(
-            f"{declared.name} is fed the crop {declared.crop.name}, not {options.crop}; a crop is chosen for "
-            "a recogniser file of one's own"
+            f"{declared.name} takes the crop {declared.crop.name}, not {options.crop}; the option crop is "
+            "for recogniser files of your own"
         )
     return declared
 
 
 def weight_versions(options: BuildOptions, kind: RecogniserKind) -> dict[str, str]:
-    """Hash of every network file that a build depends on, by name.
+    """SHA-256 of every network file that a build depends on, by name.
 
     Raises:
-        RefbenchError: an unknown detector, or weights that are not there.
+        RefbenchError: an unknown detector, or missing weights.
     """
     detector = {} if options.aligned else detector_kind(options.detector).digests()
     return detector | kind.digests()
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide the bytes of aligned pictures and embeddings."""
+    """Versions of the packages that the bytes of aligned pictures and embeddings depend on, by name."""
     found = {
         "numpy": np.__version__,
         "opencv": cv2.__version__,
@@ -65,17 +65,20 @@ def package_versions() -> dict[str, str]:
     return {f"package:{name}": version for name, version in found.items()}
 
 
-def settled(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
-    """The options with the detector's own least score and the recogniser's own distances where none is given.
+def with_defaults(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
+    """The options with the detector's least score and the recogniser's distances where none is given.
 
     Raises:
-        RefbenchError: the recogniser has no measured threshold and the user gave none.
+        RefbenchError: no threshold is given and the recogniser has no measured one, or ``min_distance`` is
+            not under the threshold.
     """
     averaged = options.identities == "average-linkage"
     own = kind.guarded_threshold if averaged else kind.clustering_threshold
     threshold = own if options.threshold is None else options.threshold
     if np.isnan(threshold):
-        raise RefbenchError(f"{kind.name} has no measured threshold; give one (cosine distance, 0 to 2)")
+        raise RefbenchError(
+            f"{kind.name} has no measured threshold; give the option threshold (cosine distance, 0 to 2)"
+        )
     nearest = min(NEAR_DUPLICATE.get(kind.name, 0.0), threshold / 2)
     least = nearest if options.min_distance is None else options.min_distance
     if least >= threshold:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from ...builders.references.assign import count
+from ...builders.references.assign import count_targets
 from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_json
 from ...progress import track
@@ -81,7 +81,7 @@ def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int 
             "content_hash": content_hash(targets),
             "settings": reference_set.info.settings
             | {"held out per person": per_person, "held out of": reference_set.info.content_hash},
-            "counts": count(targets, reference_set.info.counts.get("photos", len(targets))),
+            "counts": count_targets(targets, reference_set.info.counts.get("photos", len(targets))),
             "files": {},
         }
     )

@@ -14,12 +14,12 @@ import pytest
 from refbench.builders.build import build_set
 from refbench.builders.photos import photos as work
 from refbench.builders.photos.phash import hash_vectors, perceptual_hash
-from refbench.builders.photos.photo_cache import PhotoDone
+from refbench.builders.photos.photo_cache import PhotoResult
 from refbench.builders.rebuild import rebuild_set
 from refbench.builders.review.audit import audit_set
+from refbench.builders.review.audit_inputs import read_audit_input
 from refbench.builders.review.review import write_review
-from refbench.builders.review.sides import read_side
-from refbench.builders.review.summary import overview
+from refbench.builders.review.summary import summarise
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.settings.overrides import Overrides
 from refbench.builders.verify import verify_set
@@ -93,7 +93,7 @@ def test_people_are_found_without_being_told_them(built: Path) -> None:
 
 
 def test_a_set_is_whole_and_reads_back_equal(built: Path) -> None:
-    assert verify_set(built).is_whole
+    assert verify_set(built).is_valid
     found = ReferenceSet.read(built)
     assert ReferenceSet(built, found.info, found.targets).targets == ReferenceSet.read(built).targets
     assert np.load(built / "embeddings.npy").shape == (len(found.targets), 192)
@@ -124,20 +124,20 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     build_set(folder, tmp_path / "whole", options())
     done = 0
-    examine = work._examine
+    examine = work._process
 
-    def killed(*given: object, **named: object) -> PhotoDone:
+    def killed(*given: object, **named: object) -> PhotoResult:
         nonlocal done
         done += 1
         if done == 8:
             raise KeyboardInterrupt
         return examine(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(work, "_examine", killed)
+    monkeypatch.setattr(work, "_process", killed)
     with pytest.raises(KeyboardInterrupt):
         build_set(folder, tmp_path / "killed", options())
     assert not (tmp_path / "killed" / "set.json").exists()
-    monkeypatch.setattr(work, "_examine", examine)
+    monkeypatch.setattr(work, "_process", examine)
     assert build_set(folder, tmp_path / "killed", options()).reused == 7
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
@@ -225,9 +225,9 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_written(
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
     for photos, out, words in (
-        (folder, folder, "in one another"),
-        (folder, folder / "set", "in one another"),
-        (folder, folder.parent, "in one another"),
+        (folder, folder, "contain one another"),
+        (folder, folder / "set", "contain one another"),
+        (folder, folder.parent, "contain one another"),
         (folder, mine, "holds other files"),
         (folder, mine / "thesis.txt", "is a file"),
         (tmp_path / "absent", tmp_path / "set", "not a folder"),
@@ -268,7 +268,7 @@ def test_decisions_by_hand_are_applied_and_recorded(
     assert "person2--0" not in found["person2--1"].references
     assert not {"person3--0", "once--0"} & identity.keys()
     assert Overrides.model_validate(found.info.settings["overrides"]) == by_hand
-    assert verify_set(tmp_path / "set").is_whole
+    assert verify_set(tmp_path / "set").is_valid
 
 
 class Sideways:
@@ -339,7 +339,7 @@ def test_folders_may_say_who_is_who(
     assert len({target.identity for target in found.targets}) == PEOPLE + 1
     assert all(len(t.references) == EACH - 1 for t in found.targets if t.key != "once--0")
     write_png(tmp_path / "loose" / "a.png", patches(0, 0))
-    with pytest.raises(FaultListError, match=r"a\.png lies in no person's folder"):
+    with pytest.raises(FaultListError, match=r"a\.png lies in no folder of a person"):
         build_set(tmp_path / "loose", tmp_path / "other", options(identities="folders"))
 
 
@@ -353,7 +353,7 @@ def test_an_earlier_set_is_replaced_and_stray_pictures_go(
     report = build_set(photos, out, options())
     assert report.changed
     assert report.reused == report.counts["photos"] == PEOPLE * EACH + 1 - EACH
-    assert verify_set(out).is_whole
+    assert verify_set(out).is_valid
     assert not (out / "images" / "person5--0.png").exists()
 
 
@@ -400,7 +400,7 @@ def test_a_set_is_rebuilt_from_its_manifest_and_photos_alone(
 
 
 def test_an_overview_counts_what_the_manifest_holds(built: Path) -> None:
-    found = overview(ReferenceSet.read(built))
+    found = summarise(ReferenceSet.read(built))
     assert found.splits[-1][:5] == (
         "all",
         PEOPLE * EACH + 1,
@@ -465,7 +465,7 @@ def test_an_audit_takes_a_list_of_hashes_or_embeddings(built: Path, tmp_path: Pa
         audit_set(built, [tmp_path / "short.npy"])
     (tmp_path / "bad.txt").write_text("hello\n")
     with pytest.raises(RefbenchError, match="64 hexadecimal digits"):
-        read_side(tmp_path / "bad.txt")
+        read_audit_input(tmp_path / "bad.txt")
 
 
 def test_a_perceptual_hash_survives_recompression_and_tells_pictures_apart() -> None:

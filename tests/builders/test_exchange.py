@@ -101,7 +101,7 @@ def test_the_parquet_export_comes_back_as_the_same_set(built: Path, tmp_path: Pa
     back = read_parquet(tmp_path / "one", tmp_path / "back")
     first = ReferenceSet.read(built)
     assert back.info.content_hash == first.info.content_hash
-    assert verify_set(tmp_path / "back").is_whole
+    assert verify_set(tmp_path / "back").is_valid
     for one, two in zip(first.targets, back.targets, strict=True):
         assert one.quality == two.quality
         assert one.references == two.references
@@ -230,7 +230,7 @@ def test_an_export_of_what_is_not_there_is_refused(built: Path, tmp_path: Path) 
         ({"key": "b", "references": ("b",), "reference_distances": (0.1,)}, "its own reference"),
         ({"key": "b", "references": ("a",), "reference_distances": ()}, "1 references but 0 distances"),
         ({"key": "b", "references": ("a",), "reference_distances": (3.0,)}, "between 0 and 2"),
-        ({"key": "b", "references": ("a", "a"), "reference_distances": (0.1, 0.1)}, "stands twice"),
+        ({"key": "b", "references": ("a", "a"), "reference_distances": (0.1, 0.1)}, "names an image twice"),
         ({"key": "b", "hq_sha256": "a", "references": ("a",), "reference_distances": (0.0,)}, "same picture"),
         ({"key": "b", "identity": "p1", "references": ("a",), "reference_distances": (0.1,)}, "is of p0"),
     ],

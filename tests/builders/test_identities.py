@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.identities import clustering as identities
-from refbench.builders.identities.clustering import components, guarded, names, relabel
-from refbench.builders.identities.clustering_metrics import judge, judge_thresholds
-from refbench.builders.identities.identify import kept_together
+from refbench.builders.identities.clustering import average_linkage, components, identity_names, relabel
+from refbench.builders.identities.clustering_metrics import score_clustering, score_thresholds
+from refbench.builders.identities.identify import find_split_groups
 from refbench.builders.identities.pair_search import Pairs, find_pairs
 from refbench.builders.settings.overrides import Overrides
 from refbench.errors import FaultListError, RefbenchError
@@ -42,7 +42,7 @@ def test_the_guard_parts_two_people_whom_one_image_joined() -> None:
     vectors = two_people_and_a_bridge()
     joined = components(9, find_pairs(vectors, 0.45))
     assert len(set(joined.tolist())) == 1
-    parted = guarded(vectors, joined, 0.45)
+    parted = average_linkage(vectors, joined, 0.45)
     assert len(set(parted[:4].tolist())) == len(set(parted[4:8].tolist())) == 1
     assert parted[0] != parted[4]
 
@@ -52,7 +52,7 @@ def test_the_guard_never_joins_what_was_apart_and_leaves_pairs_alone() -> None:
     vectors = random.standard_normal((40, 8))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     joined = components(40, find_pairs(vectors, 0.2))
-    parted = guarded(vectors, joined, 0.2)
+    parted = average_linkage(vectors, joined, 0.2)
     for label in set(parted.tolist()):
         assert len(set(joined[parted == label].tolist())) == 1
     for label in set(joined.tolist()):
@@ -66,15 +66,15 @@ def test_a_component_too_large_for_memory_is_parted_at_a_stricter_threshold(
     vectors = two_people_and_a_bridge()
     joined = components(9, find_pairs(vectors, 0.45))
     monkeypatch.setattr(identities, "LARGEST", 5)
-    parted = guarded(vectors, joined, 0.45)
+    parted = average_linkage(vectors, joined, 0.45)
     assert len(set(parted[:4].tolist())) == len(set(parted[4:8].tolist())) == 1
     assert parted[0] != parted[4]
 
 
 def test_linked_identities_stay_on_one_side_of_the_split_unless_somebody_parted_them() -> None:
     labels = np.array([0, 0, 1, 1, 2])
-    assert kept_together(labels, pairs_of((1, 2)), np.zeros(5, bool)).tolist() == [0, 0, 0, 0, 1]
-    assert kept_together(labels, pairs_of((1, 2)), np.array([0, 1, 0, 0, 0], bool)).tolist() == [
+    assert find_split_groups(labels, pairs_of((1, 2)), np.zeros(5, bool)).tolist() == [0, 0, 0, 0, 1]
+    assert find_split_groups(labels, pairs_of((1, 2)), np.array([0, 1, 0, 0, 0], bool)).tolist() == [
         0,
         0,
         1,
@@ -91,8 +91,8 @@ def test_relabel_keeps_the_partition_and_numbers_it_in_order(labels: list[int]) 
 
 
 def test_names_widen_with_the_number_of_people() -> None:
-    assert names(np.array([0, 12])) == ["p0000", "p0012"]
-    assert names(np.array([12345])) == ["p12345"]
+    assert identity_names(np.array([0, 12])) == ["p0000", "p0012"]
+    assert identity_names(np.array([12345])) == ["p12345"]
 
 
 def test_splits_come_before_merges() -> None:
@@ -127,7 +127,7 @@ def test_what_is_no_file_of_overrides_is_refused(tmp_path: Path, text: str) -> N
 
 def test_pairwise_and_bcubed_by_hand() -> None:
     """The example: true people {a a a} {b b}, found {a a} {a b b}."""
-    result = judge([0, 0, 1, 1, 1], ["a", "a", "a", "b", "b"])
+    result = score_clustering([0, 0, 1, 1, 1], ["a", "a", "a", "b", "b"])
     assert result.pairwise.precision == pytest.approx(2 / 4)
     assert result.pairwise.recall == pytest.approx(2 / 4)
     assert result.bcubed.precision == pytest.approx((1 + 1 + 1 / 3 + 2 / 3 + 2 / 3) / 5)
@@ -138,7 +138,7 @@ def test_pairwise_and_bcubed_by_hand() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=14))
 def test_identities_are_judged_as_by_counting(labels: list[tuple[int, int]]) -> None:
     true, guess = np.array(labels).T
-    result = judge(guess.tolist(), true.tolist())
+    result = score_clustering(guess.tolist(), true.tolist())
     couples = list(combinations(range(len(labels)), 2))
     joined = [(i, j) for i, j in couples if guess[i] == guess[j]]
     real = [(i, j) for i, j in couples if true[i] == true[j]]
@@ -151,20 +151,20 @@ def test_identities_are_judged_as_by_counting(labels: list[tuple[int, int]]) -> 
 
 
 def test_perfect_identities_score_one_whatever_they_are_called() -> None:
-    result = judge(["x", "y", "x"], [7, 8, 7])
+    result = score_clustering(["x", "y", "x"], [7, 8, 7])
     assert result.pairwise.f1 == result.bcubed.f1 == 1.0
-    assert judge([0, 1], [0, 1]).pairwise.precision == 1.0
+    assert score_clustering([0, 1], [0, 1]).pairwise.precision == 1.0
 
 
 def test_judging_needs_a_label_of_each_kind_per_image() -> None:
     with pytest.raises(RefbenchError):
-        judge([0], [0, 1])
+        score_clustering([0], [0, 1])
     with pytest.raises(RefbenchError):
-        judge([], [])
+        score_clustering([], [])
 
 
 def test_thresholds_trade_precision_for_recall() -> None:
-    table = judge_thresholds(two_people_and_a_bridge()[:8], list("aaaabbbb"), [0.0, 0.3, 1.9])
+    table = score_thresholds(two_people_and_a_bridge()[:8], list("aaaabbbb"), [0.0, 0.3, 1.9])
     recall = table[table["identities"] == "components"]["pair_recall"].tolist()
     precision = table[table["identities"] == "components"]["pair_precision"].tolist()
     assert recall == [0.0, 1.0, 1.0]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.build import build_set
 from refbench.builders.exchange.ffhq_ref import parse_list, read_release, write_release
-from refbench.builders.exchange.import_release import adopt
-from refbench.builders.exchange.release import Counts
+from refbench.builders.exchange.import_release import import_release
+from refbench.builders.exchange.release import SplitCounts
 from refbench.builders.rebuild import rebuild_set
 from refbench.builders.settings.options import BuildOptions, ImportOptions
 from refbench.builders.verify import verify_set
@@ -89,20 +89,20 @@ def test_identities_are_connected_components(tmp_path: Path) -> None:
     identities = found.identities()
     assert len({identities[f"{n}.png"] for n in (1, 2, 3, 4)}) == 1
     assert identities["8.png"] == identities["9.png"] != identities["1.png"]
-    assert found.counts() == {"train": Counts(4, 2, None)}
+    assert found.counts() == {"train": SplitCounts(4, 2, None)}
 
 
 def test_counts_are_compared_with_the_published_ones(tmp_path: Path) -> None:
     found = read_release(release(tmp_path, test=TEST, test_list="00010.png\n00011.png\n"))
-    lines = found.unlike("ffhq-ref")
+    lines = found.differences_from_published("ffhq-ref")
     assert "ffhq-ref: test has 2 with references, published were 857" in lines
     assert "ffhq-ref: test has 1 identities, published were 150" in lines
     assert "ffhq-ref: the split train is missing" in lines
-    assert found.unlike("celeba-test-ref") == [
+    assert found.differences_from_published("celeba-test-ref") == [
         "celeba-test-ref: test has 2 with references, published were 2,533"
     ]
     with pytest.raises(RefbenchError, match="ffhq-ref, celeba-test-ref"):
-        found.unlike("nothing")
+        found.differences_from_published("nothing")
 
 
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "line 3: '../../secret.png' leads out",
         "line 4: '/etc/passwd' leads out",
         "line 5: 4.png is its own reference",
-        "line 6: a reference stands twice",
+        "line 6: the list names a reference twice",
         "line 7: has another number of cells",
         "8.png is a target 2 times",
         "A.png and a.png differ only in case",
@@ -183,17 +183,21 @@ def test_a_set_goes_out_as_a_release_and_comes_back_the_same(
     first = ReferenceSet.read(tmp_path / "set")
     assert len(write_release(first, tmp_path / "release")) == 6
     everything = options.model_copy(update={"everything": True})
-    report = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "back", options=everything)
+    report = import_release(
+        tmp_path / "release", tmp_path / "set" / "images", tmp_path / "back", options=everything
+    )
     second = ReferenceSet.read(tmp_path / "back")
     assert report.lines == ()
     for one, two in zip(first.targets, second.targets, strict=True):
         for part in ("key", "split", "hq_sha256", "references", "identity", "phash"):
             assert getattr(one, part) == getattr(two, part), part
         assert one.reference_distances == pytest.approx(two.reference_distances, abs=1e-6)
-    assert verify_set(tmp_path / "back").is_whole
-    with pytest.raises(RefbenchError, match="taken in"):
+    assert verify_set(tmp_path / "back").is_valid
+    with pytest.raises(RefbenchError, match="was imported"):
         rebuild_set(tmp_path / "back", tmp_path / "photos")
-    linked = adopt(tmp_path / "release", tmp_path / "set" / "images", tmp_path / "fewer", options=options)
+    linked = import_release(
+        tmp_path / "release", tmp_path / "set" / "images", tmp_path / "fewer", options=options
+    )
     assert linked.counts["images"] == 24
 
 
@@ -201,11 +205,11 @@ def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, opti
     published = release(tmp_path / "release", train=TRAIN, test=TEST)
     for name, number in (("00001", 1), ("00002", 1), ("10/00010", 2), ("11/00011", 2), ("twice/00010", 2)):
         write_png(tmp_path / "images" / f"{name}.png", patches(number, int(name[-5:])))
-    report = adopt(published, tmp_path / "images", tmp_path / "set", options=options)
+    report = import_release(published, tmp_path / "images", tmp_path / "set", options=options)
     reasons = {line.source: line.reason for line in report.lines}
     assert reasons["00003.png"] == "is missing"
     assert reasons["00001.png"] == "1 of 2 references are missing: 00003.png"
-    assert reasons["00010.png"].startswith("is there 2 times")
+    assert reasons["00010.png"].startswith("there are 2 files of this name")
     assert reasons["00011.png"] == "1 of 1 references are missing: 00010.png"
     found = ReferenceSet.read(tmp_path / "set")
     assert {target.key: target.references for target in found.targets} == {
@@ -216,7 +220,7 @@ def test_missing_images_are_all_listed_and_the_rest_goes_on(tmp_path: Path, opti
     shutil.rmtree(tmp_path / "images")
     (tmp_path / "images").mkdir()
     with pytest.raises(RefbenchError, match="none of the 5 images"):
-        adopt(published, tmp_path / "images", tmp_path / "other", options=options)
+        import_release(published, tmp_path / "images", tmp_path / "other", options=options)
 
 
 def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
@@ -225,5 +229,5 @@ def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
     (tmp_path / "celeba.csv").write_text(TEST.replace("png", "jpg"))
     for name in ("00010", "00011"):
         write_png(tmp_path / "images" / f"{name}.png", patches(1, int(name)))
-    adopt(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options=options)
+    import_release(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options=options)
     assert [t.split for t in ReferenceSet.read(tmp_path / "set").targets] == ["test", "test"]

@@ -14,12 +14,12 @@ from refbench.builders.identities import prefilter as coarse
 from refbench.builders.identities.faiss_search import find_pairs_by_faiss
 from refbench.errors import RefbenchError
 
-Vectors = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
 
 
 def people(
     count: int, depth: int, seed: int = 0, each: int = 6, noise: float = 0.8, decay: float = 0.0
-) -> Vectors:
+) -> Embeddings:
     """Unit vectors of made-up people; with ``decay`` most of their length lies in few directions."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((max(1, count // each), depth))
@@ -28,7 +28,7 @@ def people(
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def in_float64(vectors: Vectors, threshold: float) -> dict[tuple[int, int], float]:
+def in_float64(vectors: Embeddings, threshold: float) -> dict[tuple[int, int], float]:
     wide = vectors.astype(np.float64)
     distance = 1.0 - wide @ wide.T
     first, second = np.nonzero(np.triu(distance < threshold, 1))
@@ -63,7 +63,7 @@ def test_same_pairs_as_float64(count: int, depth: int, threshold: float, decay: 
 
 def test_a_large_set_is_searched_in_fewer_entries() -> None:
     vectors = people(9000, 256, decay=6.0)
-    assert coarse.coarsen(vectors, 0.4).numbers.shape[1] < 128
+    assert coarse.quantise(vectors, 0.4).values.shape[1] < 128
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,12 +111,12 @@ def test_a_killed_search_goes_on_from_its_finished_stripes(
     stripe = pairs._stripe
 
     def counted(
-        vectors: Vectors, rough: coarse.Coarse, start: int, *, threshold: float, most: int
+        vectors: Embeddings, rough: coarse.QuantisedVectors, start: int, *, threshold: float, max_pairs: int
     ) -> pairs.Pairs:
         if len(searched) == 2:
             raise KeyboardInterrupt
         searched.append(start)
-        return stripe(vectors, rough, start, threshold=threshold, most=most)
+        return stripe(vectors, rough, start, threshold=threshold, max_pairs=max_pairs)
 
     monkeypatch.setattr(pairs, "_stripe", counted)
     with pytest.raises(KeyboardInterrupt):
@@ -164,4 +164,4 @@ def test_what_is_no_embedding_or_threshold_is_refused(
 
 def test_a_threshold_that_joins_everything_is_refused_before_memory_runs_out() -> None:
     with pytest.raises(RefbenchError, match="stricter"):
-        pairs.find_pairs(people(2000, 16), 2.0, most=1000)
+        pairs.find_pairs(people(2000, 16), 2.0, max_pairs=1000)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 from refbench.builders.build import build_set
-from refbench.builders.identities.clustering_metrics import judge
+from refbench.builders.identities.clustering_metrics import score_clustering
 from refbench.builders.photos.report import BuildReport
 from refbench.builders.settings.options import BuildOptions
 from refbench.records.reference_set import ReferenceSet
@@ -57,7 +57,9 @@ def person(source: str) -> str:
 def test_every_person_is_found_alone_and_whole(made: tuple[ReferenceSet, BuildReport]) -> None:
     plain = [target for target in made[0].targets if target.source[0].isdigit()]
     assert len(plain) == 16
-    result = judge([target.identity for target in plain], [person(target.source) for target in plain])
+    result = score_clustering(
+        [target.identity for target in plain], [person(target.source) for target in plain]
+    )
     assert (result.pairwise.f1, result.bcubed.f1, result.found) == (1.0, 1.0, 8)
 
 

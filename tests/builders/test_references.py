@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.identities.pair_search import Pairs
-from refbench.builders.photos.keys import face_key, keys_of
-from refbench.builders.references.references import Reference, candidates, farthest_point_order, ordered
+from refbench.builders.photos.keys import face_key, photo_keys
+from refbench.builders.references.references import (
+    Reference,
+    farthest_point_order,
+    order_references,
+    reference_candidates,
+)
 from refbench.builders.references.splits import draw_splits
 from refbench.builders.settings.quality_filters import QualityFilters, rejection_reason
 
@@ -20,13 +25,13 @@ def on_a_circle(*degrees: float) -> np.ndarray:
 
 def test_lists_are_pairwise_while_identities_are_not() -> None:
     pairs = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([0.2, 0.1]))
-    lists = candidates(4, pairs, np.array([0, 0, 0, 1]))
+    lists = reference_candidates(4, pairs, np.array([0, 0, 0, 1]))
     assert [[reference.row for reference in found] for found in lists] == [[1], [2, 0], [1], []]
 
 
 def test_a_pair_across_identities_is_no_reference() -> None:
     pairs = Pairs(np.array([0]), np.array([1]), np.array([0.2]))
-    assert candidates(2, pairs, np.array([0, 1])) == [[], []]
+    assert reference_candidates(2, pairs, np.array([0, 1])) == [[], []]
 
 
 def test_farthest_point_order_takes_the_most_diverse_first() -> None:
@@ -34,13 +39,21 @@ def test_farthest_point_order_takes_the_most_diverse_first() -> None:
     found = [Reference(row, round(1 - float(vectors[0] @ vectors[row]), 6)) for row in (1, 2, 4, 3)]
 
     def rows(start: str, most: int = 9) -> list[int]:
-        return [r.row for r in ordered(found, vectors, 0.0, order="farthest-point", start=start, most=most)]  # type: ignore[arg-type]
+        return [
+            r.row
+            for r in order_references(
+                found, vectors, 0.0, order="farthest-point", start=start, max_references=most
+            )
+        ]  # type: ignore[arg-type]
 
     assert rows("nearest") == [1, 3, 4, 2]
     assert rows("farthest") == [3, 1, 4, 2]
     assert rows("medoid") == [2, 3, 1, 4] or rows("medoid")[0] in (2, 4)
     assert rows("nearest", 2) == [1, 3]
-    assert [r.row for r in ordered(found, vectors, 0.0, order="nearest", start="nearest", most=9)] == [
+    assert [
+        r.row
+        for r in order_references(found, vectors, 0.0, order="nearest", start="nearest", max_references=9)
+    ] == [
         1,
         2,
         4,
@@ -51,7 +64,10 @@ def test_farthest_point_order_takes_the_most_diverse_first() -> None:
 def test_near_duplicates_are_no_references() -> None:
     found = [Reference(1, 0.05), Reference(2, 0.1), Reference(3, 0.3)]
     vectors = on_a_circle(0, 18, 26, 45)
-    assert [r.row for r in ordered(found, vectors, 0.1, order="nearest", start="nearest", most=9)] == [2, 3]
+    assert [
+        r.row
+        for r in order_references(found, vectors, 0.1, order="nearest", start="nearest", max_references=9)
+    ] == [2, 3]
 
 
 @given(st.integers(1, 12), st.integers(0, 2**31), st.sampled_from(["nearest", "farthest", "medoid"]))
@@ -60,14 +76,14 @@ def test_farthest_point_order_is_a_prefix_whatever_the_cap(count: int, seed: int
     vectors = on_a_circle(*random.uniform(0, 360, count))
     between = 1.0 - vectors @ vectors.T.astype(np.float64)
     to_target = random.uniform(0, 1, count)
-    whole = farthest_point_order(between, to_target, start, most=count)  # type: ignore[arg-type]
+    whole = farthest_point_order(between, to_target, start, count=count)  # type: ignore[arg-type]
     assert sorted(whole) == list(range(count))
     for most in range(1, count + 1):
-        assert farthest_point_order(between, to_target, start, most=most) == whole[:most]  # type: ignore[arg-type]
+        assert farthest_point_order(between, to_target, start, count=most) == whole[:most]  # type: ignore[arg-type]
 
 
 def test_keys_come_from_paths_and_stay_readable() -> None:
-    keys = keys_of(["a/b.jpg", "Ünal/é 1.png", "c.tar.jpeg"])
+    keys = photo_keys(["a/b.jpg", "Ünal/é 1.png", "c.tar.jpeg"])
     assert keys == {"a/b.jpg": "a--b", "Ünal/é 1.png": "Unal--e_1", "c.tar.jpeg": "c_tar"}
     assert face_key("a--b", 1) == "a--b"
     assert face_key("a--b", 2) == "a--b~2"
@@ -87,7 +103,7 @@ paths = st.lists(
 
 @given(paths)
 def test_keys_are_safe_short_and_unique_whatever_their_case(sources: list[str]) -> None:
-    keys = keys_of(sources)
+    keys = photo_keys(sources)
     assert len({key.lower() for key in keys.values()}) == len(sources)
     for key in keys.values():
         assert key.isascii()
@@ -96,7 +112,7 @@ def test_keys_are_safe_short_and_unique_whatever_their_case(sources: list[str]) 
 
 
 def test_names_that_differ_only_in_case_get_different_keys() -> None:
-    keys = keys_of(["A.jpg", "a.jpg", "a.png"])
+    keys = photo_keys(["A.jpg", "a.jpg", "a.png"])
     assert keys["A.jpg"] == "A"
     assert keys["a.jpg"].startswith("a~")
     assert len({key.lower() for key in keys.values()}) == 3

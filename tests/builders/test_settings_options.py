@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from refbench.builders.photos.photo_cache import Bench
+from refbench.builders.photos.photo_cache import PhotoCache
 from refbench.builders.settings.options import (
     BuildKeywords,
     BuildOptions,
@@ -84,9 +84,9 @@ def test_the_spellings_of_0_1_are_read_everywhere(tmp_path: Path) -> None:
 
 def test_the_key_of_the_photo_cache_is_that_of_0_1() -> None:
     versions = {"mobilefacenet": "8" * 64, "package:refbench": "0.1.0"}
-    key = Bench.of(Path(), BuildOptions(), versions).choices
+    key = PhotoCache.of(Path(), BuildOptions(), versions).choices
     assert key == "0db874c8cf19323aff0719c80f6a08afa20767a7819edea25763f57bd78dbc8e", (
         "the cache of 0.1 is lost"
     )
-    assert Bench.of(Path(), BuildOptions(), versions | {"package:refbench": "9.9"}).choices == key
-    assert Bench.of(Path(), BuildOptions(flip=True), versions).choices != key
+    assert PhotoCache.of(Path(), BuildOptions(), versions | {"package:refbench": "9.9"}).choices == key
+    assert PhotoCache.of(Path(), BuildOptions(flip=True), versions).choices != key

@@ -1,4 +1,4 @@
-"""What can be compared with a set: another set, a part of one, a list of hashes, embeddings."""
+"""Inputs of an audit: a reference set or one of its splits, a list of hashes, or an array of embeddings."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
 from ...faces.recognisers.registry import RECOGNISERS
 from ...records.reference_set import ReferenceSet, SetInfo
-from ..identities.pair_search import check_vectors
+from ..identities.cosine_distance import check_embeddings
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: what is known of some images, in order of ``keys``.
+class AuditInput:
+    """What is known of some images; all tuples have one entry per image, or none where it is unknown.
 
-    ``hashes`` are SHA-256 of files, ``phashes`` perceptual hashes, ``vectors`` embeddings by
-    ``recogniser`` (name and hash); each may be empty or None where it is unknown.
+    Attributes:
+        name: of the set or file.
+        keys: names of the images.
+        groups: split of each; empty strings where there are no splits.
+        hashes: SHA-256 of the image files.
+        phashes: perceptual hashes.
+        vectors: embeddings, (N, D) float32 of length 1; None where unknown.
+        recogniser: name, crop and weights by hash of the recogniser of ``vectors``.
     """
 
     name: str
@@ -31,10 +37,10 @@ class Side:
     vectors: Embeddings | None = None
     recogniser: str = ""
 
-    def part(self, group: str) -> Side:
-        """The images of one group."""
+    def part(self, group: str) -> AuditInput:
+        """The images of one split."""
         rows = [row for row, found in enumerate(self.groups) if found == group]
-        return Side(
+        return AuditInput(
             name=self.name,
             keys=tuple(self.keys[row] for row in rows),
             groups=(group,) * len(rows),
@@ -45,8 +51,12 @@ class Side:
         )
 
 
-def side_of(found: ReferenceSet) -> Side:
-    """All images of a set as one side, grouped by split."""
+def audit_input_of(found: ReferenceSet) -> AuditInput:
+    """All images of a set, with their splits.
+
+    Raises:
+        RefbenchError: ``embeddings.npy`` cannot be read or does not fit the set.
+    """
     path = found.root / "embeddings.npy"
     vectors = None
     if path.is_file() and found.info.files.get("embeddings.npy"):
@@ -54,7 +64,7 @@ def side_of(found: ReferenceSet) -> Side:
         if len(vectors) != len(found.targets):
             raise RefbenchError(f"{path} has {len(vectors)} rows for {len(found.targets)} images")
     phashes = tuple(target.phash for target in found.targets)
-    return Side(
+    return AuditInput(
         name=found.info.name,
         keys=tuple(target.key for target in found.targets),
         groups=tuple(target.split for target in found.targets),
@@ -65,18 +75,18 @@ def side_of(found: ReferenceSet) -> Side:
     )
 
 
-def read_side(path: Path) -> Side:
-    """Another set, a list of hashes, or embeddings.
+def read_audit_input(path: Path) -> AuditInput:
+    """Read a set (folder), embeddings (``.npy``) or a list of hashes (text).
 
     Raises:
         RefbenchError: none of these, or not readable.
     """
     if path.is_dir():
-        return side_of(ReferenceSet.read(path))
+        return audit_input_of(ReferenceSet.read(path))
     if path.suffix == ".npy":
         vectors = _load_vectors(path)
         keys = tuple(f"row {row}" for row in range(len(vectors)))
-        return Side(path.name, keys, ("",) * len(keys), vectors=vectors)
+        return AuditInput(path.name, keys, ("",) * len(keys), vectors=vectors)
     try:
         words = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -87,11 +97,11 @@ def read_side(path: Path) -> Side:
     if wrong:
         raise RefbenchError(f"{path}: a hash has 64 hexadecimal digits; got {wrong[0]!r}")
     lower = tuple(word.lower() for word in words)
-    return Side(path.name, lower, ("",) * len(lower), lower, lower)
+    return AuditInput(path.name, lower, ("",) * len(lower), lower, lower)
 
 
 def person_threshold(info: SetInfo) -> float:
-    """Cosine distance of one person: that of the build, else the recogniser's own; 0 where nobody knows."""
+    """Cosine distance under which two images show one person: the build's, else its recogniser's, else 0."""
     given = info.settings.get("threshold")
     if given is not None:
         return float(given)
@@ -111,7 +121,7 @@ def _recogniser(found: ReferenceSet) -> str:
 def _load_vectors(path: Path) -> npt.NDArray[np.float32]:
     try:
         vectors: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
-        check_vectors(vectors)
+        check_embeddings(vectors)
     except (OSError, ValueError, RefbenchError) as error:
         raise RefbenchError(f"{path}: not embeddings: {error}") from None
     return vectors
