@@ -1,4 +1,4 @@
-"""Commands that make, look at, check and exchange reference sets: from `build` to `import-lq`."""
+"""Commands of reference sets: build, inspect, audit, review, verify, rebuild, export, import, import-lq."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..command_line.commands import SET, OldFlag, command
 from ..command_line.option_flags import options_command
 
 if TYPE_CHECKING:
-    from .settings.options import BuildOptions
+    from .settings.options import BuildOptions, ImportOptions
 
 app = typer.Typer()
 
@@ -23,6 +23,12 @@ def _build_options() -> type[BuildOptions]:
     from .settings.options import BuildOptions
 
     return BuildOptions
+
+
+def _import_options() -> type[ImportOptions]:
+    from .settings.options import ImportOptions
+
+    return ImportOptions
 
 
 @options_command(
@@ -39,7 +45,7 @@ def build(
     options: BuildOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Build a reference set: align, embed, find identities, choose references, split."""
+    """Build a reference set: detect, align, embed, cluster identities, choose references, split."""
     from .build import build_set
 
     report = build_set(photos, out, options)
@@ -49,29 +55,29 @@ def build(
 @command(app, "inspect", panel=SET, example="refbench inspect set --page set.html")
 def inspect(
     reference_set: SetFolder,
-    page: Annotated[Path | None, typer.Option(help="Also write one HTML page with plots.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML file to write with tables and plots.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a set holds: counts, references, distances, sizes, quality, licences."""
+    """Show statistics of a set: counts, references, distances, sizes, quality, licences."""
     from ..records.reference_set import ReferenceSet
     from .review.summary import summarise, write_summary
 
     found = ReferenceSet.read(reference_set)
-    seen = summarise(found)
+    summary = summarise(found)
     if page is not None:
         write_summary(found, page)
-    value = asdict(seen) | {"info": seen.info.model_dump(mode="json")}
-    emit(value, as_json, seen.text() + (f"\n\nwrote {page}" if page else ""))
+    value = asdict(summary) | {"info": summary.info.model_dump(mode="json")}
+    emit(value, as_json, summary.text() + (f"\n\nwrote {page}" if page else ""))
 
 
 @command(app, "verify", panel=SET, example="refbench verify set")
 def verify(
     reference_set: SetFolder,
-    lq: Annotated[bool, typer.Option(help="Also make the LQ images again and compare.")] = True,
+    lq: Annotated[bool, typer.Option(help="Also draw the LQ images again and compare.")] = True,
     workers: Workers = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash, name, reference and split of a set, and its LQ images; exit code 1 on a fault."""
+    """Verify hashes, manifest and LQ images of a set; exit code 1 if there is a fault."""
     from .verify import verify_set
 
     checked = verify_set(reference_set)
@@ -97,7 +103,7 @@ def rebuild(
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Build a set again from its photos and compare the two to the byte; exit code 1 if they differ."""
+    """Rebuild a set from its photos and compare the two; exit code 1 if they differ."""
     from ..devices import pick_device
     from .rebuild import rebuild_set
 
@@ -115,7 +121,12 @@ def audit(
         typer.Option(help="Another set, a list of hashes, or embeddings (.npy); may be repeated."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=2.0, help="Cosine distance of one person.")
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=2.0,
+            help="Cosine distance, 0 to 2, under which two images show one person. Default: the build's.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where to write (default: SET/audit.json).")
@@ -123,7 +134,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if there is any leak.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for the same picture or person on both sides of a split, or in other sets."""
+    """Search for leaks: the same picture or person in two splits, or in this set and another."""
     from .review.audit import audit_set
 
     found = audit_set(reference_set, against or (), threshold)
@@ -134,20 +145,20 @@ def audit(
         raise typer.Exit(1)
 
 
-@command(app, "review", panel=SET, example="refbench review set")
+@command(app, "review", panel=SET, example="refbench review set", old=[OldFlag("--edges", "--links")])
 def review(
     reference_set: SetFolder,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="HTML file to write (default: SET/review.html).")
     ] = None,
-    edges: Annotated[int, typer.Option(min=1, help="Doubtful pairs shown of each kind.")] = 60,
+    links: Annotated[int, typer.Option(min=1, help="Doubtful pairs shown of each kind.")] = 60,
     as_json: AsJson = False,
 ) -> None:
-    """Write a sheet of every person's faces and of the most doubtful pairs, to check by eye."""
+    """Write an HTML sheet of all identities and of the most doubtful pairs, to check by eye."""
     from .review.review import write_review
 
     path = out or reference_set / "review.html"
-    write_review(reference_set, path, edges)
+    write_review(reference_set, path, links)
     emit({"page": str(path)}, as_json, f"wrote {path}")
 
 
@@ -157,13 +168,18 @@ def export_(
     out: Out,
     form: Annotated[str, typer.Option("--to", help="parquet, webdataset, ffhq-ref or folders.")] = "parquet",
     recipe: Annotated[
-        list[str] | None, typer.Option("--recipe", "-r", help="LQ images to take along; may be repeated.")
+        list[str] | None,
+        typer.Option("--recipe", "-r", help="Include the LQ images of this recipe; may be repeated."),
     ] = None,
-    references: Annotated[bool, typer.Option(help="Put the pictures of references into every row.")] = True,
-    audit: Annotated[Path | None, typer.Option(help="audit.json for the data card.")] = None,
+    references: Annotated[
+        bool, typer.Option(help="Include the pictures of the references in every row.")
+    ] = True,
+    audit: Annotated[
+        Path | None, typer.Option(help="audit.json for the data card (default: SET/audit.json).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a set in another form: Parquet for datasets with card and Croissant, shards, lists, folders."""
+    """Export a set: Parquet with data card and Croissant, WebDataset shards, FFHQ-Ref lists, or folders."""
     from .exchange.exchange import export_set
 
     written = export_set(
@@ -172,38 +188,29 @@ def export_(
     emit({"out": str(out), "files": sorted(map(str, written))}, as_json, f"{out}: {len(written)} files")
 
 
-@command(
+@options_command(
     app,
     "import",
+    options=_import_options,
     panel=SET,
     example="refbench import published --out set",
     old=[OldFlag("--size", "--image-size")],
 )
 def import_(
     source: Annotated[
-        Path, typer.Argument(help="A release of FFHQ-Ref, a CSV of CelebA-Test-Ref, or a Parquet export.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A release of FFHQ-Ref, a CSV of CelebA-Test-Ref, or a Parquet export."
+        ),
     ],
     out: Out,
+    options: ImportOptions,
     images: Annotated[
         Path | None, typer.Option(help="Folder of the aligned images that a release names.")
     ] = None,
-    published: Annotated[
-        str, typer.Option(help="Compare the counts with those of ffhq-ref or celeba-test-ref.")
-    ] = "",
-    everything: Annotated[
-        bool, typer.Option("--everything", help="Take in images without references too.")
-    ] = False,
-    image_size: Annotated[int, typer.Option(help="Side of the images, pixels.")] = 512,
-    recogniser: Annotated[str, typer.Option(help="Recogniser, or an ONNX file.")] = "mobilefacenet",
-    name: Annotated[str | None, typer.Option(help="Name of the set (default: the folder's).")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the photos.")] = "unknown",
-    consent: Annotated[str, typer.Option(help="What the people shown agreed to.")] = "unknown",
-    workers: Workers = 1,
-    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Make a reference set of a published one: its lists and splits as they are, its images from disk."""
-    from ..devices import pick_device
+    """Import a published set: its reference lists and splits, with images from a folder."""
     from ..errors import RefbenchError
     from .exchange.exchange import is_parquet_export
 
@@ -215,21 +222,9 @@ def import_(
         emit({"set": str(out), "counts": dict(found.info.counts)}, as_json, text)
         return
     if images is None:
-        raise RefbenchError(f"{source} names images only; say where they are with --images FOLDER")
+        raise RefbenchError(f"{source} has names of images only; name their folder with --images FOLDER")
     from .exchange.import_release import import_release
-    from .settings.options import ImportOptions
 
-    options = ImportOptions(
-        published=published,
-        everything=everything,
-        image_size=image_size,
-        recogniser=recogniser,
-        name=name,
-        licence=licence,
-        consent=consent,
-        workers=workers,
-        device=pick_device(device),
-    )
     report = import_release(source, images, out, options=options)
     following = [f"refbench import-lq {out} {lq}" for lq in sorted((source / "test_images").glob("*/"))]
     text = "\n".join([report.text(), *(f"its LQ images: {line}" for line in following)])
@@ -250,24 +245,26 @@ def import_lq(
     ],
     split: Split = "test",
     name: Annotated[
-        str, typer.Option(help="Stands in for a recipe's name; by default the folder's name.")
+        str, typer.Option(help="Name in place of a recipe's; default: the name of the folder.")
     ] = "",
     ignore_extra: Annotated[
-        bool, typer.Option("--ignore-extra", help="Leave out LQ pictures without HQ.")
+        bool, typer.Option("--ignore-extra", help="Ignore LQ pictures without an HQ image.")
     ] = False,
     workers: Workers = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Take in LQ pictures made elsewhere, such as a published test set, checked pair by pair."""
-    from .exchange.exchange import import_lq as take_in
+    """Import LQ images made elsewhere, such as a published test set, after a check of every pair."""
+    from .exchange.exchange import import_lq as import_lq_folder
 
-    info = take_in(reference_set, source, name, split=split, ignore_extra=ignore_extra, workers=workers)
+    info = import_lq_folder(
+        reference_set, source, name, split=split, ignore_extra=ignore_extra, workers=workers
+    )
     text = f"{reference_set / 'lq' / info.recipe}: {info.images} LQ images, hash {info.lq_hash[:16]}"
     emit(info.model_dump(mode="json"), as_json, text)
 
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
-    """Name, outcome in words, and faults of every folder of LQ images of a set."""
+    """Name, result in words, and faults of every folder of LQ images of a set."""
     from ..degradations.lq.verify import verify as verify_folder
     from ..errors import FaultListError, RefbenchError
     from ..records.lq_set import LqInfo, read_rows

@@ -56,7 +56,7 @@ def rebuild_set(
         photos: folder of the photos it was built from; it is only read.
         out: folder to build in; by default beside ``root``, named like it with ``-rebuilt`` appended.
         workers: processes that look for faces.
-        device: where the networks run: ``cpu``, ``cuda`` or ``mps``.
+        device: where the networks run: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
     Raises:
         RefbenchError: not a set, a set that was imported instead of built, missing weights, or an ``out``

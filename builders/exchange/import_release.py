@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ...devices import pick_device
 from ...errors import RefbenchError
 from ...images import find_photos
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash
@@ -67,7 +68,7 @@ def import_release(
         image_size=options.image_size,
         quality_filters=NO_FILTERS,
         workers=options.workers,
-        device=options.device,
+        device=pick_device(options.device),
     )
     versions = weight_versions(chosen, recogniser_of(chosen)) | package_versions()
     wanted = sorted(contents.splits() if options.everything else _linked_images(contents))

@@ -315,7 +315,7 @@ def test_the_crop_of_ones_own_recogniser_is_chosen_by_name(
     assert np.abs(points - centre).max() > 0.01
     with pytest.raises(RefbenchError, match="no crop is called 'round'"):
         build_set(folder, tmp_path / "round", options(crop="round"))
-    with pytest.raises(RefbenchError, match=r"mobilefacenet is fed the crop five-point-112-bgr"):
+    with pytest.raises(RefbenchError, match=r"mobilefacenet takes the crop five-point-112-bgr"):
         build_set(folder, tmp_path / "other", BuildOptions(crop="ffhq-centre-112-rgb"))
 
 
