@@ -1,8 +1,9 @@
 """refbench: datasets, scores and leaderboards for reference-based face restoration.
 
-The five verbs are functions here and commands of the same names and options on the command line:
-`build`, `degrade`, `restore`, `score`, `publish`; `evaluate` is restore, check and score. Importing the
-package loads nothing heavy: public names are loaded when they are first used, see ``__init__.pyi``.
+The verbs are functions here and commands of the same names on the command line: `build`, `degrade`,
+`restore`, `score`, `publish`; `evaluate` is restore, check and score. Each takes its options as one object
+(`BuildOptions`, ...) or as keywords of the same names; the rooms hand out the parts. Public names are loaded
+when they are first used (see ``__init__.pyi``), so importing the package loads nothing heavy.
 """
 
 import lazy_loader

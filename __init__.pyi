@@ -1,8 +1,37 @@
 from . import builders, degradations, faces, leaderboard, metrics, models, records
-from .verbs import build, degrade, evaluate, publish, restore, score
+from .builders.settings.options import BuildOptions
+from .degradations.lq.options import DegradeOptions
+from .errors import FaultListError, InvalidInputError, RefbenchError, UnreadableImageError
+from .evaluate_options import EvaluateOptions
+from .leaderboard.site.options import PublishOptions
+from .metrics.core.options import ScoreOptions
+from .models.restorers.options import RestoreOptions
+from .records.card import Card
+from .records.lq_set import LqInfo
+from .records.protocol import Protocol
+from .records.record import Record
+from .records.reference_set import ReferenceSet
+from .records.run_manifest import RestorerCard
+from .verbs import build, degrade, evaluate, publish, restore, score, summary, verify_lq
 from .version import __version__
 
 __all__ = [
+    "BuildOptions",
+    "Card",
+    "DegradeOptions",
+    "EvaluateOptions",
+    "FaultListError",
+    "InvalidInputError",
+    "LqInfo",
+    "Protocol",
+    "PublishOptions",
+    "Record",
+    "RefbenchError",
+    "ReferenceSet",
+    "RestoreOptions",
+    "RestorerCard",
+    "ScoreOptions",
+    "UnreadableImageError",
     "__version__",
     "build",
     "builders",
@@ -17,4 +46,6 @@ __all__ = [
     "records",
     "restore",
     "score",
+    "summary",
+    "verify_lq",
 ]

@@ -72,7 +72,7 @@ class DemoResult:
                 f"  refbench inspect {built}",
                 f"  refbench restore {built} --recipe {hardest} --model MODULE:CLASS --out my-model",
                 f"  refbench score {built} my-model --recipe {hardest} --store {store}",
-                f"  refbench publish {store} --out site --set {built} --submission my-model",
+                f"  refbench publish {store} {built} my-model --out site",
             )
         )
 

@@ -69,12 +69,15 @@ def options_command(
 
         class Declared(Command):
             old_flags = old
+            is_read = False
 
             def get_params(self, ctx: Any) -> Any:
                 """The parameters, made from the options class at the first call."""
-                if not self.params:
+                if not self.is_read:
                     whole = get_command(_one_command(function, options(), flags or {}))
-                    self.params, self.callback = whole.params, whole.callback
+                    self.params = [*whole.params, *self.params]
+                    self.callback = whole.callback
+                    self.is_read = True
                 return super().get_params(ctx)
 
         unread.__doc__ = function.__doc__
