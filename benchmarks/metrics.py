@@ -45,7 +45,7 @@ from refbench.metrics.core.feature import Batch
 from refbench.metrics.protocols import inception
 from refbench.metrics.protocols.lpips import load_lpips
 from refbench.metrics.scoring import engine
-from refbench.metrics.scoring.engine import cores, deterministic
+from refbench.metrics.scoring.engine import available_cores, deterministic
 from refbench.metrics.scoring.score import Entry, score_many
 from refbench.records.card import Card
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
@@ -216,7 +216,7 @@ def peer_a(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path) -> 
 @torch.inference_mode()
 def peer_b(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path, *, size: int = 4) -> None:
     keys = [target.key for target in reference_set.targets]
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         mine = list(pool.map(read_rgb, [folder / f"{key}.png" for key in keys]))
         true = list(pool.map(read_rgb, [reference_set.hq_path(key) for key in keys]))
     for start in range(0, len(keys), size):
@@ -299,7 +299,7 @@ def compare(
     }
     return {
         "images": count,
-        "cores": cores(),
+        "cores": available_cores(),
         "seconds an image": {name: round(value, 3) for name, value in each.items()},
         "CPU seconds an image": {name: round(cpu[name] / submissions[name] / count, 3) for name in runs},
         "ratios": {name: round(value, 3) for name, value in ratios.items()},

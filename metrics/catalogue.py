@@ -1,60 +1,43 @@
-"""Every metric the suite offers, by id; what is not declared is not scored.
+"""Catalogue of metrics: the declared protocols by id, the default lists, and lookup of derived protocols.
 
-A metric of one's own is one file with a kernel, a feature and a declaration, and one name in `FAMILIES`
-(docs/add_a_metric.md), or `register` from outside.
+To add a metric to the package, write one file with its kernel, its feature and a declaration, and name the
+file in `FAMILIES` (docs/add_a_metric.md). To add one from outside, call `register`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import RefbenchError
-from ..records.protocol import Protocol
+from ..records.protocol import Protocol, ProtocolId
 from .core.metric import ImageMetric, Metric, SetMetric
 from .distances.statistics_file import against_statistics
 from .protocols import (
     colour,
+    copy_detection,
+    flpips,
     identity,
     inception,
     landmark,
+    lpips,
     no_reference,
     pixel,
 )
-from .protocols import (
-    copy_detection as copying,
-)
-from .protocols import (
-    flpips as masks,
-)
-from .protocols import (
-    lpips as perceptual,
-)
 from .protocols.gain import gain_of
 
-FAMILIES = (pixel, perceptual, masks, identity, landmark, copying, colour, inception)
-BF16 = "+bf16"
+FAMILIES = (pixel, lpips, flpips, identity, landmark, copy_detection, colour, inception)
 GAINS = ("psnr/rgb", "ssim/y-full", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ids/dlib-resnet-5pt-v1")
-
-
-class Protocols(dict[str, Protocol]):
-    """The declared protocols by id; one that is made when asked for (see `find`) is found all the same."""
-
-    def __missing__(self, name: str) -> Protocol:
-        return protocol_of(name)
-
-    def get(self, name: str, default: Protocol | None = None) -> Protocol | None:  # type: ignore[override]
-        """The protocol of an id, or ``default`` where this version knows none."""
-        try:
-            return self[name]
-        except RefbenchError:
-            return default
-
+OWN_RECOGNISER = "ids:"
 
 METRICS: dict[str, Metric] = {}
-PROTOCOLS = Protocols()
+"""The declared metrics by protocol id; `find` also gives those that are derived from an id."""
+
+PROTOCOLS: dict[str, Protocol] = {}
+"""The declared protocols by id; `protocols_of` adds derived ones, such as ``lpips/vgg-v0.1+bf16``."""
 
 OFFLINE: tuple[str, ...] = (
     "psnr/rgb",
@@ -67,10 +50,10 @@ OFFLINE: tuple[str, ...] = (
     "fd/alexnet-relu5-v1",
     "fd/dlib-resnet-5pt-v1",
 )
-"""The default list: what needs only the weights of group ``demo`` and costs least.
+"""The default list: the cheapest protocols, which need only the weights of group ``demo``.
 
-LPIPS on VGG16 is left out: it takes about twenty times as long as on AlexNet. The Fréchet distances here
-reuse features that LPIPS and IDS compute anyway, so they cost nothing.
+LPIPS on VGG16 is left out: it takes about twenty times as long as on AlexNet. The Fréchet distances reuse
+features that LPIPS and IDS compute anyway, so they cost nothing.
 """
 
 PAPER: tuple[str, ...] = (
@@ -82,7 +65,7 @@ PAPER: tuple[str, ...] = (
     "ids/dlib-resnet-5pt-v1",
     "fid/inception-clean-ffhq70k-512",
 )
-"""ReF-LDM's table (without ``pyiqa/niqe`` and ``pyiqa/musiq``), and a second recogniser beside its own."""
+"""The protocols of ReF-LDM's table (without ``pyiqa/niqe`` and ``pyiqa/musiq``), and a second recogniser."""
 
 LISTS = {"offline": OFFLINE, "paper": PAPER}
 
@@ -103,34 +86,23 @@ def register(metric: Metric) -> None:
 
 
 def find(name: str) -> Metric:
-    """The metric of an id.
+    """The metric of an id, declared or derived from the id.
 
-    Besides the declared ones: ``pyiqa/NAME`` for any metric of pyiqa that needs no reference, ``gain:ID``
-    for the gain over LQ in any metric against HQ, ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a recogniser
-    of one's own, and ``ID@NAME`` for a Fréchet distance to statistics kept under a name instead of to HQ.
+    Derived ones are ``pyiqa/NAME`` for any no-reference metric of pyiqa, ``gain:ID`` for the gain over LQ in
+    any metric that compares with HQ, ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a recogniser of one's own
+    (ONNX or TorchScript), and ``ID@NAME`` for a Fréchet distance to stored statistics instead of to HQ.
 
     Raises:
-        RefbenchError: there is none; the nearest ids are named.
+        RefbenchError: there is none (the nearest ids are named), or the id ends in ``+bf16``, which is the
+            mark of a precision and no metric of its own (`protocol_of` says what such a number means).
     """
     if name in METRICS:
         return METRICS[name]
-    if name.startswith(no_reference.PREFIX):
-        wanted = name.removeprefix(no_reference.PREFIX)
-        found = no_reference.pyiqa_metric(wanted.partition("@")[0])
-        if "@" in wanted and found.protocol.id != name:
-            raise RefbenchError(f"{name} is of another version than the installed {found.protocol.id}")
-        return found
-    if name.startswith("gain:"):
-        base = find(name.removeprefix("gain:"))
-        if isinstance(base, ImageMetric):
-            return gain_of(base)
-        raise RefbenchError(f"{name}: a gain is taken in a metric of single images against HQ")
-    if name.startswith("ids:"):
-        file, _, crop = name.removeprefix("ids:").partition("@")
+    if name.startswith(OWN_RECOGNISER):
+        file, _, crop = name.removeprefix(OWN_RECOGNISER).partition("@")
         return identity.own_identity(Path(file), crop) if crop else identity.own_identity(Path(file))
-    declared, _, statistics = name.partition("@")
-    if statistics and isinstance(metric := METRICS.get(declared), SetMetric):
-        return against_statistics(metric, statistics)
+    if (derived := _derive(name)) is not None:
+        return derived
     near = get_close_matches(name, METRICS, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else "see: refbench metrics list"
     raise RefbenchError(f"there is no protocol {name!r}; {hint}")
@@ -153,16 +125,54 @@ def select(names: Sequence[str]) -> tuple[Metric, ...]:
 
 
 def protocol_of(name: str) -> Protocol:
-    """What an id in a record means, of whatever kind: declared, of pyiqa, a gain, or marked ``+bf16``.
+    """What an id in a record means: declared, derived as in `find`, or computed in bfloat16 (``+bf16``).
 
     Raises:
         RefbenchError: an id that this version does not know, for instance IDS with a recogniser of one's own.
     """
-    plain = name.removesuffix(BF16)
-    protocol = find(plain).protocol
-    if plain == name:
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    parsed = ProtocolId.parse(name)
+    protocol = find(str(parsed.in_precision("float32"))).protocol
+    if not parsed.is_lower_precision:
         return protocol
     return replace(protocol, id=name, title=f"{protocol.title}, bfloat16")
+
+
+def protocols_of(names: Iterable[str]) -> dict[str, Protocol]:
+    """The declared protocols, and of ``names`` those that can be derived, by id; unknown ids are left out."""
+    found = dict(PROTOCOLS)
+    for name in names:
+        with suppress(RefbenchError):
+            found[name] = protocol_of(name)
+    return found
+
+
+def _derive(name: str) -> Metric | None:
+    """The metric that an undeclared id stands for; None where it stands for none."""
+    try:
+        parsed = ProtocolId.parse(name)
+    except RefbenchError:
+        return None
+    if parsed.is_lower_precision:
+        exact = parsed.in_precision("float32")
+        raise RefbenchError(
+            f"{name} is {exact} computed in bfloat16; ask for {exact} with precision bfloat16"
+        )
+    if parsed.is_gain:
+        base = find(str(parsed.base))
+        if not isinstance(base, ImageMetric):
+            raise RefbenchError(f"{name}: a gain is taken in a metric that compares each image with HQ")
+        return gain_of(base)
+    if parsed.family == no_reference.FAMILY:
+        metric = no_reference.pyiqa_metric(parsed.variant)
+        if parsed.qualifier and metric.protocol.id != name:
+            raise RefbenchError(f"{name} is of another version than the installed {metric.protocol.id}")
+        return metric
+    declared = METRICS.get(str(parsed.unqualified))
+    if parsed.qualifier and isinstance(declared, SetMetric):
+        return against_statistics(declared, parsed.qualifier)
+    return None
 
 
 for _family in FAMILIES:

@@ -72,7 +72,7 @@ def list_protocols(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show every protocol: direction, unit, compared_with, and what is missing on this machine."""
+    """Show every protocol: direction, unit, what it compares with, and what is missing on this machine."""
     from .catalogue import METRICS
     from .listing import facts
 

@@ -1,4 +1,4 @@
-"""The catalogue for people: what there is, what is ready on this machine, and the table in the docs."""
+"""Listing of the catalogue: facts of each protocol, missing weights, and the table in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- protocols: begin -->", "<!-- protocols: end -->"
 
 
 def missing(metric: Metric) -> list[str]:
-    """What a metric needs and this machine has not: names in the weights table."""
+    """Weights and statistics that a metric needs and this machine lacks, by name in the weights table."""
     absent = [name for name in metric.protocol.weights if weight_files.state(name) == "missing"]
     if isinstance(metric, SetMetric) and metric.statistics:
         here = (statistics_folder() / f"{metric.statistics}.npz").is_file()
@@ -28,7 +28,7 @@ def missing(metric: Metric) -> list[str]:
 
 
 def facts(metric: Metric) -> dict[str, Any]:
-    """Everything of a protocol as plain values, what is missing, and whether it is a default."""
+    """All fields of a protocol as plain values, what is missing, and whether it is in the default list."""
     protocol = metric.protocol
     return {
         **{name: getattr(protocol, name) for name in Protocol.__slots__},
@@ -40,7 +40,7 @@ def facts(metric: Metric) -> dict[str, Any]:
 
 
 def bounds_text(protocol: Protocol) -> str:
-    """The range as people write it, for instance ``0 to 1`` or ``0 and above``."""
+    """The range in words, for instance ``0 to 1`` or ``0 and above``."""
     low, high = protocol.bounds
     if low is None:
         return "any" if high is None else f"up to {high:g}"
@@ -48,7 +48,7 @@ def bounds_text(protocol: Protocol) -> str:
 
 
 def protocols_markdown(metrics: Iterable[Metric] | None = None) -> str:
-    """The catalogue as a table in Markdown, between the marks that `docs/metrics.md` holds it by."""
+    """The catalogue as a Markdown table, between the two comments that mark its place in a document."""
     head = "| id | title | better | unit | range | against | weights | definition | licence |"
     rows = [head, "|" + " --- |" * (head.count("|") - 1)]
     for metric in metrics if metrics is not None else METRICS.values():

@@ -1,16 +1,82 @@
-"""A protocol: a metric with everything that fixes its number, as one declared object."""
+"""Protocols and their ids: a metric with everything that fixes its number, as one declared object."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from ..errors import RefbenchError
 
 ComparedWith = Literal["hq", "lq", "references", "none", "set"]
+
+GAIN = "gain:"
+LOWER_PRECISION = "+bf16"
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolId:
+    """A protocol id in its parts: ``[gain:]FAMILY/VARIANT[@QUALIFIER][+bf16]``.
+
+    Attributes:
+        family: kind of metric, for instance ``lpips`` or ``fid``; ``pyiqa`` for the metrics of that package.
+        variant: network, crop or colour, often with a version, for instance ``alex-v0.1``.
+        qualifier: after ``@``: the version of the package that computes the number, or the name and hash of
+            the statistics that a set is compared with; empty for none.
+        is_gain: the improvement over the LQ image in the protocol of the other parts.
+        is_lower_precision: computed in bfloat16.
+    """
+
+    family: str
+    variant: str
+    qualifier: str = ""
+    is_gain: bool = False
+    is_lower_precision: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The parts of an id; ``str`` of them gives ``text`` again.
+
+        Raises:
+            RefbenchError: not of the form ``FAMILY/VARIANT``, with what may stand around it.
+        """
+        base = text.removeprefix(GAIN).removesuffix(LOWER_PRECISION)
+        name, at, qualifier = base.partition("@")
+        family, _, variant = name.partition("/")
+        if not family or not variant or (at and not qualifier):
+            fix = "wanted FAMILY/VARIANT, such as psnr/rgb; see: refbench metrics list"
+            raise RefbenchError(f"{text!r} is not a protocol id; {fix}")
+        return cls(
+            family,
+            variant,
+            qualifier,
+            is_gain=text.startswith(GAIN),
+            is_lower_precision=text.endswith(LOWER_PRECISION),
+        )
+
+    @property
+    def base(self) -> Self:
+        """The id that a gain is taken in, and any other id itself."""
+        return replace(self, is_gain=False)
+
+    @property
+    def unqualified(self) -> Self:
+        """The id without what stands behind ``@``."""
+        return replace(self, qualifier="")
+
+    def in_precision(self, precision: str) -> Self:
+        """The id of the same number computed in ``float32`` or ``bfloat16``."""
+        return replace(self, is_lower_precision=precision == "bfloat16")
+
+    def __str__(self) -> str:
+        """The id as text."""
+        behind = f"@{self.qualifier}" if self.qualifier else ""
+        gain, lower = GAIN * self.is_gain, LOWER_PRECISION * self.is_lower_precision
+        return f"{gain}{self.family}/{self.variant}{behind}{lower}"
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What a number means. Change any part that moves the number, and the id changes too.
+    """The meaning of a number. Whoever changes a part that moves the number changes the id too.
 
     Attributes:
         id: versioned name, printed wherever the number goes, for instance ``lpips/alex-v0.1``.
@@ -40,5 +106,5 @@ class Protocol:
 
     @property
     def is_set_metric(self) -> bool:
-        """True for a number of the whole set (FID and its kin), which no single image has."""
+        """Whether the number is of the whole set, as FID is, and no single image has one."""
         return self.compared_with == "set"

@@ -1,4 +1,4 @@
-"""What is computed once per image and shared by every metric that looks at it."""
+"""Features: what is computed once per image and shared by all metrics that need it; batches of images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...deprecated import warn
 from ...images import RGB, to_uint8
 
-Bundle = tuple[Tensor, ...]
+Tensors = tuple[Tensor, ...]
+"""What a feature gives for a batch of N images: tensors whose first axis has the length N."""
+
 Landmarks = npt.NDArray[np.float64]
 
 
@@ -22,11 +25,11 @@ class Batch:
     """Images, and where the faces in their HQ images are.
 
     Args:
-        photos: RGB uint8 HWC.
+        photos: RGB uint8 (H, W, 3).
         landmarks: (N, 5, 2) in pixels; NaN where the reference set knows none.
         device: where tensors are wanted.
-        true: the batch of the HQ images of the same faces; None where this is that batch.
-        masks: files of the face masks of the HQ images, for metrics that look at the face alone.
+        hq: the batch of the HQ images of the same faces; None where this is that batch.
+        masks: files of the face masks of the HQ images, for metrics of the face alone.
     """
 
     def __init__(
@@ -35,19 +38,19 @@ class Batch:
         landmarks: Landmarks,
         device: torch.device,
         *,
-        true: Batch | None = None,
+        hq: Batch | None = None,
         masks: Sequence[Path] = (),
     ) -> None:
         self.photos, self.landmarks, self.device, self.masks = photos, landmarks, device, masks
-        self.true: Batch = true or self
+        self.hq: Batch = hq or self
         self.shared: dict[str, Tensor] = {}
 
     @classmethod
-    def of(cls, pixels: Tensor, landmarks: Landmarks | None = None, true: Batch | None = None) -> Batch:
+    def of(cls, pixels: Tensor, landmarks: Landmarks | None = None, hq: Batch | None = None) -> Batch:
         """A batch of (N, 3, H, W) RGB images in [0, 1]; networks that take bytes see them rounded."""
         photos = list(to_uint8(pixels.detach().permute(0, 2, 3, 1).float().cpu().numpy()))
         unknown = np.full((len(photos), 5, 2), np.nan)
-        batch = cls(photos, unknown if landmarks is None else landmarks, pixels.device, true=true)
+        batch = cls(photos, unknown if landmarks is None else landmarks, pixels.device, hq=hq)
         batch.__dict__["pixels"] = pixels.float()
         return batch
 
@@ -63,18 +66,28 @@ class Batch:
     def rows(self, rows: Sequence[int]) -> Batch:
         """The batch of some of the images, with their HQ images."""
         masks = [self.masks[row] for row in rows] if self.masks else ()
-        true = self.true.rows(rows) if self.true is not self else None
+        hq = self.hq.rows(rows) if self.hq is not self else None
         return Batch(
-            [self.photos[row] for row in rows], self.landmarks[rows], self.device, true=true, masks=masks
+            [self.photos[row] for row in rows], self.landmarks[rows], self.device, hq=hq, masks=masks
         )
 
+    @property
+    def true(self) -> Batch:
+        """`hq` by its name in 0.1."""
+        warn("Batch.true", "Batch.hq")
+        return self.hq
 
-Extractor = Callable[[Batch], Bundle]
+
+Extractor = Callable[[Batch], Tensors]
+
+
+def _no_files() -> tuple[Path, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A network or transform, declared.
+    """A network or transform of images, declared.
 
     Attributes:
         name: unique.
@@ -85,7 +98,8 @@ class Feature:
         wide_batch: the same on an accelerator.
         vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
         compact: whether that vector is all there is, fit for a cache and for references.
-        halves: whether it is computed in bfloat16 where that is asked for; all others stay exact.
+        bfloat16: whether it is computed in bfloat16 where that precision is asked for; others stay float32.
+        files: files that the loaded extractor read and the weights table does not name, for the provenance.
     """
 
     name: str
@@ -95,7 +109,8 @@ class Feature:
     wide_batch: int = 16
     vector: bool = False
     compact: bool = False
-    halves: bool = False
+    bfloat16: bool = False
+    files: Callable[[], Sequence[Path]] = _no_files
 
 
 def _load_pixels(device: torch.device) -> Extractor:
@@ -103,3 +118,4 @@ def _load_pixels(device: torch.device) -> Extractor:
 
 
 PIXELS = Feature("pixels", (), _load_pixels)
+"""The images themselves, (N, 3, H, W) RGB float32 in [0, 1]."""

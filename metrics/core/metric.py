@@ -1,52 +1,71 @@
-"""A metric: a protocol with the feature it looks at and the kernel that makes a number of it."""
+"""Metric classes: a protocol, the feature it is computed from, and the function that compares features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from ...records.protocol import Protocol
-from .feature import Bundle, Feature
+from .feature import Feature, Tensors
 
 Vectors = Iterable[npt.NDArray[np.floating]]
+"""A stream of feature vectors, batch by batch, each batch (n, D)."""
+
+Scores = TypeVar("Scores", Tensor, npt.NDArray[np.float64])
 NOT_FINITE = "the value is not a finite number"
 NO_FACE_POINTS = "the reference set has no landmarks for this image or for one of its references"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageMetric:
-    """A number of each image, against the same feature of its HQ image.
+    """A number of each image, compared with its HQ image.
 
-    ``compare`` takes the feature of a batch of restored images and of their HQ images, and gives (N,).
-    A value that is not finite becomes an unscored row with the reason ``if_nan``.
+    Attributes:
+        protocol: what the number means.
+        feature: what is computed of both images.
+        compare: takes the feature's tensors of a batch of restored images and of their HQ images, and
+            returns (N,).
+        if_nan: the reason in the record where a value is not finite and the image therefore unscored.
     """
 
     protocol: Protocol
     feature: Feature
-    compare: Callable[[Bundle, Bundle], Tensor]
+    compare: Callable[[Tensors, Tensors], Tensor]
     if_nan: str = NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True)
 class NoReferenceMetric:
-    """A number of each restored image by itself: ``compare`` takes its feature alone and gives (N,)."""
+    """A number of each restored image by itself.
+
+    Attributes:
+        protocol: what the number means.
+        feature: what is computed of the image.
+        compare: takes the feature's tensors of a batch of restored images and returns (N,).
+        if_nan: the reason in the record where a value is not finite and the image therefore unscored.
+    """
 
     protocol: Protocol
     feature: Feature
-    compare: Callable[[Bundle], Tensor]
+    compare: Callable[[Tensors], Tensor]
     if_nan: str = NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceMetric:
-    """A number of each image, against its references.
+    """A number of each image, compared with its references.
 
-    ``compare`` takes a compact feature of the restored images (N, D), of their HQ images (N, D), and of each
-    one's references in order of preference, (N_i, D) with N_i >= 1; it gives (N,).
+    Attributes:
+        protocol: what the number means.
+        feature: a compact feature, one vector per image.
+        compare: takes the vectors of the restored images (N, D), of their HQ images (N, D), and of the
+            references of each in their order, (N_i, D) with N_i >= 1; returns (N,).
+        if_nan: the reason in the record where a value is not finite and the image therefore unscored.
     """
 
     protocol: Protocol
@@ -57,24 +76,37 @@ class ReferenceMetric:
 
 @dataclass(frozen=True, slots=True)
 class GainMetric:
-    """What a restoration gained over the LQ image: the score of ``base``, less that of the LQ image, signed
-    so that more is better."""
+    """The improvement over the LQ image in another metric; above 0 is better, whatever that one's direction.
+
+    Attributes:
+        protocol: what the number means; its direction is always up.
+        base: the metric that the restored and the LQ image are both scored in.
+    """
 
     protocol: Protocol
     base: ImageMetric
 
     @property
     def feature(self) -> Feature:
-        """The base's feature."""
+        """The feature of the base metric."""
         return self.base.feature
+
+    def gain(self, restored: Scores, lq: Scores) -> Scores:
+        """Gains (N,) from the scores (N,) of the restored and of the LQ images in the base metric."""
+        return restored - lq if self.base.protocol.higher_is_better else lq - restored
 
 
 @dataclass(frozen=True, slots=True)
 class SetMetric:
-    """A number of all images together, against all HQ images: each a stream of batches of vectors (N, D).
+    """A number of all restored images together, compared with all HQ images or with stored statistics.
 
-    ``min_images`` is the number of images below which a warning is shown. ``statistics`` names
-    a file of statistics that stands for the HQ images (`statistics_file`), or is empty.
+    Attributes:
+        protocol: what the number means.
+        feature: a feature whose first tensor is one vector per image.
+        compare: takes the vectors of the restored and of the HQ images, each as a stream of batches (n, D).
+        min_images: number of images below which the record carries a warning.
+        statistics: name of the stored statistics that replace the HQ images; empty for none.
+        is_frechet: whether it is a Fréchet distance, so that stored statistics can replace the HQ images.
     """
 
     protocol: Protocol
@@ -82,6 +114,7 @@ class SetMetric:
     compare: Callable[[Vectors, Vectors], float]
     min_images: int
     statistics: str = ""
+    is_frechet: bool = False
 
 
 Metric = ImageMetric | NoReferenceMetric | ReferenceMetric | GainMetric | SetMetric

@@ -1,4 +1,4 @@
-"""The door for tensors: every metric on tensors checks shape, dtype, range and finite values here, once."""
+"""Validation of image tensors: type, shape, dtype, range and finite values; errors say how to convert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, from streaming moments in float64."""
+"""Fréchet distance between two sets of feature vectors (FID), from streaming moments in float64."""
 
 from __future__ import annotations
 
@@ -188,4 +188,5 @@ def frechet_metric(
         licence=licence,
         citation="Dowson and Landau 1982; for image sets Heusel et al., NeurIPS 2017",
     )
-    return SetMetric(protocol, feature, frechet_between(dimensions), min_images=dimensions + 1)
+    compare = frechet_between(dimensions)
+    return SetMetric(protocol, feature, compare, min_images=dimensions + 1, is_frechet=True)

@@ -1,4 +1,4 @@
-"""KID: the squared maximum mean discrepancy of two sets of features, unbiased, with a cubic kernel.
+"""KID (kernel inception distance): unbiased squared MMD of two feature sets with a cubic kernel.
 
 Bińkowski et al., Demystifying MMD GANs, ICLR 2018, section 4.
 """

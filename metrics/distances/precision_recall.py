@@ -1,4 +1,4 @@
-"""Precision, recall, density, coverage: how two sets of features overlap, told by balls around neighbours.
+"""Precision, recall, density and coverage of two feature sets, from nearest-neighbour balls.
 
 Kynkäänniemi et al., Improved Precision and Recall, NeurIPS 2019; Naeem et al., Reliable Fidelity and
 Diversity Metrics, ICML 2020.

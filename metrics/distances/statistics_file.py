@@ -1,7 +1,7 @@
-"""Statistics of a set of images as a file with a hash, so that thousands of images are embedded once.
+"""Stored feature statistics of an image set (mean and covariance), for Fréchet distances such as FID.
 
-The file is an .npz of `frechet.Moments` with the name of the feature, the digests of its weights and what
-the images were. Its name in the statistics folder is what protocols ask for.
+The file is an .npz of `frechet.Moments` with the name of the feature, the digests of its weights and a
+description of the images. Protocols name it by its file name in the statistics folder.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...files import sha256_file, write_bytes
+from ...records.protocol import ProtocolId
 from ...weights import weight_files
 from ..core.metric import SetMetric, Vectors
 from .frechet import Moments, frechet_distance, gather
@@ -27,12 +28,12 @@ FFHQ = "ffhq70k-512-inception-clean"
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Moments of a feature over some images.
+    """Mean and covariance of a feature over a set of images.
 
     Attributes:
         feature: name of the feature, for instance ``inception-clean``.
         weights: digests of its weights by name; empty where unknown (imported files).
-        source: what the images were.
+        source: description of the images.
         moments: count (0 where unknown), mean and covariance.
     """
 
@@ -43,7 +44,7 @@ class Statistics:
 
     def write(self, path: Path) -> None:
         """Write the file; equal statistics give equal bytes."""
-        said = {
+        facts = {
             "feature": self.feature,
             "weights": dict(sorted(self.weights.items())),
             "source": self.source,
@@ -51,8 +52,8 @@ class Statistics:
             "schema_version": 1,
         }
         buffer = io.BytesIO()
-        facts = np.array(json.dumps(said, sort_keys=True))
-        np.savez(buffer, mean=self.moments.mean, covariance=self.moments.covariance, facts=facts)
+        text = np.array(json.dumps(facts, sort_keys=True))
+        np.savez(buffer, mean=self.moments.mean, covariance=self.moments.covariance, facts=text)
         write_bytes(path, buffer.getvalue())
 
     @classmethod
@@ -64,9 +65,9 @@ class Statistics:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
-                said = json.loads(str(stored["facts"]))
-                moments = Moments(int(said["images"]), stored["mean"], stored["covariance"])
-            return cls(said["feature"], said["weights"], said["source"], moments)
+                facts = json.loads(str(stored["facts"]))
+                moments = Moments(int(facts["images"]), stored["mean"], stored["covariance"])
+            return cls(facts["feature"], facts["weights"], facts["source"], moments)
         except FileNotFoundError:
             raise RefbenchError(f"there are no statistics {path}") from None
         except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -96,7 +97,7 @@ def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
 
 
 def folder() -> Path:
-    """Where statistics are kept: ``statistics`` in the weights folder."""
+    """The folder of stored statistics: ``statistics`` in the weights folder."""
     return Path(weight_files.folder()) / "statistics"
 
 
@@ -104,7 +105,7 @@ def path_of(name: str) -> Path:
     """The file of a name: in the statistics folder, or of that name in the weights table.
 
     Raises:
-        RefbenchError: there is none, with the commands that bring it.
+        RefbenchError: there is none; the message gives the commands that fetch or import it.
     """
     path = folder() / f"{name}.npz"
     if path.is_file():
@@ -113,11 +114,11 @@ def path_of(name: str) -> Path:
         return Path(found)
     fetch = f"refbench weights fetch {name}, or " if name in weight_files.TABLE else ""
     fix = f"{fetch}refbench metrics stats --import FILE.npz --name {name}"
-    raise RefbenchError(f"the statistics {name!r} are not in {folder()}; bring them with {fix}")
+    raise RefbenchError(f"the statistics {name!r} are not in {folder()}; get them with: {fix}")
 
 
 def load_named(name: str) -> Statistics:
-    """The statistics of a name; a publisher's .npz is imported as it is read.
+    """The statistics of a name; an .npz of clean-fid or pytorch-fid is imported as it is read.
 
     Raises:
         RefbenchError: there are none of that name, or the file is damaged.
@@ -138,30 +139,30 @@ def frechet_to_statistics(name: str, dimensions: int) -> Callable[[Vectors, Vect
 
 
 def against_statistics(metric: SetMetric, name: str) -> SetMetric:
-    """A Fréchet distance to named statistics; eight digits of their hash are a part of its id.
+    """The Fréchet distance ``metric`` taken to stored statistics; eight digits of their hash are in its id.
 
-    ``name`` may end in these digits, as a record has it.
+    ``name`` is that of the statistics, and may end in these digits, as in the ids of records.
 
     Raises:
         RefbenchError: no statistics of that name or hash, of another feature, or another kind of metric.
     """
     of = metric.protocol
-    if not of.id.startswith(("fid/", "fd/")):
-        raise RefbenchError(f"{of.id} needs the images themselves; statistics serve fid/ and fd/ only")
-    said = name[-8:] if name[-9:-8] == "-" and not (folder() / f"{name}.npz").is_file() else ""
-    kept = name.removesuffix(f"-{said}") if said else name
-    digest = sha256_file(path_of(kept))[:8]
-    if said not in ("", digest):
-        raise RefbenchError(f"{of.id}@{name}: the statistics kept as {kept!r} have the hash {digest}")
-    found = load_named(kept)
+    if not metric.is_frechet:
+        raise RefbenchError(f"{of.id} needs the images themselves; statistics serve Fréchet distances only")
+    wanted = name[-8:] if name[-9:-8] == "-" and not (folder() / f"{name}.npz").is_file() else ""
+    stored = name.removesuffix(f"-{wanted}") if wanted else name
+    digest = sha256_file(path_of(stored))[:8]
+    if wanted not in ("", digest):
+        raise RefbenchError(f"{of.id}@{name}: the statistics stored as {stored!r} have the hash {digest}")
+    found = load_named(stored)
     if found.feature != metric.feature.name:
-        got = f"{path_of(kept)} holds statistics of {found.feature}"
-        raise RefbenchError(f"{got}; {of.id} looks at {metric.feature.name}")
+        got = f"{path_of(stored)} holds statistics of {found.feature}"
+        raise RefbenchError(f"{got}; {of.id} is computed from {metric.feature.name}")
     protocol = replace(
         of,
-        id=f"{of.id}@{kept}-{digest}",
-        title=f"{of.title} to {kept}",
+        id=str(replace(ProtocolId.parse(of.id), qualifier=f"{stored}-{digest}")),
+        title=f"{of.title} to {stored}",
         definition=f"{of.definition} Instead of HQ: {found.source}, {found.moments.count or '?'} images.",
     )
-    compare = frechet_to_statistics(kept, len(found.moments.mean))
-    return SetMetric(protocol, metric.feature, compare, metric.min_images, kept)
+    compare = frechet_to_statistics(stored, len(found.moments.mean))
+    return replace(metric, protocol=protocol, compare=compare, statistics=stored)

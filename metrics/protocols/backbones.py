@@ -1,4 +1,4 @@
-"""The convolutions of AlexNet and VGG16, read without running what a pickle may carry."""
+"""Safe loading of AlexNet, VGG16 and SqueezeNet weights for LPIPS: arrays and tensors only, no code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class _ArraysOnly(pickle.Unpickler):
         try:
             return ALLOWED[module, name]
         except KeyError:
-            raise RefbenchError(f"a weights file of arrays asks for {module}.{name}; it is refused") from None
+            raise RefbenchError(
+                f"a weights file of arrays refers to {module}.{name}; it is refused"
+            ) from None
 
 
 def read_trunk(path: Path, net: str) -> list[Tensor]:

@@ -1,6 +1,6 @@
-"""Colour of the face: how far it moved from the HQ image, and how far towards the references.
+"""Colour difference of the face in CIE L*a*b*: from the HQ image, and towards the references.
 
-Drift of colours from the references into the result is a known failure of reference-based restoration
+Colours that drift from the references into the result are a known failure of reference-based restoration
 (ReF-LDM, limitations).
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...records.protocol import Protocol
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import NO_FACE_POINTS, ImageMetric, ReferenceMetric
 
 SRGB_TO_XYZ = ((0.412456, 0.357576, 0.180438), (0.212673, 0.715152, 0.072175), (0.019334, 0.119192, 0.950304))
@@ -51,7 +51,7 @@ def face_ellipse(landmarks: Tensor, height: int, width: int) -> Tensor:
 
 
 def _load(device: torch.device) -> Extractor:
-    def extract(batch: Batch) -> Bundle:
+    def extract(batch: Batch) -> Tensors:
         points = torch.tensor(batch.landmarks, device=device)
         inside = face_ellipse(points, *batch.pixels.shape[-2:])
         colours = lab(batch.pixels).double()

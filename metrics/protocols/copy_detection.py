@@ -1,8 +1,8 @@
-"""Copy check: does the output match a reference closer than the truth does, in the whole face or in patches?
+"""Detection of copied references: the restored face or its patches match a reference closer than HQ does.
 
-A restorer that pastes a reference over the LQ image gets identity for free and the wrong expression. HQ
-itself, which the references resemble as one photo of a person resembles another, is the yardstick: only
-what exceeds it counts as copied.
+A restorer that pastes a reference over the LQ image scores a high identity similarity with the wrong
+expression. References resemble the HQ image too, as photos of one person do, so only a similarity above that
+of the HQ image counts as copied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...faces.align import ARCFACE_112, align_to, template_at
 from ...records.protocol import Protocol
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import ReferenceMetric
 from .pixel import luma
 
@@ -39,7 +39,7 @@ def _load(device: torch.device) -> Extractor:
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
         return luma(image).flatten()
 
-    def extract(batch: Batch) -> Bundle:
+    def extract(batch: Batch) -> Tensors:
         return (torch.stack([chip(batch, row) for row in range(len(batch.photos))]).to(device),)
 
     return extract
@@ -57,15 +57,15 @@ def correlation(first: Tensor, second: Tensor) -> Tensor:
 
 
 def copy_excess(restored: Tensor, hq: Tensor, references: Sequence[Tensor]) -> Tensor:
-    """By how much (N,) the restored face correlates better with a reference than the HQ face does.
+    """Excess (N,) of the restored face's correlation with a reference over that of the HQ face.
 
-    Faces are chips (N, 16384); the greatest excess over the references counts. 0 for HQ itself, below 0
-    for an output that is less like the references than HQ.
+    Faces are luma crops of 128x128 pixels as vectors (N, 16384); the greatest excess over the references
+    counts. 0 for HQ itself, below 0 for an output that is less like the references than HQ.
     """
     return torch.stack(
         [
-            (correlation(one, group) - correlation(true, group)).max()
-            for one, true, group in zip(restored, hq, references, strict=True)
+            (correlation(one, group) - correlation(truth, group)).max()
+            for one, truth, group in zip(restored, hq, references, strict=True)
         ]
     )
 
@@ -74,21 +74,22 @@ def copied_share(restored: Tensor, hq: Tensor, references: Sequence[Tensor]) -> 
     """Share (N,) of the restored face's patches that were copied from a reference, 0 to 1.
 
     A patch of 16x16 pixels counts as copied if its best correlation with a reference, within 6 pixels of
-    its place, is at least 0.9 and at least 0.1 above that of HQ's patch. Only places where that can be told
-    are counted: HQ's patch is not flat, and no more than 0.9 like a reference. NaN where there are none.
+    its place, is at least 0.9 and at least 0.1 above that of HQ's patch. Only places where this can be
+    decided are counted: HQ's patch is not flat, and its own correlation is at most 0.9. NaN where there are
+    none.
     """
     return torch.stack(
-        [_copied(one, true, group) for one, true, group in zip(restored, hq, references, strict=True)]
+        [_copied(one, truth, group) for one, truth, group in zip(restored, hq, references, strict=True)]
     )
 
 
 def _copied(restored: Tensor, hq: Tensor, references: Tensor) -> Tensor:
     patches, textured = _patches(restored)
-    true, telling = _patches(hq)
-    best = _best_matches(torch.stack([patches, true]), references)
-    telling &= best[1] <= 1.0 - EXCESS
-    copied = (best[0] >= MATCH) & (best[0] >= best[1] + EXCESS) & textured & telling
-    share: Tensor = copied.sum() / telling.sum()
+    hq_patches, decidable = _patches(hq)
+    best = _best_matches(torch.stack([patches, hq_patches]), references)
+    decidable &= best[1] <= 1.0 - EXCESS
+    copied = (best[0] >= MATCH) & (best[0] >= best[1] + EXCESS) & textured & decidable
+    share: Tensor = copied.sum() / decidable.sum()
     return share
 
 
@@ -161,6 +162,6 @@ METRICS = (
         ),
         FACE_CHIP,
         copied_share,
-        if_nan="no landmarks, or the references are too much like HQ to tell a copy",
+        if_nan="no landmarks, or the references are too similar to HQ to detect a copy",
     ),
 )

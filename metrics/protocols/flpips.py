@@ -1,4 +1,4 @@
-"""fLPIPS: LPIPS of the face alone, both images multiplied by the HQ image's face mask.
+"""fLPIPS, LPIPS of the face alone: both images are multiplied by the face mask of the HQ image.
 
 ReF-LDM's evaluation: skin, ears, nose, mouth, lips, brows, eyes and glasses; no hair, neck, hat or cloth.
 """
@@ -17,7 +17,7 @@ from ...extras import optional
 from ...images import read_rgb
 from ...records.protocol import Protocol
 from ...weights import weight_files
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import ImageMetric
 from .lpips import TRUNKS, LpipsFeatures, load_lpips, lpips_distance
 
@@ -26,7 +26,7 @@ PARSED_SIDE = 512
 
 
 def load_parser(device: torch.device) -> Any:
-    """facexlib's ParseNet (19 classes of CelebAMask-HQ), its file loaded strictly and never run.
+    """facexlib's ParseNet (19 classes of CelebAMask-HQ), its file loaded as tensors only.
 
     Raises:
         RefbenchError: the weights are absent or another network's.
@@ -58,7 +58,7 @@ def read_masks(batch: Batch) -> Tensor:
         RefbenchError: the set has none, or a mask of another size than its image.
     """
     if not batch.masks:
-        raise RefbenchError("the set has no masks; put them at SET/masks/KEY.png, white on the face")
+        raise RefbenchError("the set has no face masks; put them at SET/masks/KEY.png, white on the face")
     height, width = batch.photos[0].shape[:2]
     masks = []
     for path in batch.masks:
@@ -82,16 +82,16 @@ def _load_given(device: torch.device) -> Extractor:
 def _masked(device: torch.device, mask_of: Any) -> Extractor:
     network = LpipsFeatures(load_lpips("vgg", device)).to(device)
 
-    def extract(batch: Batch) -> Bundle:
-        if "mask" not in batch.true.shared:
-            batch.true.shared["mask"] = mask_of(batch.true)
-        return network(batch.pixels * batch.true.shared["mask"])  # type: ignore[no-any-return]
+    def extract(batch: Batch) -> Tensors:
+        if "mask" not in batch.hq.shared:
+            batch.hq.shared["mask"] = mask_of(batch.hq)
+        return network(batch.pixels * batch.hq.shared["mask"])  # type: ignore[no-any-return]
 
     return extract
 
 
-PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed, wide_batch=4, halves=True)
-GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, halves=True)
+PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed, wide_batch=4, bfloat16=True)
+GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, bfloat16=True)
 
 
 def _flpips(feature: Feature, name: str, title: str, *, words: str, licence: str) -> ImageMetric:

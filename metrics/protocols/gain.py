@@ -1,17 +1,19 @@
-"""Gain over the LQ image: what a restoration is worth beside doing nothing."""
+"""Gain metrics: the improvement of the restored over the LQ image in any metric that compares with HQ."""
 
 from __future__ import annotations
 
-from ...records.protocol import Protocol
+from dataclasses import replace
+
+from ...records.protocol import Protocol, ProtocolId
 from ..core.metric import GainMetric, ImageMetric
 
 
 def gain_of(base: ImageMetric) -> GainMetric:
-    """The gain in a metric against HQ; its id is the metric's, behind ``gain:``."""
+    """The gain in a metric that compares with HQ; its id is that of the metric with ``gain:`` before it."""
     of = base.protocol
     widest = of.bounds[1] - of.bounds[0] if None not in of.bounds else None  # type: ignore[operator]
     protocol = Protocol(
-        id=f"gain:{of.id}",
+        id=str(replace(ProtocolId.parse(of.id), is_gain=True)),
         title=f"Gain in {of.title}",
         higher_is_better=True,
         unit=of.unit,

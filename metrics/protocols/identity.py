@@ -1,7 +1,7 @@
-"""Identity similarity: the cosine between face embeddings of a restored image and of whom it should show.
+"""Identity similarity (IDS): cosine of the face embeddings of restored and HQ images, or of references.
 
 A restored image is cropped by the landmarks of its HQ image, so that a bad restoration cannot move the crop.
-Each recogniser has its own protocols, for "IDS" without a recogniser and a crop is no number.
+Each recogniser has protocols of its own: IDS is not defined without a recogniser and a crop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...faces.crops import ARCFACE_RGB
 from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, load_recogniser, own_recogniser
 from ...files import sha256_file
 from ...records.protocol import Protocol
-from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
+from ..core.feature import Batch, Extractor, Feature, Landmarks, Tensors
 from ..core.metric import NO_FACE_POINTS, ImageMetric, Metric, ReferenceMetric, SetMetric
 from ..distances.frechet import frechet_metric
 
@@ -60,8 +60,8 @@ def recogniser_feature(kind: RecogniserKind) -> Feature:
         blank = np.zeros((512, 512, 3), np.uint8)
         dimensions = kind.dimensions or recogniser.embed([blank], FFHQ_512[None]).shape[1]
 
-        def extract(batch: Batch) -> Bundle:
-            points = batch.landmarks if kind.crop.template is not None else _anywhere(batch)
+        def extract(batch: Batch) -> Tensors:
+            points = batch.landmarks if kind.crop.template is not None else _ffhq_landmarks(batch)
             rows = [row for row, five in enumerate(points) if np.isfinite(five).all()]
             vectors = torch.full((len(batch.photos), dimensions), torch.nan)
             if rows:
@@ -74,13 +74,14 @@ def recogniser_feature(kind: RecogniserKind) -> Feature:
     return Feature(kind.name, kind.weights, load, batch=16, wide_batch=64, vector=True, compact=True)
 
 
-def _anywhere(batch: Batch) -> Landmarks:
+def _ffhq_landmarks(batch: Batch) -> Landmarks:
+    """The same landmarks for every image, for recognisers whose crop does not use them."""
     return np.repeat(FFHQ_512[None], len(batch.photos), axis=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """How a recogniser is called in ids, in titles, and in definitions."""
+class _NamedRecogniser:
+    """A recogniser and its names in ids, titles and definitions."""
 
     kind: RecogniserKind
     id: str
@@ -95,7 +96,9 @@ class _Named:
         return f"{crop.size}-pixel crop by the five landmarks of the HQ image ({crop.channels.upper()})"
 
 
-def _protocol(named: _Named, family: str, title: str, *, compared_with: str, definition: str) -> Protocol:
+def _protocol(
+    named: _NamedRecogniser, family: str, title: str, *, compared_with: str, definition: str
+) -> Protocol:
     return Protocol(
         id=f"{family}/{named.id}-v1",
         title=f"{title} ({named.title})",
@@ -111,20 +114,25 @@ def _protocol(named: _Named, family: str, title: str, *, compared_with: str, def
     )
 
 
-def _to_hq(named: _Named, feature: Feature) -> ImageMetric:
+def _to_hq(named: _NamedRecogniser, feature: Feature) -> ImageMetric:
     protocol = _protocol(named, "ids", "IDS", compared_with="hq", definition="Cosine of restored and HQ,")
     return ImageMetric(protocol, feature, lambda a, b: cosine(a[0], b[0]), NO_FACE_POINTS)
 
 
 def _to_references(
-    named: _Named, feature: Feature, how: str, *, compare: Callable[[Tensor, Groups], Tensor], words: str
+    named: _NamedRecogniser,
+    feature: Feature,
+    how: str,
+    *,
+    compare: Callable[[Tensor, Groups], Tensor],
+    words: str,
 ) -> ReferenceMetric:
     title = f"IDS to references, {how}"
     protocol = _protocol(named, f"ids-refs-{how}", title, compared_with="references", definition=words)
     return ReferenceMetric(protocol, feature, lambda restored, _, groups: compare(restored, groups))
 
 
-def _frechet(named: _Named, feature: Feature) -> SetMetric:
+def _frechet(named: _NamedRecogniser, feature: Feature) -> SetMetric:
     return frechet_metric(
         f"fd/{named.id}-v1",
         f"FD ({named.title})",
@@ -135,7 +143,7 @@ def _frechet(named: _Named, feature: Feature) -> SetMetric:
     )
 
 
-def _family(named: _Named) -> list[Metric]:
+def _family(named: _NamedRecogniser) -> list[Metric]:
     feature = recogniser_feature(named.kind)
     return [
         _to_hq(named, feature),
@@ -159,15 +167,17 @@ def own_identity(path: Path, crop: str = ARCFACE_RGB.name) -> ImageMetric:
         RefbenchError: no such file or crop.
     """
     kind = own_recogniser(path, crop)
-    named = _Named(kind, f"{path.stem}-{sha256_file(path)[:8]}-{crop}", path.stem, path.name)
+    named = _NamedRecogniser(kind, f"{path.stem}-{sha256_file(path)[:8]}-{crop}", path.stem, path.name)
     return _to_hq(named, recogniser_feature(kind))
 
 
 METRICS: tuple[Metric, ...] = (
-    *_family(_Named(RECOGNISERS["mobilefacenet"], "mobilefacenet-5pt", "MobileFaceNet", "MobileFaceNet")),
-    *_family(_Named(RECOGNISERS["dlib-resnet"], "dlib-resnet-5pt", "dlib", "dlib ResNet-29")),
     *_family(
-        _Named(
+        _NamedRecogniser(RECOGNISERS["mobilefacenet"], "mobilefacenet-5pt", "MobileFaceNet", "MobileFaceNet")
+    ),
+    *_family(_NamedRecogniser(RECOGNISERS["dlib-resnet"], "dlib-resnet-5pt", "dlib", "dlib ResNet-29")),
+    *_family(
+        _NamedRecogniser(
             RECOGNISERS["webface-r50"],
             "arcface-r50-webface-centercrop",
             "ArcFace R50, centre crop",
@@ -175,7 +185,7 @@ METRICS: tuple[Metric, ...] = (
         )
     ),
     *_family(
-        _Named(
+        _NamedRecogniser(
             RECOGNISERS["webface-r50-five-point"],
             "arcface-r50-webface-5pt",
             "ArcFace R50, five points",

@@ -1,13 +1,15 @@
-"""FID and KID: Inception features after one of the three resizes to 299 that share the name FID.
+"""FID, KID, precision, recall, density, coverage: distances between image sets on Inception-v3 features.
 
-The network is torch-fidelity's Inception-v3 of the original FID, its file loaded strictly and never run.
+Three ways of resizing to 299 pixels share the name FID, so each is a protocol of its own. The network is
+torch-fidelity's Inception-v3 of the original FID; its weights are read as tensors only, and no code in the
+file is run.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from ...errors import RefbenchError
 from ...extras import optional
 from ...records.protocol import Protocol
 from ...weights import weight_files
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import Metric, SetMetric, Vectors
 from ..distances.frechet import frechet_between
 from ..distances.kid import kernel_distance
@@ -73,12 +75,12 @@ LAYERS = (
 
 @lru_cache(maxsize=1)
 def load_inception(path: Path, device: torch.device) -> Any:
-    """torch-fidelity's Inception-v3 with the parameters of a file, in evaluation mode; kept for the next one.
+    """torch-fidelity's Inception-v3 with the parameters of a file, in evaluation mode; the last one is kept.
 
     Raises:
         RefbenchError: the file is not that network's.
     """
-    with optional("torch_fidelity", "FID and its kin"):
+    with optional("torch_fidelity", "FID, KID and precision"):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     safe = io.BytesIO()
@@ -110,7 +112,7 @@ def inception_feature(name: str, resize: Resize) -> Feature:
     def load(device: torch.device) -> Extractor:
         network = load_inception(weight_files.path("inception-fid"), device)
 
-        def extract(batch: Batch) -> Bundle:
+        def extract(batch: Batch) -> Tensors:
             levels = resize(torch.round(batch.pixels * 255.0))
             return (inception_features(network, levels.contiguous(memory_format=torch.channels_last)),)
 
@@ -123,127 +125,124 @@ def inception_feature(name: str, resize: Resize) -> Feature:
         wide_batch=32,
         vector=True,
         compact=True,
-        halves=True,
+        bfloat16=True,
     )
 
 
 CLEAN = inception_feature("clean", resize_clean)
 TENSORFLOW = inception_feature("tf", resize_tensorflow)
 ANTIALIASED = inception_feature("antialias", resize_antialiased)
-LICENCE = "Apache-2.0"
+HEUSEL = "Heusel et al., NeurIPS 2017"
+PARMAR = f"{HEUSEL}; Parmar, Zhang, Zhu: On Aliased Resizing, CVPR 2022"
+KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019"
+NAEEM = "Naeem et al., ICML 2020"
+CLEAN_RESIZE = "resize to 299 as clean-fid (bicubic, antialiased, float, clipped)"
+_protocol = partial(Protocol, unit="1", compared_with="set", weights=CLEAN.weights, licence="Apache-2.0")
 
 
-def _set_metric(
-    name: str,
-    title: str,
-    feature: Feature,
-    *,
+def _fid(how: str, feature: Feature, title: str, *, resize: str) -> SetMetric:
+    protocol = _protocol(
+        id=f"fid/inception-{how}-hq",
+        title=f"FID ({title})",
+        higher_is_better=False,
+        bounds=(0.0, None),
+        decimals=2,
+        definition=f"FID to all HQ images of the split; {resize}; symmetric eigenvalue route in float64.",
+        citation=HEUSEL,
+    )
+    return SetMetric(protocol, feature, frechet_between(DIMENSIONS), DIMENSIONS + 1, is_frechet=True)
+
+
+FID_FFHQ = SetMetric(
+    _protocol(
+        id="fid/inception-clean-ffhq70k-512",
+        title="FID (clean, FFHQ)",
+        higher_is_better=False,
+        bounds=(0.0, None),
+        decimals=2,
+        definition=f"FID to the statistics of FFHQ (trainval70k at 512 pixels); {CLEAN_RESIZE}.",
+        citation=PARMAR,
+    ),
+    CLEAN,
+    frechet_to_statistics(FFHQ, DIMENSIONS),
+    DIMENSIONS + 1,
+    statistics=FFHQ,
+    is_frechet=True,
+)
+
+KID = SetMetric(
+    _protocol(
+        id="kid/inception-tf-hq",
+        title="KID",
+        higher_is_better=False,
+        bounds=(None, None),
+        decimals=5,
+        definition="Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 "
+        "images, or all images at once where there are fewer; resize to 299 as torch-fidelity.",
+        citation="Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
+    ),
+    TENSORFLOW,
+    kernel_distance,
+    min_images=100,
+)
+
+
+def _overlap(
     compare: Callable[[Vectors, Vectors], float],
-    definition: str,
+    *,
+    words: str,
     citation: str,
-    higher_is_better: bool = False,
-    min_images: int = DIMENSIONS + 1,
-    statistics: str = "",
+    bounds: tuple[float | None, float | None] = (0.0, 1.0),
 ) -> SetMetric:
-    bounds = (0.0, 1.0) if higher_is_better and not name.startswith("density") else (None, None)
-    protocol = Protocol(
-        id=name,
-        title=title,
-        higher_is_better=higher_is_better,
-        unit="1",
-        bounds=bounds if not name.startswith("fid") else (0.0, None),
-        compared_with="set",
-        decimals=5 if name.startswith("kid") else 4 if higher_is_better else 2,
-        weights=feature.weights,
-        definition=definition,
-        licence=LICENCE,
+    """Precision, recall, density or coverage; named after the function that computes it."""
+    name = compare.__name__
+    protocol = _protocol(
+        id=f"{name}/inception-tf-hq",
+        title=name.capitalize(),
+        higher_is_better=True,
+        bounds=bounds,
+        decimals=4,
+        definition=f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
         citation=citation,
     )
-    return SetMetric(protocol, feature, compare, min_images, statistics)
+    return SetMetric(protocol, TENSORFLOW, compare, min_images=1000)
 
 
-def _fid(how: str, feature: Feature, title: str, *, words: str) -> SetMetric:
-    return _set_metric(
-        f"fid/inception-{how}-hq",
-        f"FID ({title})",
-        feature,
-        compare=frechet_between(DIMENSIONS),
-        definition=f"FID to all HQ images of the split; {words}; symmetric eigenvalue route in float64.",
-        citation="Heusel et al., NeurIPS 2017",
-    )
-
-
-HEUSEL = "Heusel et al., NeurIPS 2017; Parmar, Zhang, Zhu: On Aliased Resizing, CVPR 2022"
-CLEAN_WORDS = "resize to 299 as clean-fid (bicubic, antialiased, float, clipped)"
 METRICS: tuple[Metric, ...] = (
-    _fid("clean", CLEAN, "clean, HQ", words=CLEAN_WORDS),
+    _fid("clean", CLEAN, "clean, HQ", resize=CLEAN_RESIZE),
     _fid(
         "tf",
         TENSORFLOW,
         "torch-fidelity, HQ",
-        words="resize to 299 as torch-fidelity (TensorFlow 1 bilinear)",
+        resize="resize to 299 as torch-fidelity (TensorFlow 1 bilinear)",
     ),
     _fid(
         "antialias",
         ANTIALIASED,
         "torchmetrics, HQ",
-        words="resize to 299 as torchmetrics (bilinear, antialiased)",
+        resize="resize to 299 as torchmetrics (bilinear, antialiased)",
     ),
-    _set_metric(
-        "fid/inception-clean-ffhq70k-512",
-        "FID (clean, FFHQ)",
-        CLEAN,
-        compare=frechet_to_statistics(FFHQ, DIMENSIONS),
-        definition=f"FID to the statistics of FFHQ (trainval70k at 512 pixels); {CLEAN_WORDS}.",
-        citation=HEUSEL,
-        statistics=FFHQ,
+    FID_FFHQ,
+    KID,
+    _overlap(
+        precision,
+        words="Share of restored images within the third-neighbour ball of a HQ image.",
+        citation=KYNKAANNIEMI,
     ),
-    _set_metric(
-        "kid/inception-tf-hq",
-        "KID",
-        TENSORFLOW,
-        compare=kernel_distance,
-        definition="Unbiased MMD with the kernel (x y / 2048 + 1)^3; mean over 100 seeded subsets of 1000 "
-        "images, or all images at once where there are fewer; resize to 299 as torch-fidelity.",
-        citation="Bińkowski et al.: Demystifying MMD GANs, ICLR 2018",
-        min_images=100,
+    _overlap(
+        recall,
+        words="Share of HQ images within the third-neighbour ball of a restored image.",
+        citation=KYNKAANNIEMI,
     ),
-    *(
-        _set_metric(
-            f"{name}/inception-tf-hq",
-            name.capitalize(),
-            TENSORFLOW,
-            compare=compare,
-            definition=f"{words} Inception features, Euclidean distance, resize to 299 as torch-fidelity.",
-            citation=citation,
-            higher_is_better=True,
-            min_images=1000,
-        )
-        for name, compare, words, citation in (
-            (
-                "precision",
-                precision,
-                "Share of restored images within the third-neighbour ball of a HQ image.",
-                "Kynkäänniemi et al., NeurIPS 2019",
-            ),
-            (
-                "recall",
-                recall,
-                "Share of HQ images within the third-neighbour ball of a restored image.",
-                "Kynkäänniemi et al., NeurIPS 2019",
-            ),
-            (
-                "density",
-                density,
-                "Mean number of fifth-neighbour balls of HQ images around a restored image, over 5.",
-                "Naeem et al., ICML 2020",
-            ),
-            (
-                "coverage",
-                coverage,
-                "Share of HQ images whose fifth-neighbour ball holds a restored image.",
-                "Naeem et al., ICML 2020",
-            ),
-        )
+    _overlap(
+        density,
+        words="Mean number of fifth-neighbour balls of HQ images around a restored image, over 5.",
+        citation=NAEEM,
+        bounds=(None, None),
+    ),
+    _overlap(
+        coverage,
+        words="Share of HQ images whose fifth-neighbour ball holds a restored image.",
+        citation=NAEEM,
     ),
 )

@@ -1,4 +1,4 @@
-"""Landmark distance: how far eyes, nose and mouth moved, found by the same detector in both images."""
+"""Landmark distance: displacement of eyes, nose and mouth between restored and HQ image, found by MTCNN."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...faces.detectors.detect import load_detector
 from ...records.protocol import Protocol
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import ImageMetric
 
 DETECTOR = "mtcnn"
@@ -17,7 +17,7 @@ DETECTOR = "mtcnn"
 def _load(device: torch.device) -> Extractor:
     detector = load_detector(DETECTOR, str(device))
 
-    def extract(batch: Batch) -> Bundle:
+    def extract(batch: Batch) -> Tensors:
         found = np.full((len(batch.photos), 5, 2), np.nan)
         for row, photo in enumerate(batch.photos):
             faces = [face.landmarks for face in detector.detect(photo)]

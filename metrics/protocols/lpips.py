@@ -1,4 +1,4 @@
-"""LPIPS: a distance between deep features, through the ``lpips`` package with hash-checked trunks.
+"""LPIPS, a perceptual distance between deep features, through the ``lpips`` package and checked weights.
 
 Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018, equation 1.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...errors import RefbenchError
 from ...records.protocol import Protocol
 from ...weights import weight_files
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import ImageMetric
 from ..distances.frechet import frechet_metric
 from .backbones import read_torchvision, read_trunk
@@ -27,7 +27,7 @@ BLOCK = 1 << 18
 
 
 class LpipsFeatures(nn.Module):
-    """One image's part of LPIPS: the layers of the trunk, and the learned weights of their channels."""
+    """The part of LPIPS that is computed per image: the layers of the trunk, and their channel weights."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class LpipsFeatures(nn.Module):
                 raise RefbenchError("an LPIPS head holds negative weights; it is not one of version 0.1")
             self.heads.append(nn.Parameter(learned, requires_grad=False))
 
-    def forward(self, images: Tensor) -> Bundle:
+    def forward(self, images: Tensor) -> Tensors:
         """The last layer's mean over pixels (N, C), the L layers, and their weights (N, C_l).
 
         ``images`` are RGB in [0, 1], (N, 3, H, W).
@@ -50,7 +50,7 @@ class LpipsFeatures(nn.Module):
         return (layers[-1].float().mean(dim=(2, 3)), *layers, *heads)
 
 
-def lpips_distance(first: Bundle, second: Bundle) -> Tensor:
+def lpips_distance(first: Tensors, second: Tensors) -> Tensor:
     """LPIPS, (N,) float64, from what `LpipsFeatures` gives for two batches."""
     count = len(first) // 2
     parts = zip(first[1 : count + 1], second[1 : count + 1], first[count + 1 :], strict=True)
@@ -115,7 +115,7 @@ def build_lpips(net: str) -> Any:
 
 
 def self_test(module: Any) -> float:
-    """LPIPS between two fixed 64x64 patterns, the value by which a loaded network is known."""
+    """LPIPS between two fixed 64x64 patterns, to recognise a correctly loaded network."""
     steps = torch.linspace(0.0, 1.0, 64)
     rows, columns = torch.meshgrid(steps, steps, indexing="ij")
     smooth = torch.stack([rows, columns, (rows + columns) / 2])[None]
@@ -130,12 +130,12 @@ def lpips_feature(net: str, wide_batch: int) -> Feature:
     def load(device: torch.device) -> Extractor:
         network = LpipsFeatures(load_lpips(net, device)).to(device)
 
-        def extract(batch: Batch) -> Bundle:
+        def extract(batch: Batch) -> Tensors:
             return network(batch.pixels)  # type: ignore[no-any-return]
 
         return extract
 
-    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True, halves=True)
+    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True, bfloat16=True)
 
 
 ALEX = lpips_feature("alex", wide_batch=16)

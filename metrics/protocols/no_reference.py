@@ -1,14 +1,14 @@
-"""Quality without a compared_with, through pyiqa: NIQE, MUSIQ, MANIQA, CLIP-IQA and whatever else it offers.
+"""No-reference quality metrics through pyiqa: NIQE, MUSIQ, MANIQA, CLIP-IQA and others.
 
-pyiqa's own numbers under an id with its version. Its code is for non-commercial use; nothing of it is
-imported before one of its metrics is asked for. It would download what it misses: here it may not, and a
-missing file is an error that says where to put it.
+The numbers are pyiqa's own, under ids that end in its version. Its code is for non-commercial use, and is
+imported only when one of its metrics is asked for. pyiqa downloads files that it misses; here this is turned
+off, and a missing file is an error that says where to put it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -19,26 +19,25 @@ import torch
 
 from ...errors import RefbenchError
 from ...extras import optional
-from ...files import sha256_file
-from ...records.protocol import Protocol
+from ...records.protocol import Protocol, ProtocolId
 from ...weights import weight_files
-from ..core.feature import Batch, Bundle, Extractor, Feature
+from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import NoReferenceMetric
 
-PREFIX = "pyiqa/"
+FAMILY = "pyiqa"
 WEIGHTS = {"niqe": ("pyiqa-niqe",), "musiq": ("pyiqa-musiq",)}
-_one_at_a_time = threading.Lock()
+_switches_lock = threading.Lock()
 _used: dict[str, tuple[Path, ...]] = {}
 
 
 @contextmanager
 def no_downloads() -> Iterator[list[Path]]:
-    """Let pyiqa, torch.hub and the Hugging Face libraries use files of the weights folder, and no network.
+    """Let pyiqa, torch.hub and the Hugging Face libraries read the weights folder, and not the network.
 
-    Yields the list that pyiqa's files are noted in as they are asked for.
+    Yields the list that collects pyiqa's files as they are asked for.
 
     Raises:
-        RefbenchError: something was about to be downloaded; says what, and where to put it.
+        RefbenchError: something was about to be downloaded; the message says what, and where to put it.
     """
     import huggingface_hub.constants as hub
     import pyiqa.utils.download_util as downloads
@@ -60,7 +59,7 @@ def no_downloads() -> Iterator[list[Path]]:
         (torch.hub, "download_url_to_file", refuse),
         (hub, "HF_HUB_OFFLINE", True),
     )
-    with _one_at_a_time:
+    with _switches_lock:
         before = [getattr(owner, name) for owner, name, _ in switches]
         for owner, name, value in switches:
             setattr(owner, name, value)
@@ -72,12 +71,12 @@ def no_downloads() -> Iterator[list[Path]]:
 
 
 def create(name: str, device: torch.device) -> Any:
-    """A pyiqa metric that needs no compared_with, with files from the weights folder.
+    """A no-reference metric of pyiqa, with files from the weights folder.
 
     Raises:
         RefbenchError: pyiqa is not installed, has no such metric, or a file of it is missing.
     """
-    with optional("pyiqa", f"{PREFIX}{name}"):
+    with optional("pyiqa", f"{FAMILY}/{name}"):
         import pyiqa
     offered = pyiqa.list_models(metric_mode="NR")
     if name not in offered:
@@ -91,7 +90,7 @@ def create(name: str, device: torch.device) -> Any:
             raise
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RefbenchError(f"pyiqa could not make {name!r} from files here: {reason}") from None
+            raise RefbenchError(f"pyiqa could not load {name!r} from the weights folder: {reason}") from None
 
 
 def pyiqa_metric(name: str) -> NoReferenceMetric:
@@ -100,7 +99,7 @@ def pyiqa_metric(name: str) -> NoReferenceMetric:
     Raises:
         RefbenchError: pyiqa is not installed or has no such metric.
     """
-    with optional("pyiqa", f"{PREFIX}{name}"):
+    with optional("pyiqa", f"{FAMILY}/{name}"):
         from pyiqa.default_model_configs import DEFAULT_CONFIGS
     number = version("pyiqa")
     facts = DEFAULT_CONFIGS.get(name)
@@ -111,13 +110,13 @@ def pyiqa_metric(name: str) -> NoReferenceMetric:
     def load(device: torch.device) -> Extractor:
         metric = create(name, device)
 
-        def extract(batch: Batch) -> Bundle:
+        def extract(batch: Batch) -> Tensors:
             return (metric(batch.pixels.contiguous()).reshape(-1, 1).double(),)
 
         return extract
 
     protocol = Protocol(
-        id=f"{PREFIX}{name}@{number}",
+        id=str(ProtocolId(FAMILY, name, number)),
         title=name.upper(),
         higher_is_better=not facts.get("lower_better", False),
         unit="1",
@@ -129,13 +128,5 @@ def pyiqa_metric(name: str) -> NoReferenceMetric:
         licence="PolyForm-Noncommercial-1.0.0 (pyiqa); weights of their authors",
         citation="Chen et al.: IQA-PyTorch",
     )
-    return NoReferenceMetric(
-        protocol, Feature(f"{PREFIX}{name}", protocol.weights, load), lambda restored: restored[0][:, 0]
-    )
-
-
-def file_digests(features: Iterable[Feature]) -> dict[str, str]:
-    """SHA-256 of every file that loaded pyiqa metrics asked for, for the provenance of a score."""
-    names = [f.name.removeprefix(PREFIX) for f in features if f.name.startswith(PREFIX)]
-    files = {path for name in names for path in _used.get(name, ()) if path.is_file()}
-    return {path.name: sha256_file(path) for path in sorted(files)}
+    feature = Feature(f"{FAMILY}/{name}", protocol.weights, load, files=lambda: _used.get(name, ()))
+    return NoReferenceMetric(protocol, feature, lambda restored: restored[0][:, 0])

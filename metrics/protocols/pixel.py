@@ -1,4 +1,4 @@
-"""PSNR, SSIM, MS-SSIM: what two images differ by, pixel by pixel and window by window."""
+"""PSNR, SSIM and MS-SSIM on RGB or luma, as kernels on tensors and as protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The unit of work: some targets with their references, and what one submission scored on them."""
+"""Chunks of targets, the unit of work of scoring, and the part files that hold the scores of a chunk."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ CHUNK = 32
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """At most `CHUNK` targets, and every image that is needed beside them: the union with their references.
+    """At most `CHUNK` targets, and all images that their scores need: the targets and their references.
 
-    Chunks depend on the set, the split and the reference lists alone, and each is computed by itself: so a
-    score never depends on which chunks were done before, by whom, or read from disk.
+    Chunks depend on the set, the split and the reference lists alone, and each is computed by itself. So a
+    score never depends on the order of the chunks, on the process that computed them, or on whether they were
+    read from disk.
+
+    Attributes:
+        targets: the targets that are scored.
+        images: targets and references, each once, in order of their keys.
     """
 
     targets: tuple[Target, ...]
@@ -33,13 +38,13 @@ class Chunk:
 
     @property
     def content(self) -> list[Any]:
-        """What names the chunk's content, as plain values."""
+        """Keys, references, hashes and landmarks of the chunk, as plain values to be hashed."""
         wanted = [[t.key, list(t.references)] for t in self.targets]
         return [*wanted, *([t.key, t.hq_sha256, [list(p) for p in t.landmarks]] for t in self.images)]
 
 
 def chunks(reference_set: ReferenceSet, targets: Sequence[Target]) -> Iterator[Chunk]:
-    """Cut targets into chunks by identity and key; an identity is cut only if it alone is too large."""
+    """Cut targets into chunks by identity and key; an identity is divided only if it exceeds one chunk."""
     ordered = sorted(targets, key=lambda target: (target.identity, target.key))
     waiting: list[Target] = []
     for _, group in groupby(ordered, key=lambda target: target.identity):
@@ -72,7 +77,7 @@ def batches(targets: Sequence[Target], size: int) -> Iterator[list[Target]]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one submission scored on some targets: a chunk, or a batch of one.
+    """The scores of one submission on some targets: a chunk, or a batch of one.
 
     Attributes:
         keys: of the targets.
@@ -88,7 +93,7 @@ class Part:
 
     @classmethod
     def join(cls, keys: tuple[str, ...], pieces: Sequence[Part]) -> Part:
-        """One part of pieces that cover the same keys in batches, protocol by protocol."""
+        """One part from pieces that each cover some of ``keys`` for some protocols."""
         slots = {key: slot for slot, key in enumerate(keys)}
         values: dict[str, npt.NDArray[np.float64]] = {}
         reasons: dict[str, list[str]] = {}
@@ -118,7 +123,7 @@ class Part:
 
     @classmethod
     def read(cls, path: Path) -> Part | None:
-        """Read a part; None where there is none or it cannot be read (then it is computed again)."""
+        """Read a part; None where the file is absent or damaged, so that it is computed again."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
@@ -133,8 +138,8 @@ class Part:
         )
 
 
-class Draft:
-    """A part in the making: the scores of one submission on some targets, metric by metric."""
+class PartBuilder:
+    """Collects the scores of one submission on some targets, metric by metric, into a `Part`."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = targets
@@ -143,7 +148,7 @@ class Draft:
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
 
     def score(self, name: str, rows: Sequence[int], values: Tensor | None, *, reason: str) -> None:
-        """Write values into rows; what is None or not finite is unscored for that reason."""
+        """Write values into rows; where a value is None or not finite, the row is unscored with a reason."""
         column = self._values.setdefault(name, np.full(len(self.targets), np.nan))
         texts = self._reasons.setdefault(name, [""] * len(self.targets))
         for place, row in enumerate(rows):
@@ -159,7 +164,7 @@ class Draft:
         self._vectors[name] = found[np.isfinite(found).all(axis=1)]
 
     def part(self) -> Part:
-        """The part as it stands."""
+        """The part with everything written so far."""
         keys = tuple(target.key for target in self.targets)
         reasons = {name: tuple(texts) for name, texts in self._reasons.items()}
         return Part(keys, self._values, reasons, self._vectors)

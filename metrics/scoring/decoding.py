@@ -1,4 +1,4 @@
-"""Files in: HQ images that must be what the set says, and submitted images that may be anything."""
+"""Decoding of HQ images, which must match the set's hashes, and of submitted images, which may be faulty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...records.reference_set import ReferenceSet, Target
 from .pairing import Paired
 
 Decoded = RGB | str
-"""The pixels, or why there are none."""
+"""The pixels of an image, or the reason why there are none."""
 
 
 def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
@@ -32,7 +32,7 @@ def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
 
 
 def read_submitted(pair: Paired) -> Decoded:
-    """Decode a submitted image, or say why it cannot be scored."""
+    """The pixels of a submitted image, or the reason why it cannot be scored."""
     if pair.path is None or pair.reason:
         return pair.reason
     try:

@@ -1,7 +1,7 @@
-"""Several processes that score together, on several GPUs or machines that see one folder.
+"""Distributed scoring: several processes, on several GPUs or on machines that share a folder.
 
-Each takes every n-th chunk and leaves its parts in the common work folder; when all are there, every process
-reads them all and returns the same records. Under ``torchrun`` call `from_torchrun`.
+Each process scores every n-th chunk and writes its parts into the common work folder. When all parts are
+there, every process reads them and returns the same records. Under ``torchrun`` call `from_torchrun`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,30 @@ from dataclasses import dataclass
 from ...errors import RefbenchError
 
 
-def _nothing() -> None:
+def _no_wait() -> None:
     return None
 
 
 @dataclass(frozen=True)
 class Shard:
-    """This process's number, how many there are, and how to wait for the others."""
+    """The share of one process.
+
+    Attributes:
+        index: number of this process, from 0.
+        count: number of processes.
+        wait: returns when all processes have called it.
+    """
 
     index: int
     count: int
-    wait: Callable[[], None] = _nothing
+    wait: Callable[[], None] = _no_wait
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
             raise RefbenchError(f"there is no shard {self.index} of {self.count}; they count from 0")
 
     def takes(self, number: int) -> bool:
-        """Whether the work of that number falls to this process."""
+        """Whether this process does the chunk of that number."""
         return number % self.count == self.index
 
 
@@ -38,9 +44,9 @@ ALONE = Shard(0, 1)
 
 
 def from_torchrun() -> tuple[Shard, str]:
-    """The shard and the device of this process under ``torchrun``; alone on the best device without it.
+    """The share and the device of this process under ``torchrun``; without it, a single process.
 
-    The processes meet over gloo, which needs no GPU.
+    The processes synchronise through gloo, which needs no GPU.
 
     Raises:
         RefbenchError: torch was built without distributed support.

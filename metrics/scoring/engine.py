@@ -1,4 +1,4 @@
-"""What a run computes with: loaded networks, a device, threads, and switches that keep numbers the same."""
+"""Execution of scoring: loaded networks, device, threads, and deterministic settings of torch and OpenCV."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from ...devices import Precision, pick_device
 from ...errors import RefbenchError
 from ...records.reference_set import Target
 from ...weights import weight_files
-from ..core.feature import Batch, Bundle, Extractor, Feature, Landmarks
+from ..core.feature import Batch, Extractor, Feature, Landmarks, Tensors
 from ..core.metric import Metric, NoReferenceMetric, PerImage, ReferenceMetric, SetMetric
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Everything that is loaded once and used for every chunk.
+    """Networks and settings that are loaded once and used for every chunk.
 
     Attributes:
-        metrics: what is scored.
+        metrics: the metrics to compute.
         extractors: feature name to its loaded extractor.
         device: of the networks.
+        pool: threads. On a CPU each runs whole networks on one core, so that the number of cores never
+            changes a number, and no core waits for another one inside a layer.
         precision: ``float32``, or ``bfloat16`` inside the networks.
         batch_size: images at a time for every network; None for each network's own.
         cache: folder of compact features of HQ images and references; None for none.
-        key: names all of the above that moves a number, and the weights.
-        pool: threads. On a CPU each runs whole networks on one core: so more cores never change a number,
-            and nothing waits for the slowest core inside a layer.
-        device_lock: what a thread holds while it uses the device; a lock for one that all threads share.
+        key: hash of everything above that a number depends on, and of the weights.
+        device_lock: held by a thread while it uses the device; does nothing on a CPU.
     """
 
     metrics: tuple[Metric, ...]
@@ -53,15 +53,15 @@ class Engine:
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
-        """The features that the metrics look at, each once."""
+        """The features of the metrics, each once."""
         return tuple({metric.feature.name: metric.feature for metric in self.metrics}.values())
 
     def per_image(self, feature: Feature) -> list[PerImage]:
-        """The metrics of single images that look at a feature."""
+        """The metrics of single images that are computed from a feature."""
         return [m for m in self.metrics if isinstance(m, PerImage) and m.feature.name == feature.name]
 
-    def is_kept(self, feature: Feature) -> bool:
-        """Whether a metric of the set wants the feature's vectors."""
+    def keeps_vectors(self, feature: Feature) -> bool:
+        """Whether a metric of the set needs the feature's vectors."""
         return any(isinstance(m, SetMetric) and m.feature.name == feature.name for m in self.metrics)
 
     def needs_hq(self, feature: Feature) -> bool:
@@ -77,20 +77,20 @@ class Engine:
         """Whether a metric compares the feature with that of the references."""
         return any(isinstance(m, ReferenceMetric) and m.feature.name == feature.name for m in self.metrics)
 
-    def batch_of(self, feature: Feature) -> int:
+    def batch_size_of(self, feature: Feature) -> int:
         """Images at a time for a feature."""
         return self.batch_size or (feature.batch if self.device.type == "cpu" else feature.wide_batch)
 
-    def extract(self, feature: Feature, batch: Batch) -> Bundle:
-        """A feature of a batch; when memory runs out, the batch is halved, down to one image.
+    def extract(self, feature: Feature, batch: Batch) -> Tensors:
+        """A feature of a batch; where memory runs out the batch is halved, down to one image.
 
         Raises:
-            RefbenchError: one image alone is too much.
+            RefbenchError: the memory does not hold a single image.
         """
-        wanted = self.precision == "bfloat16" and feature.halves
+        lower = self.precision == "bfloat16" and feature.bfloat16
         try:
-            half = torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
-            with self.device_lock, torch.inference_mode(), half:
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
+            with self.device_lock, torch.inference_mode(), autocast:
                 return self.extractors[feature.name](batch)
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
@@ -116,10 +116,10 @@ def torch_device(name: str) -> torch.device:
 
 
 def load(feature: Feature, device: torch.device) -> Extractor:
-    """The extractor of a feature; kept, so that whoever scores next with the same weights need not load it.
+    """The extractor of a feature; the last twelve are kept, so that a later run need not load them again.
 
     Raises:
-        RefbenchError: its weights are absent or not what they should be.
+        RefbenchError: its weights are absent, or the file is not the expected one.
     """
     return _loaded(feature, device, tuple(weight_files.digest(name) for name in feature.weights))
 
@@ -135,26 +135,26 @@ def landmarks_of(targets: Sequence[Target]) -> Landmarks:
     return np.stack([np.array(t.landmarks) if len(t.landmarks) == 5 else unknown for t in targets])
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
+def available_cores() -> int:
+    """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def give_back_memory() -> None:
-    """Give freed memory back to the system where glibc keeps it; else what a run holds creeps upwards."""
+def release_memory() -> None:
+    """Return freed memory to the system where glibc keeps it; otherwise the memory of a run grows."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
 def deterministic(workers: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Threads to score with, and the switches of torch and OpenCV that keep numbers the same.
+    """A pool of threads, with torch and OpenCV set so that scores are the same every time.
 
-    TF32 and the search for the fastest algorithm are off, deterministic algorithms of cuDNN on, and every
-    network runs on one thread, ``workers`` of them at a time (None: as many as there are cores). All is put
-    back afterwards.
+    TF32 and the search for the fastest algorithm are off, deterministic algorithms of cuDNN are on, and every
+    network runs on one thread, ``workers`` of them at a time (None: one per core). The settings are restored
+    afterwards.
     """
     switches: tuple[tuple[Any, str, bool], ...] = (
         (torch.backends.cuda.matmul, "allow_tf32", False),
@@ -168,7 +168,9 @@ def deterministic(workers: int | None) -> Iterator[ThreadPoolExecutor]:
         setattr(owner, name, value)
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(workers or cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(
+            workers or available_cores(), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
             yield pool
     finally:
         for (owner, name, _), value in zip(switches, before, strict=True):

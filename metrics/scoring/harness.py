@@ -1,7 +1,8 @@
-"""One pass: every file is decoded once, and every network sees the HQ side once for all submissions.
+"""One-pass scoring of a chunk: each file is decoded once, and each network sees the HQ images once.
 
-The work of a chunk: decode its images; compute the compact features of HQ images and references (or take
-them from the cache); then, batch by batch, compute the HQ side and compare every submission with it.
+The steps for a chunk: decode its images; compute the compact features of HQ images and references, or read
+them from the cache; then, batch by batch, compute the other features of the HQ images and compare every
+submission with them.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from torch import Tensor
 
 from ...images import RGB
 from ...records.reference_set import ReferenceSet, Target
-from ..core.feature import Batch, Bundle, Feature
+from ..core.feature import Batch, Feature, Tensors
 from ..core.metric import ImageMetric, NoReferenceMetric, PerImage, ReferenceMetric
-from .chunks import Chunk, Draft, Part, batches
+from .chunks import Chunk, Part, PartBuilder, batches
 from .decoding import Decoded, read_hq, read_submitted
 from .engine import Engine, landmarks_of
-from .hq_feature_cache import Vectors, begin_vectors
+from .hq_feature_cache import Vectors, start_vectors
 from .pairing import Paired
 
 NO_REFERENCES = "this image has no references"
 
 
 @dataclass(frozen=True)
-class Opened:
+class DecodingChunk:
     """A chunk whose files are being decoded in the engine's threads."""
 
     chunk: Chunk
@@ -36,30 +37,30 @@ class Opened:
     restored: Sequence[Mapping[str, Future[Decoded]]]
 
 
-def open_chunk(
+def start_decoding(
     reference_set: ReferenceSet,
     chunk: Chunk,
     submissions: Sequence[Mapping[str, Paired]],
     *,
     engine: Engine,
-) -> Opened:
-    """Begin to decode a chunk: its HQ images, and those of every submission."""
+) -> DecodingChunk:
+    """Start to decode a chunk's HQ images and the images of every submission."""
     submit = engine.pool.submit
-    return Opened(
+    return DecodingChunk(
         chunk,
         {t.key: submit(read_hq, reference_set, t) for t in chunk.targets},
         [{t.key: submit(read_submitted, pairs[t.key]) for t in chunk.targets} for pairs in submissions],
     )
 
 
-def score_chunk(reference_set: ReferenceSet, opened: Opened, engine: Engine) -> list[Part]:
-    """Score one chunk of every submission. The first part is that of the HQ images: vectors, no values."""
-    chunk = opened.chunk
-    hq = {key: job.result() for key, job in opened.hq.items()}
-    restored = [{key: job.result() for key, job in by_key.items()} for by_key in opened.restored]
+def score_chunk(reference_set: ReferenceSet, decoding: DecodingChunk, engine: Engine) -> list[Part]:
+    """Score one chunk of every submission: the part of the HQ images (vectors only), then one for each."""
+    chunk = decoding.chunk
+    hq = {key: job.result() for key, job in decoding.hq.items()}
+    restored = [{key: job.result() for key, job in by_key.items()} for by_key in decoding.restored]
     work = _Work(reference_set, hq, restored, engine)
-    waiting = {
-        feature.name: begin_vectors(reference_set, chunk, hq, feature=feature, engine=engine)
+    pending = {
+        feature.name: start_vectors(reference_set, chunk, hq, feature=feature, engine=engine)
         for feature in engine.features
         if feature.compact and engine.needs_hq(feature)
     }
@@ -69,10 +70,10 @@ def score_chunk(reference_set: ReferenceSet, opened: Opened, engine: Engine) -> 
         for targets in batches(chunk.targets, size)
     ]
     for feature in filter(lambda feature: feature.compact, engine.features):
-        known = waiting[feature.name]() if feature.name in waiting else {}
+        vectors = pending[feature.name]() if feature.name in pending else {}
         jobs += [
-            engine.pool.submit(work.score_vectors, targets, feature, known)
-            for targets in batches(chunk.targets, engine.batch_of(feature))
+            engine.pool.submit(work.score_compact, targets, feature, vectors)
+            for targets in batches(chunk.targets, engine.batch_size_of(feature))
         ]
     rows = [job.result() for job in jobs]
     keys = tuple(target.key for target in chunk.targets)
@@ -83,13 +84,13 @@ def _by_batch_size(engine: Engine) -> dict[int, list[Feature]]:
     sizes: dict[int, list[Feature]] = {}
     for feature in engine.features:
         if not feature.compact:
-            sizes.setdefault(engine.batch_of(feature), []).append(feature)
+            sizes.setdefault(engine.batch_size_of(feature), []).append(feature)
     return sizes
 
 
 @dataclass(frozen=True)
 class _Work:
-    """The decoded images of a chunk, and what is done with a batch of them in one thread."""
+    """The decoded images of a chunk, and the scoring of a batch of them in one thread."""
 
     reference_set: ReferenceSet
     hq: Mapping[str, RGB]
@@ -97,16 +98,16 @@ class _Work:
     engine: Engine
 
     def score_batch(self, targets: Sequence[Target], features: Sequence[Feature]) -> list[Part]:
-        """Score features that are too large to keep: the HQ side lives as long as this batch."""
-        drafts = [Draft(targets) for _ in range(len(self.restored) + 1)]
-        true = self._true(targets)
-        submitted = [self._submitted(targets, photos, true) for photos in self.restored]
+        """Score features that are too large to keep: those of the HQ images are freed after this batch."""
+        drafts = [PartBuilder(targets) for _ in range(len(self.restored) + 1)]
+        hq_batch = self._hq_batch(targets)
+        submitted = [self._restored_batch(targets, photos, hq_batch) for photos in self.restored]
         for feature in features:
-            hq = self.engine.extract(feature, true) if self.engine.needs_hq(feature) else ()
+            hq = self.engine.extract(feature, hq_batch) if self.engine.needs_hq(feature) else ()
             if hq:
-                self._keep(feature, drafts[0], hq)
+                self._keep_vectors(feature, drafts[0], hq)
             for draft, photos, (rows, batch) in zip(drafts[1:], self.restored, submitted, strict=True):
-                self._explain(feature, draft, photos)
+                self._add_reasons(feature, draft, photos)
                 if batch is not None:
                     matching = hq if len(rows) == len(targets) else tuple(tensor[rows] for tensor in hq)
                     self._compare(
@@ -114,58 +115,59 @@ class _Work:
                     )
         return [draft.part() for draft in drafts]
 
-    def score_vectors(self, targets: Sequence[Target], feature: Feature, known: Vectors) -> list[Part]:
-        """Score a compact feature, whose vectors of HQ images and references are known."""
-        drafts = [Draft(targets) for _ in range(len(self.restored) + 1)]
-        vectors = torch.stack([known[target.key] for target in targets]) if known else None
-        true = self._true(targets)
-        if vectors is not None:
-            self._keep(feature, drafts[0], (vectors,))
+    def score_compact(self, targets: Sequence[Target], feature: Feature, vectors: Vectors) -> list[Part]:
+        """Score a compact feature, given its vectors of HQ images and references by key (none if unused)."""
+        drafts = [PartBuilder(targets) for _ in range(len(self.restored) + 1)]
+        hq = torch.stack([vectors[target.key] for target in targets]) if vectors else None
+        hq_batch = self._hq_batch(targets)
+        if hq is not None:
+            self._keep_vectors(feature, drafts[0], (hq,))
         for draft, photos in zip(drafts[1:], self.restored, strict=True):
-            self._explain(feature, draft, photos)
-            rows, batch = self._submitted(targets, photos, true)
+            self._add_reasons(feature, draft, photos)
+            rows, batch = self._restored_batch(targets, photos, hq_batch)
             if batch is not None:
-                bundle = self.engine.extract(feature, batch)
-                matching = (vectors[rows],) if vectors is not None else ()
-                self._compare(feature, draft, rows, restored=bundle, hq=matching)
-                if vectors is not None:
+                restored = self.engine.extract(feature, batch)
+                matching = (hq[rows],) if hq is not None else ()
+                self._compare(feature, draft, rows, restored=restored, hq=matching)
+                if hq is not None:
                     self._compare_with_references(
-                        feature, draft, rows, restored=bundle[0], hq=vectors[rows], known=known
+                        feature, draft, rows, restored=restored[0], hq=hq[rows], vectors=vectors
                     )
         return [draft.part() for draft in drafts]
 
-    def _true(self, targets: Sequence[Target]) -> Batch:
+    def _hq_batch(self, targets: Sequence[Target]) -> Batch:
         folder = self.reference_set.root / "masks"
         masks = [folder / f"{target.key}.png" for target in targets] if folder.is_dir() else ()
         photos = [self.hq[target.key] for target in targets]
         return Batch(photos, landmarks_of(targets), self.engine.device, masks=masks)
 
-    def _submitted(
-        self, targets: Sequence[Target], photos: Mapping[str, Decoded], true: Batch
+    def _restored_batch(
+        self, targets: Sequence[Target], photos: Mapping[str, Decoded], hq_batch: Batch
     ) -> tuple[list[int], Batch | None]:
-        """The rows that were decoded and the batch of them; None where there are none."""
+        """The rows whose image could be decoded and the batch of them; None where there are none."""
         found = [(row, photo) for row, t in enumerate(targets) if not isinstance(photo := photos[t.key], str)]
         rows = [row for row, _ in found]
         if not rows:
             return rows, None
-        matching = true if len(rows) == len(targets) else true.rows(rows)
+        matching = hq_batch if len(rows) == len(targets) else hq_batch.rows(rows)
         pixels = [photo for _, photo in found]
-        return rows, Batch(pixels, matching.landmarks, self.engine.device, true=matching)
+        return rows, Batch(pixels, matching.landmarks, self.engine.device, hq=matching)
 
-    def _explain(self, feature: Feature, draft: Draft, photos: Mapping[str, Decoded]) -> None:
+    def _add_reasons(self, feature: Feature, draft: PartBuilder, photos: Mapping[str, Decoded]) -> None:
+        """Write down why images that could not be decoded are unscored."""
         for row, target in enumerate(draft.targets):
             if isinstance(reason := photos[target.key], str):
                 for metric in self.engine.per_image(feature):
                     draft.score(metric.protocol.id, [row], None, reason=reason)
 
-    def _keep(self, feature: Feature, draft: Draft, bundle: Bundle) -> None:
-        if self.engine.is_kept(feature):
-            draft.keep(feature.name, bundle[0])
+    def _keep_vectors(self, feature: Feature, draft: PartBuilder, tensors: Tensors) -> None:
+        if self.engine.keeps_vectors(feature):
+            draft.keep(feature.name, tensors[0])
 
     def _compare(
-        self, feature: Feature, draft: Draft, rows: Sequence[int], *, restored: Bundle, hq: Bundle
+        self, feature: Feature, draft: PartBuilder, rows: Sequence[int], *, restored: Tensors, hq: Tensors
     ) -> None:
-        self._keep(feature, draft, restored)
+        self._keep_vectors(feature, draft, restored)
         for metric in self.engine.per_image(feature):
             if isinstance(metric, ImageMetric):
                 self._score(metric, draft, rows, compute=partial(metric.compare, restored, hq))
@@ -175,30 +177,32 @@ class _Work:
     def _compare_with_references(
         self,
         feature: Feature,
-        draft: Draft,
+        draft: PartBuilder,
         rows: Sequence[int],
         *,
         restored: Tensor,
         hq: Tensor,
-        known: Vectors,
+        vectors: Vectors,
     ) -> None:
-        led = [place for place, row in enumerate(rows) if draft.targets[row].references]
-        alone = [row for row in rows if not draft.targets[row].references]
+        lists = [draft.targets[row].references for row in rows]
+        places = [place for place, references in enumerate(lists) if references]
+        without = [row for row, references in zip(rows, lists, strict=True) if not references]
         for metric in self.engine.per_image(feature):
             if isinstance(metric, ReferenceMetric):
-                draft.score(metric.protocol.id, alone, None, reason=NO_REFERENCES)
-                if led:
-                    keys = [draft.targets[rows[place]].references for place in led]
-                    groups = [torch.stack([known[key] for key in group]) for group in keys]
+                draft.score(metric.protocol.id, without, None, reason=NO_REFERENCES)
+                if places:
+                    groups = [torch.stack([vectors[key] for key in lists[place]]) for place in places]
                     self._score(
                         metric,
                         draft,
-                        [rows[place] for place in led],
-                        compute=partial(metric.compare, restored[led], hq[led], groups),
+                        [rows[place] for place in places],
+                        compute=partial(metric.compare, restored[places], hq[places], groups),
                     )
 
     @staticmethod
-    def _score(metric: PerImage, draft: Draft, rows: Sequence[int], *, compute: Callable[[], Tensor]) -> None:
+    def _score(
+        metric: PerImage, draft: PartBuilder, rows: Sequence[int], *, compute: Callable[[], Tensor]
+    ) -> None:
         with torch.inference_mode():
             values = compute().cpu()
         draft.score(metric.protocol.id, rows, values, reason=metric.if_nan)

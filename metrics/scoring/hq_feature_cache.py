@@ -1,4 +1,4 @@
-"""Compact features of a chunk's HQ images and references, computed once or taken from a cache by content."""
+"""Content-addressed cache of compact features (embeddings) of HQ images and references."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .engine import Engine, landmarks_of
 Vectors = Mapping[str, Tensor]
 
 
-def begin_vectors(
+def start_vectors(
     reference_set: ReferenceSet, chunk: Chunk, hq: Mapping[str, RGB], *, feature: Feature, engine: Engine
 ) -> Callable[[], Vectors]:
-    """Begin to compute a compact feature of a chunk's targets, and of its references where they are wanted.
+    """Start to compute a compact feature of a chunk's targets, and of its references if a metric needs them.
 
-    The result waits for it, and maps keys to vectors (D,) on the device. ``hq`` holds the decoded targets;
-    references that are no targets are decoded here. The cache's key is the content of the whole chunk and
-    the weights, so what comes from the cache equals what would be computed.
+    The returned function waits for the result: vectors (D,) on the device, by key. ``hq`` holds the decoded
+    targets; references that are no targets are decoded here. The cache's key is made of the content of the
+    whole chunk and of the weights, so a cached vector equals what would be computed.
     """
     wanted = chunk.images if engine.needs_references(feature) else chunk.targets
-    grouped = list(batches(wanted, engine.batch_of(feature)))
+    grouped = list(batches(wanted, engine.batch_size_of(feature)))
     keys = [target.key for group in grouped for target in group]
     name = sha256_json([chunk.content, keys, feature.name, engine.key])
     path = engine.cache / feature.name / f"{name}.npy" if engine.cache else None

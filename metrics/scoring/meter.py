@@ -1,4 +1,4 @@
-"""One metric by itself, on tensors: `measure` for a batch; `Meter` with update, compute and reset."""
+"""Metrics on tensors: `measure` for one batch, and `Meter` with update, compute and reset for many."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .engine import Engine, load
 
 
 class Meter:
-    """A metric of the catalogue as an object with update, compute and reset.
+    """A metric of the catalogue that is fed with batches of images: update, compute, reset.
 
     Args:
-        protocol: an id.
-        device: where its network runs; images are brought there.
+        protocol: a protocol id.
+        device: of its network, as torch names it; images are copied there.
         precision: ``float32``, or ``bfloat16`` inside the network.
 
     Raises:
@@ -48,7 +48,7 @@ class Meter:
 
     @property
     def images(self) -> int:
-        """How many images were seen."""
+        """Number of restored images so far."""
         return sum(map(len, self._values)) + sum(map(len, self._restored))
 
     def update(
@@ -64,44 +64,46 @@ class Meter:
         """Add a batch and return its values, (N,) float64; None for a metric of the set.
 
         Args:
-            restored: (N, 3, H, W), RGB in [0, 1].
-            hq: the same of the HQ images; None for a no-reference metric.
-            lq: the same of the LQ images, for a gain.
-            references: N batches (N_i, 3, H_i, W_i), for a metric against references.
-            landmarks: (N, 5, 2) of the HQ images, in pixels, for metrics that crop the face.
-            reference_landmarks: N arrays (N_i, 5, 2).
+            restored: RGB floating point in [0, 1], (N, 3, H, W).
+            hq: the HQ images, of the same shape; None for a no-reference metric.
+            lq: the LQ images, of the same shape, for a gain.
+            references: N batches (N_i, 3, H_i, W_i), for a metric that compares with references.
+            landmarks: (N, 5, 2) of the HQ images, in pixels, for metrics that crop the face: left eye, right
+                eye, nose, left and right corner of the mouth, as they stand in the image.
+            reference_landmarks: N arrays (N_i, 5, 2), the same of the references.
 
         Raises:
-            RefbenchError: images of the wrong kind, or something that the metric needs is absent.
+            RefbenchError: images of another type, shape or range, or an input that the metric needs is
+                absent.
         """
         metric = self.metric
         if isinstance(metric, NoReferenceMetric):
             check_images(restored, "restored")
             return self._add(
-                metric.compare(self._extract(Batch.of(self._here(restored), _points(landmarks))))
+                metric.compare(self._extract(Batch.of(self._to_device(restored), _points(landmarks))))
             )
         if hq is None:
             raise RefbenchError(f"{metric.protocol.id} compares with HQ images; give hq")
         check_pair(restored, hq)
-        true = Batch.of(self._here(hq), _points(landmarks))
-        batch = Batch.of(self._here(restored), true.landmarks, true)
+        hq_batch = Batch.of(self._to_device(hq), _points(landmarks))
+        batch = Batch.of(self._to_device(restored), hq_batch.landmarks, hq_batch)
         if isinstance(metric, SetMetric):
-            for kept, one in ((self._restored, batch), (self._hq, true)):
+            for kept, one in ((self._restored, batch), (self._hq, hq_batch)):
                 rows = self._extract(one)[0].float().cpu().numpy()
                 kept.append(rows[np.isfinite(rows).all(axis=1)])
             return None
         if isinstance(metric, ReferenceMetric):
             groups = self._groups(references, reference_landmarks, len(restored))
-            return self._add(metric.compare(self._extract(batch)[0], self._extract(true)[0], groups))
+            return self._add(metric.compare(self._extract(batch)[0], self._extract(hq_batch)[0], groups))
         if isinstance(metric, ImageMetric):
-            return self._add(metric.compare(self._extract(batch), self._extract(true)))
+            return self._add(metric.compare(self._extract(batch), self._extract(hq_batch)))
         if lq is None:
             raise RefbenchError(f"{metric.protocol.id} is a gain over the LQ images; give lq")
         check_pair(lq, hq)
-        before = Batch.of(self._here(lq), true.landmarks, true)
-        bundle, sign = self._extract(true), 1.0 if metric.base.protocol.higher_is_better else -1.0
-        scores = [metric.base.compare(self._extract(one), bundle) for one in (batch, before)]
-        return self._add(sign * (scores[0] - scores[1]))
+        lq_batch = Batch.of(self._to_device(lq), hq_batch.landmarks, hq_batch)
+        tensors = self._extract(hq_batch)
+        scores = [metric.base.compare(self._extract(one), tensors) for one in (batch, lq_batch)]
+        return self._add(metric.gain(*scores))
 
     def compute(self) -> float:
         """The mean over all images, or the number of the set.
@@ -122,7 +124,7 @@ class Meter:
             )
         return float(values.mean())
 
-    def _here(self, images: Tensor) -> Tensor:
+    def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self._engine.device)
 
     def _extract(self, batch: Batch) -> tuple[Tensor, ...]:
@@ -145,7 +147,7 @@ class Meter:
             )
         points = landmarks if landmarks is not None else [None] * count
         return [
-            self._extract(Batch.of(self._here(check_images(group, "references")), _points(five)))[0]
+            self._extract(Batch.of(self._to_device(check_images(group, "references")), _points(five)))[0]
             for group, five in zip(references, points, strict=True)
         ]
 
@@ -161,10 +163,10 @@ def measure(
     reference_landmarks: Sequence[npt.ArrayLike] | None = None,
     device: str = "cpu",
 ) -> Tensor:
-    """Values of one batch, (N,) float64, NaN where unscored; arguments as in `Meter.update`.
+    """Values of one batch, (N,) float64 on the CPU, NaN where unscored; arguments as in `Meter.update`.
 
     Raises:
-        RefbenchError: as `Meter.update`, or a metric of the set, which one batch is not.
+        RefbenchError: as `Meter.update`, or a metric of a whole set of images.
     """
     meter = Meter(protocol, device)
     values = meter.update(

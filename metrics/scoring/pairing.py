@@ -1,4 +1,4 @@
-"""Pairs by key: everything that does not fit is listed before anything is computed."""
+"""Pairing of submitted images with targets by key; all faults are listed before anything is computed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Paired:
 def pair(
     targets: Sequence[Target], images: Mapping[str, Path], name: str, *, allow_missing: bool = False
 ) -> dict[str, Paired]:
-    """Find the image of every target by key and check size and completeness.
+    """Find the image of every target by key; check sizes and completeness.
 
-    A file that cannot be read or decoded is no fault of pairing: it becomes an unscored row with its reason.
+    A file that cannot be read or decoded is not a fault here: it becomes an unscored row with the reason.
 
     Raises:
         FaultListError: missing, extra, duplicate or wrong-size images, all of them at once. With
@@ -46,7 +46,7 @@ def pair(
         if key not in images:
             pairs[key] = Paired(key, None, "", "no image was submitted")
             continue
-        pairs[key], size = _look(key, images[key])
+        pairs[key], size = _inspect(key, images[key])
         if size not in (None, (target.width, target.height)):
             wrong = f"{size[0]}x{size[1]}" if size else ""
             faults.append(f"wrong size: {images[key]} is {wrong}; wanted {target.width}x{target.height}")
@@ -57,11 +57,11 @@ def pair(
 
 
 def lossy(pairs: Mapping[str, Paired]) -> int:
-    """How many of the images are stored in a format that may have changed them (JPEG, WebP)."""
+    """Number of images in a lossy format (JPEG, WebP)."""
     return sum(p.path is not None and p.path.suffix.lower() not in LOSSLESS for p in pairs.values())
 
 
-def _look(key: str, path: Path) -> tuple[Paired, tuple[int, int] | None]:
+def _inspect(key: str, path: Path) -> tuple[Paired, tuple[int, int] | None]:
     from PIL import Image
 
     try:
@@ -72,8 +72,8 @@ def _look(key: str, path: Path) -> tuple[Paired, tuple[int, int] | None]:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             width, height = opened.size
-            turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return paired, (height, width) if turned else (width, height)
+            rotated = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return paired, (height, width) if rotated else (width, height)
     except (OSError, SyntaxError, ValueError):
         return paired, None
 

@@ -1,4 +1,4 @@
-"""From the parts of a submission to its record: the table of images, the scores of the set, the benchmark."""
+"""Records from parts: the table of scores per image, the numbers of the set, and the benchmark."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pandas as pd
 from ...errors import RefbenchError
 from ...files import sha256_json
 from ...records.card import Card
+from ...records.protocol import ProtocolId
 from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
 from ...records.reference_set import ReferenceSet
-from ..catalogue import BF16
 from ..core.metric import GainMetric, Metric, SetMetric
 from .chunks import Part
 from .pairing import Paired, lossy
@@ -26,14 +26,14 @@ Columns = dict[str, tuple[npt.NDArray[np.float64], tuple[str, ...]]]
 
 @dataclass(frozen=True)
 class Scored:
-    """A submission whose parts are all there.
+    """A submission that has been scored.
 
     Attributes:
         card: what the team says.
-        recipe: id and content hash of the LQ images that it answers.
+        recipe: id and content hash of the LQ images that were restored.
         pairs: its images by key.
-        parts, hq_parts, lq_parts: files of its own parts, of the HQ side's, and of the LQ images' (where a
-            gain is asked for), in the same order of chunks.
+        parts, hq_parts, lq_parts: files of its own parts, of those of the HQ images, and of those of the LQ
+            images (where a gain is wanted), in the same order of chunks.
     """
 
     card: Card
@@ -53,9 +53,8 @@ def make_record(
     metrics: Sequence[Metric],
     provenance: Mapping[str, str],
 ) -> Record:
-    """The record of a submission that was scored under the mode ``references``."""
-    halved = provenance["dtype"] == "bfloat16"
-    names = {m.protocol.id: m.protocol.id + BF16 * (halved and m.feature.halves) for m in metrics}
+    """The record of a submission that was scored under the evaluation mode ``references``."""
+    names = {m.protocol.id: _id_in_precision(m, provenance["dtype"]) for m in metrics}
     benchmark = Benchmark(
         name=reference_set.info.name,
         set_hash=reference_set.info.content_hash,
@@ -66,7 +65,7 @@ def make_record(
         protocols=tuple(names.values()),
         references=references,
     )
-    unsure = {"lossy images": str(count)} if (count := lossy(scored.pairs)) else {}
+    warnings = {"lossy images": str(count)} if (count := lossy(scored.pairs)) else {}
     info = RecordInfo(
         card=scored.card,
         benchmark=benchmark,
@@ -76,9 +75,15 @@ def make_record(
             for metric in metrics
             if isinstance(metric, SetMetric)
         },
-        provenance=dict(provenance) | unsure,
+        provenance=dict(provenance) | warnings,
     )
     return Record(info, _table(reference_set, scored, metrics, names=names))
+
+
+def _id_in_precision(metric: Metric, precision: str) -> str:
+    if precision == "float32" or not metric.feature.bfloat16:
+        return metric.protocol.id
+    return str(ProtocolId.parse(metric.protocol.id).in_precision(precision))
 
 
 def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
@@ -86,12 +91,12 @@ def _set_score(metric: SetMetric, scored: Scored) -> SetScore:
     images = sum(len(batch) for batch in _vectors(scored.parts, name))
     if images < 2:
         return SetScore(value=None, images=images, warning="needs two images or more")
-    few = f"{images} images; below {metric.min_images} the number is biased: compare at equal counts only"
+    biased = f"{images} images; below {metric.min_images} the number is biased: compare at equal counts only"
     try:
         value = metric.compare(_vectors(scored.parts, name), _vectors(scored.hq_parts, name))
     except RefbenchError as error:
         return SetScore(value=None, images=images, warning=str(error))
-    return SetScore(value=value, images=images, warning=few if images < metric.min_images else "")
+    return SetScore(value=value, images=images, warning=biased if images < metric.min_images else "")
 
 
 def _vectors(paths: Sequence[Path], name: str) -> Iterator[npt.NDArray[np.float32]]:
@@ -114,8 +119,8 @@ def _table(
     rows = []
     for index, path in enumerate(scored.parts):
         part = _read(path)
-        before = _read(scored.lq_parts[index]) if scored.lq_parts else None
-        columns = _columns(part, before, metrics)
+        lq = _read(scored.lq_parts[index]) if scored.lq_parts else None
+        columns = _columns(part, lq, metrics)
         for name, (values, reasons) in columns.items():
             for key, value, reason in zip(part.keys, values, reasons, strict=True):
                 rows.append((key, reference_set[key].identity, names[name], value, reason))
@@ -123,23 +128,22 @@ def _table(
     return frame.sort_values(["protocol", "key"], ignore_index=True)
 
 
-def _columns(part: Part, before: Part | None, metrics: Sequence[Metric]) -> Columns:
+def _columns(part: Part, lq: Part | None, metrics: Sequence[Metric]) -> Columns:
     columns: Columns = {}
     for metric in metrics:
-        if isinstance(metric, GainMetric) and before is not None:
-            columns[metric.protocol.id] = _gains(metric, part, before)
+        if isinstance(metric, GainMetric) and lq is not None:
+            columns[metric.protocol.id] = _gains(metric, part, lq)
         elif not isinstance(metric, SetMetric):
             name = metric.protocol.id
             columns[name] = part.values[name], part.reasons[name]
     return columns
 
 
-def _gains(metric: GainMetric, part: Part, before: Part) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+def _gains(metric: GainMetric, part: Part, lq: Part) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
     name = metric.base.protocol.id
-    sign = 1.0 if metric.base.protocol.higher_is_better else -1.0
-    pairs = zip(part.reasons[name], before.reasons[name], strict=True)
-    reasons = tuple(mine or (f"the LQ image: {theirs}" if theirs else "") for mine, theirs in pairs)
-    return sign * (part.values[name] - before.values[name]) + 0.0, reasons
+    pairs = zip(part.reasons[name], lq.reasons[name], strict=True)
+    reasons = tuple(mine or (f"the LQ image: {of_lq}" if of_lq else "") for mine, of_lq in pairs)
+    return metric.gain(part.values[name], lq.values[name]), reasons
 
 
 def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:

@@ -20,13 +20,12 @@ from ...records.reference_set import ReferenceSet, Target
 from ..catalogue import select
 from ..core.metric import GainMetric, Metric
 from ..core.options import ScoreKeywords, ScoreOptions
-from ..protocols.no_reference import file_digests
 from .chunks import Chunk, Part, chunks
 from .distributed import ALONE, Shard
-from .engine import Engine, deterministic, give_back_memory, load, torch_device
-from .harness import Opened, open_chunk, score_chunk
+from .engine import Engine, deterministic, load, release_memory, torch_device
+from .harness import DecodingChunk, score_chunk, start_decoding
 from .pairing import Paired, lossy, pair
-from .provenance import digests_of, provenance, versions
+from .provenance import digests_of, digests_of_files, provenance, versions
 from .recording import Scored, make_record, read_recipe
 
 PART_VERSION = 2
@@ -184,7 +183,7 @@ def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[t
     features = {metric.feature.name: metric.feature for metric in computed}
     with deterministic(options.workers) as pool:
         extractors = {name: load(feature, device) for name, feature in features.items()}
-        digests |= file_digests(features.values())
+        digests |= digests_of_files(features.values())
         place = [str(device), options.precision, options.batch_size]
         engine = Engine(
             metrics=computed,
@@ -207,7 +206,7 @@ def _lq_as_submissions(
     *,
     recipes: Sequence[str],
 ) -> dict[str, dict[str, Paired]]:
-    """The LQ images of each recipe as if they were a submission, where a gain over them is asked for."""
+    """The LQ images of each recipe, paired like a submission, where a gain over them is wanted."""
     if not any(isinstance(metric, GainMetric) for metric in metrics):
         return {}
     return {
@@ -219,7 +218,7 @@ def _lq_as_submissions(
 
 
 def _computed(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
-    """What is computed for these metrics: each gain through its base."""
+    """The metrics to compute for these: the base metric in place of each gain."""
     bases = (metric.base if isinstance(metric, GainMetric) else metric for metric in metrics)
     return tuple({metric.protocol.id: metric for metric in bases}.values())
 
@@ -233,21 +232,21 @@ def _score_parts(
     folder: Path,
     shard: Shard,
 ) -> list[list[Path]]:
-    """Score chunk by chunk; the parts' paths of the HQ side and of each submission, in order of chunks.
+    """Score chunk by chunk; paths of the parts of the HQ images and of each submission, in order of chunks.
 
-    While one chunk is scored, the next one is being decoded. Parts that are there already are kept.
+    While one chunk is scored, the next one is decoded. Parts that exist are kept.
     """
     paths: list[list[Path]] = [[] for _ in range(len(pairs) + 1)]
-    waiting: tuple[Opened, list[Path]] | None = None
+    waiting: tuple[DecodingChunk, list[Path]] | None = None
     cut = list(chunks(reference_set, targets))
     mine = sum(len(chunk.targets) for number, chunk in enumerate(cut) if shard.takes(number))
     with progress("scoring", mine * len(pairs)) as advance:
 
-        def finish(opened: Opened, names: Sequence[Path]) -> None:
-            for name, part in zip(names, score_chunk(reference_set, opened, engine), strict=True):
+        def finish(decoding: DecodingChunk, names: Sequence[Path]) -> None:
+            for name, part in zip(names, score_chunk(reference_set, decoding, engine), strict=True):
                 part.write(name)
-            give_back_memory()
-            advance(len(opened.chunk.targets) * len(opened.restored))
+            release_memory()
+            advance(len(decoding.chunk.targets) * len(decoding.restored))
 
         for number, chunk in enumerate(cut):
             names = [_part_path(folder, chunk, found, engine=engine) for found in [{}, *pairs]]
@@ -258,10 +257,11 @@ def _score_parts(
             todo = [place for place, name in enumerate(names) if place and Part.read(name) is None]
             advance(len(chunk.targets) * (len(pairs) - len(todo)))
             if todo or Part.read(names[0]) is None:
-                opened = open_chunk(reference_set, chunk, [pairs[place - 1] for place in todo], engine=engine)
+                submissions = [pairs[place - 1] for place in todo]
+                decoding = start_decoding(reference_set, chunk, submissions, engine=engine)
                 if waiting:
                     finish(*waiting)
-                waiting = opened, [names[0], *(names[place] for place in todo)]
+                waiting = decoding, [names[0], *(names[place] for place in todo)]
         if waiting:
             finish(*waiting)
     shard.wait()

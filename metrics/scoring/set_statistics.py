@@ -1,4 +1,4 @@
-"""Statistics of many images: one pass, moments in float64, memory that does not grow with their number."""
+"""Feature statistics (mean and covariance) of an image folder or a reference set, in one pass."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from .engine import Engine, deterministic, load
 from .provenance import digests_of
 
 Image = tuple[Path, Landmarks]
-AHEAD = 64
+BLOCK = 64
 
 
 def measure_statistics(
     protocol: str, images: Path, split: str = "all", *, device: str = "cpu", workers: int | None = None
 ) -> Statistics:
-    """Statistics of the feature that a metric of the set looks at, over the images of a folder.
+    """Mean and covariance, in float64, of the feature of a set metric over the images of a folder.
+
+    Memory does not grow with the number of images.
 
     Args:
         protocol: id of a metric of the set, for instance ``fid/inception-clean-hq``.
@@ -42,7 +44,9 @@ def measure_statistics(
     """
     metric = find(protocol)
     if not isinstance(metric, SetMetric):
-        raise RefbenchError(f"{protocol} is a metric of single images; statistics are of a metric of the set")
+        raise RefbenchError(
+            f"{protocol} is a metric of single images; statistics need a metric of the set, such as FID"
+        )
     listed, source = _list(images, split)
     digests = digests_of([metric])
     place = torch.device(device)
@@ -54,9 +58,9 @@ def measure_statistics(
             return engine.extract(metric.feature, Batch([read_rgb(path)], landmarks[None], place))[0]
 
         stream: MomentStream | None = None
-        for start in range(0, len(listed), AHEAD):
+        for start in range(0, len(listed), BLOCK):
             for (path, _), row in zip(
-                listed[start : start + AHEAD], pool.map(rows_of, listed[start : start + AHEAD]), strict=True
+                listed[start : start + BLOCK], pool.map(rows_of, listed[start : start + BLOCK]), strict=True
             ):
                 vector = row.float().cpu().numpy()
                 if not np.isfinite(vector).all():

@@ -27,36 +27,36 @@ def random_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def batches(tmp_path: Path) -> tuple[Batch, Batch, Batch]:
     generator = np.random.default_rng(0)
-    hq = generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    face, background = hq.copy(), hq.copy()
+    photo = generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    face, background = photo.copy(), photo.copy()
     face[20:40, 20:40] //= 2
     background[:10] //= 2
     mask = np.zeros((64, 64, 3), np.uint8)
     mask[16:48, 16:48] = 255
     write_png(tmp_path / "mask.png", mask)
     points = np.full((1, 5, 2), np.nan)
-    true = Batch([hq], points, CPU, masks=[tmp_path / "mask.png"])
-    return true, Batch([face], points, CPU, true=true), Batch([background], points, CPU, true=true)
+    hq = Batch([photo], points, CPU, masks=[tmp_path / "mask.png"])
+    return hq, Batch([face], points, CPU, hq=hq), Batch([background], points, CPU, hq=hq)
 
 
 def test_only_the_face_counts(tmp_path: Path) -> None:
-    true, face, background = batches(tmp_path)
+    hq, face, background = batches(tmp_path)
     extract = masks.GIVEN.load(CPU)
     with torch.inference_mode():
-        features = [extract(batch) for batch in (true, face, background)]
+        features = [extract(batch) for batch in (hq, face, background)]
         distances = [perceptual.lpips_distance(one, features[0]).item() for one in features]
     assert distances[0] == distances[2] == 0.0
     assert distances[1] > 1e-4
 
 
-def test_a_set_without_masks_or_with_other_sizes_is_told(tmp_path: Path) -> None:
-    true, _, _ = batches(tmp_path)
-    bare = Batch(true.photos, true.landmarks, CPU)
+def test_a_set_without_masks_or_with_other_sizes_is_refused(tmp_path: Path) -> None:
+    hq, _, _ = batches(tmp_path)
+    bare = Batch(hq.photos, hq.landmarks, CPU)
     with pytest.raises(RefbenchError, match=r"SET/masks/KEY\.png"):
         masks.read_masks(bare)
     write_png(tmp_path / "small.png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(RefbenchError, match="8x8; wanted 64x64"):
-        masks.read_masks(Batch(true.photos, true.landmarks, CPU, masks=[tmp_path / "small.png"]))
+        masks.read_masks(Batch(hq.photos, hq.landmarks, CPU, masks=[tmp_path / "small.png"]))
 
 
 def test_a_parser_chooses_the_face_classes() -> None:

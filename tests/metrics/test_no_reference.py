@@ -9,8 +9,8 @@ import pytest
 import torch
 from refbench.errors import RefbenchError
 from refbench.metrics import catalogue
-from refbench.metrics.protocols import no_reference
 from refbench.metrics.scoring.meter import Meter
+from refbench.metrics.scoring.provenance import digests_of_files
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("pyiqa")
@@ -46,7 +46,7 @@ def test_niqe_with_a_file_equals_pyiqa(weights_folder: Path) -> None:
     assert found.item() == pytest.approx(wanted.item(), rel=1e-9)
     assert not meter.metric.protocol.higher_is_better
     assert meter.metric.protocol.weights == ("pyiqa-niqe",)
-    assert list(no_reference.file_digests([meter.metric.feature])) == ["niqe_modelparameters.mat"]
+    assert list(digests_of_files([meter.metric.feature])) == ["niqe_modelparameters.mat"]
 
 
 def test_ids_name_the_version(weights_folder: Path) -> None:
