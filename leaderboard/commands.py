@@ -36,11 +36,12 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two models: paired differences with intervals, and whether they can be told apart."""
-    from ..metrics.catalogue import PROTOCOLS
+    from ..metrics.catalogue import protocols_of
     from .statistics.comparison import compare_models, comparison_rows, comparison_text
     from .store.store import Store
 
-    lines = compare_models(Store(store), a, b, protocols=PROTOCOLS, seed=seed)
+    kept = Store(store)
+    lines = compare_models(kept, a, b, protocols=protocols_of(kept.protocol_ids()), seed=seed)
     emit(comparison_rows(lines), as_json, comparison_text(lines, a, b))
 
 
@@ -96,10 +97,11 @@ def show_record(
 @command(records, "verify", example="refbench records verify store")
 def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     """Check every record of a store: schema, names, counts, bounds, reasons, links."""
-    from ..metrics.catalogue import PROTOCOLS
+    from ..metrics.catalogue import protocols_of
     from .store.store import Store
 
-    found = Store(store).verify(PROTOCOLS)
+    kept = Store(store)
+    found = kept.verify(protocols_of(kept.protocol_ids()))
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def publish_site(
     for found in lost:
         say(f"{found.root}: fits no record in the store, so its pictures are left out")
     flags = _flags(stored, matched, sets)
-    board = make_board(stored, declared(protocols), read_settings(store.root), flags=flags, seed=seed)
+    board = make_board(stored, declared(protocols, stored), read_settings(store.root), flags=flags, seed=seed)
     by_slug = match_sets(board.tables, sets)
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
@@ -119,13 +119,15 @@ def publish_site(
     return out / "index.html"
 
 
-def declared(protocols: Mapping[str, Protocol] | None) -> Mapping[str, Protocol]:
-    """``protocols``, or for None those of the catalogue."""
+def declared(
+    protocols: Mapping[str, Protocol] | None, stored: Iterable[StoredRecord]
+) -> Mapping[str, Protocol]:
+    """``protocols``, or for None those of the catalogue with the derived ones of these records."""
     if protocols is not None:
         return protocols
-    from ...metrics.catalogue import PROTOCOLS
+    from ...metrics.catalogue import protocols_of
 
-    return PROTOCOLS
+    return protocols_of({id for entry in stored for id in entry.record.info.benchmark.protocols})
 
 
 def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,6 +96,18 @@ class Store:
             raise RefbenchError(f"{self.root} is not a folder; a store of records is made by: refbench score")
         folders = (folder for benchmark in _folders(self.root) for folder in _folders(benchmark))
         return [folder for folder in folders if (folder / RECORD_NAME).is_file()]
+
+    def protocol_ids(self) -> set[str]:
+        """Ids of the protocols of every record that can be read.
+
+        Raises:
+            RefbenchError: ``root`` is not a folder.
+        """
+        found: set[str] = set()
+        for folder in self._record_folders():
+            with suppress(RefbenchError):
+                found.update(read_record(folder).info.benchmark.protocols)
+        return found
 
     def find(self, name: str) -> list[StoredRecord]:
         """The records of one model on every benchmark, by ``MODEL``, ``MODEL@VERSION`` or its label.

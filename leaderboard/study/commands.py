@@ -65,7 +65,7 @@ def analyse_study(
     as_json: AsJson = False,
 ) -> None:
     """Turn votes into scores with intervals, agreement among people, and agreement with each metric."""
-    from ...metrics.catalogue import PROTOCOLS
+    from ...metrics.catalogue import protocols_of
     from ..store.store import Store
     from ..store.study_results import model_labels, result_text, save_result
     from .study import StudyKey
@@ -73,9 +73,10 @@ def analyse_study(
 
     known = StudyKey.read(key)
     kept = Store(store) if store else None
-    result = analyse_votes(known, read_votes(votes, known), kept, protocols=PROTOCOLS, seed=seed)
+    protocols = protocols_of(kept.protocol_ids() if kept else ())
+    result = analyse_votes(known, read_votes(votes, known), kept, protocols=protocols, seed=seed)
     if kept is not None:
         save_result(kept, result)
-    titles = {name: protocol.title for name, protocol in PROTOCOLS.items()}
+    titles = {name: protocol.title for name, protocol in protocols.items()}
     text = result_text(result, model_labels(kept) if kept else {}, titles)
     emit(result.model_dump(mode="json"), as_json, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from refbench.errors import RefbenchError
 from refbench.metrics import catalogue
-from refbench.metrics.catalogue import METRICS, OFFLINE, PAPER, PROTOCOLS
+from refbench.metrics.catalogue import METRICS, OFFLINE, PAPER, PROTOCOLS, protocols_of
 from refbench.metrics.commands import metrics as app
 from refbench.metrics.core.metric import GainMetric, SetMetric
 from refbench.metrics.listing import missing, protocols_markdown, with_table
@@ -53,14 +53,20 @@ def test_an_id_is_given_once() -> None:
         catalogue.register(METRICS["psnr/rgb"])
 
 
-def test_ids_made_on_demand_are_found_where_declared_ones_are() -> None:
-    assert PROTOCOLS["gain:ms-ssim/y-full"].compared_with == "lq"
-    assert PROTOCOLS["lpips/vgg-v0.1+bf16"].title == "LPIPS (VGG16), bfloat16"
-    assert PROTOCOLS.get("unheard/of") is None
-    assert "gain:ms-ssim/y-full" not in set(PROTOCOLS)
+def test_derived_protocols_are_built_by_name_and_never_by_dictionary_access() -> None:
+    gain, lower = "gain:ms-ssim/y-full", "lpips/vgg-v0.1+bf16"
+    found = protocols_of([gain, lower, "unheard/of", "nothing"])
+    assert found[gain].compared_with == "lq"
+    assert found[lower].title == "LPIPS (VGG16), bfloat16"
+    assert set(found) == {*PROTOCOLS, gain, lower}
+    for name in (gain, lower, "unheard/of"):
+        with pytest.raises(KeyError):
+            PROTOCOLS[name]
+    with pytest.raises(RefbenchError, match="ask for lpips/vgg-v0.1 with precision bfloat16"):
+        catalogue.find(lower)
 
 
-def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFBENCH_WEIGHTS", str(tmp_path))
     assert missing(METRICS["psnr/rgb"]) == []
     assert missing(METRICS["lpips/squeeze-v0.1"]) == ["lpips-squeezenet"]

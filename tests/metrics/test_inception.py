@@ -54,7 +54,7 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fid_weights(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(inception.weights, "path", lambda name: random_inception)
+    monkeypatch.setattr(inception.weight_files, "path", lambda name: random_inception)
     return random_inception
 
 
@@ -137,7 +137,7 @@ def test_statistics_stand_for_the_images(
     assert catalogue.find(metric.protocol.id).protocol == metric.protocol
     with pytest.raises(RefbenchError, match="have the hash"):
         catalogue.find("fid/inception-clean-hq@mine-00000000")
-    with pytest.raises(RefbenchError, match="looks at inception-tf"):
+    with pytest.raises(RefbenchError, match="is computed from inception-tf"):
         catalogue.find("fid/inception-tf-hq@mine")
     with pytest.raises(RefbenchError, match="metrics stats"):
         catalogue.find("fid/inception-clean-hq@other")

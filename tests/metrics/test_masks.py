@@ -79,6 +79,6 @@ def test_a_parser_chooses_the_face_classes() -> None:
 def test_parsenet_is_loaded_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("facexlib")
     torch.save({"encoder.0.weight": torch.zeros(1)}, tmp_path / "parsing_parsenet.pth")
-    monkeypatch.setattr(masks.weights, "path", lambda name: tmp_path / "parsing_parsenet.pth")
+    monkeypatch.setattr(masks.weight_files, "path", lambda name: tmp_path / "parsing_parsenet.pth")
     with pytest.raises(RefbenchError, match="not facexlib's ParseNet"):
         masks.load_parser(CPU)

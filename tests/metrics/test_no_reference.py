@@ -55,7 +55,7 @@ def test_ids_name_the_version(weights_folder: Path) -> None:
     assert catalogue.find(name).protocol.id == name
     with pytest.raises(RefbenchError, match="another version"):
         catalogue.find("pyiqa/musiq@0.0.1")
-    with pytest.raises(RefbenchError, match="has no metric 'lpips'"):
+    with pytest.raises(RefbenchError, match="no-reference metric 'lpips'"):
         catalogue.find("pyiqa/lpips")
 
 

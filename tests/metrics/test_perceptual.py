@@ -96,6 +96,6 @@ def test_a_trunk_that_gives_another_value_is_refused(tmp_path: Path, monkeypatch
     path = tmp_path / "alexnet.ckpt"
     dumped = pickle.dumps({"AlexNet_0": layers}).replace(b"numpy._core.", b"numpy.core.")
     path.write_bytes(dumped.replace(b"\x8c\x16numpy.core.multiarray", b"\x8c\x15numpy.core.multiarray"))
-    monkeypatch.setattr(perceptual.weights, "path", lambda name: path)
+    monkeypatch.setattr(perceptual.weight_files, "path", lambda name: path)
     with pytest.raises(RefbenchError, match="self-test"):
         perceptual.load_lpips("alex", torch.device("cpu"))

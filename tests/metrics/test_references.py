@@ -147,8 +147,8 @@ def test_references_must_be_given() -> None:
         Meter("copy/patches-v1").update(hq, hq, landmarks=POINTS[None])
 
 
-def test_too_like_references_are_told() -> None:
+def test_references_like_hq_leave_copies_undetectable() -> None:
     hq = textured(1)
     found = check("copy/patches-v1", hq, hq, hq)
-    assert np.isnan(found), "where HQ is in the references, nothing can be told"
-    assert copying.METRICS[1].if_nan.endswith("to tell a copy")
+    assert np.isnan(found), "where HQ is in the references, nothing can be detected"
+    assert copying.METRICS[1].if_nan.endswith("to detect a copy")

@@ -1,0 +1,39 @@
+"""Protocol ids are taken apart and put together in one place."""
+
+from __future__ import annotations
+
+import pytest
+from refbench.errors import RefbenchError
+from refbench.records.protocol import ProtocolId
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("psnr/rgb", ("psnr", "rgb", "", False, False)),
+        ("lpips/vgg-v0.1+bf16", ("lpips", "vgg-v0.1", "", False, True)),
+        ("gain:lpips/alex-v0.1+bf16", ("lpips", "alex-v0.1", "", True, True)),
+        ("pyiqa/niqe@0.1.16", ("pyiqa", "niqe", "0.1.16", False, False)),
+        ("fd/alexnet-relu5-v1@my-set-0123abcd", ("fd", "alexnet-relu5-v1", "my-set-0123abcd", False, False)),
+    ],
+)
+def test_an_id_is_parsed_and_spelt_again(text: str, parts: tuple[object, ...]) -> None:
+    parsed = ProtocolId.parse(text)
+    family, variant, qualifier, gain, lower = parts
+    assert (parsed.family, parsed.variant, parsed.qualifier) == (family, variant, qualifier)
+    assert (parsed.is_gain, parsed.is_lower_precision) == (gain, lower)
+    assert str(parsed) == text
+
+
+def test_parts_of_an_id_can_be_left_out_and_added() -> None:
+    parsed = ProtocolId.parse("gain:lpips/alex-v0.1+bf16")
+    assert str(parsed.base) == "lpips/alex-v0.1+bf16"
+    assert str(parsed.in_precision("float32")) == "gain:lpips/alex-v0.1"
+    assert str(ProtocolId("fd", "x", "y").unqualified) == "fd/x"
+    assert str(ProtocolId("fd", "x").in_precision("bfloat16")) == "fd/x+bf16"
+
+
+@pytest.mark.parametrize("text", ["", "psnr", "/rgb", "psnr/", "psnr/rgb@"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(RefbenchError, match="wanted FAMILY/VARIANT"):
+        ProtocolId.parse(text)
