@@ -106,7 +106,7 @@ class Store:
         found: set[str] = set()
         for folder in self._record_folders():
             with suppress(RefbenchError):
-                found.update(read_record(folder).info.benchmark.protocols)
+                found.update(Record.read(folder).info.benchmark.protocols)
         return found
 
     def find(self, name: str) -> list[StoredRecord]:

@@ -62,7 +62,7 @@ def test_derived_protocols_are_built_by_name_and_never_by_dictionary_access() ->
     for name in (gain, lower, "unheard/of"):
         with pytest.raises(KeyError):
             PROTOCOLS[name]
-    with pytest.raises(RefbenchError, match="ask for lpips/vgg-v0.1 with precision bfloat16"):
+    with pytest.raises(RefbenchError, match=r"ask for lpips/vgg-v0\.1 with precision bfloat16"):
         catalogue.find(lower)
 
 
