@@ -47,3 +47,15 @@ def test_one_step_of_either_is_the_same() -> None:
     for t in (999, 300):
         first, second = (solve(exact_noise, start, SCHEDULE, timesteps=[t]) for solve in (ddim, dpm_solver))
         assert torch.allclose(first, second, atol=1e-5)
+
+
+def test_noise_follows_from_velocity() -> None:
+    schedule = Schedule.from_config(DiffusionConfig(prediction="velocity"))
+    x0, noise = torch.randn(2, 4, 8, 4, 4, dtype=torch.float64)
+    t = torch.tensor([0, 300, 700, 999])
+    x_t = schedule.add_noise(x0, noise, t)
+    signal, spread = schedule.scales(t, x0)
+    found = schedule.predicted_noise((signal * noise - spread * x0).double(), x_t, t)
+    assert torch.allclose(found.double(), noise, atol=1e-5)
+    assert schedule.predicted_noise(x0, x_t, t) is not x0
+    assert Schedule.from_config(DiffusionConfig()).predicted_noise(x0, x_t, t) is x0
