@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -63,7 +63,7 @@ class Options(BaseModel):
         try:
             return cls.model_validate(named)
         except ValidationError as error:
-            faults = dict.fromkeys(cls._fault(fault) for fault in error.errors())
+            faults = cls._faults(error.errors())
             listed = "\n  - ".join([f"{cls.WHAT}:", *faults])
             raise RefbenchError(f"{listed}\nthe options are: {', '.join(cls.model_fields)}") from None
 
@@ -83,16 +83,25 @@ class Options(BaseModel):
         return cls.prepare(loaded, path.parent)
 
     @classmethod
-    def _fault(cls, fault: Any) -> str:
-        """A fault of pydantic's in our words; the branches of a union are no places."""
-        place = (str(part) for part in fault["loc"])
-        name = (
-            ".".join(part for part in place if not part.startswith(("constrained", "literal["))) or "options"
-        )
-        if fault["type"] != "extra_forbidden":
-            return f"{name}: {fault['msg']}; got {fault['input']!r}"
-        close = get_close_matches(name, [*cls._paths()], n=1)
-        return f"{name}: no such option" + (f"; did you mean {close[0]!r}?" if close else "")
+    def _faults(cls, found: Iterable[Any]) -> list[str]:
+        """Faults of pydantic's in our words, one per field; the branches of a union are no places."""
+        by_name: dict[str, list[Any]] = {}
+        for fault in found:
+            place = (str(part) for part in fault["loc"])
+            parts = [part for part in place if not part.startswith(("constrained", "literal["))]
+            by_name.setdefault(".".join(parts) or "options", []).append(fault)
+        return [cls._fault(name, faults) for name, faults in by_name.items()]
+
+    @classmethod
+    def _fault(cls, name: str, faults: Sequence[Any]) -> str:
+        """What is wrong with one field, what came, and what the field means."""
+        if faults[0]["type"] == "extra_forbidden":
+            close = get_close_matches(name, [*cls._paths()], n=1)
+            return f"{name}: no such option" + (f"; did you mean {close[0]!r}?" if close else "")
+        said = "; or ".join(dict.fromkeys(fault["msg"] for fault in faults))
+        field = cls.model_fields.get(name)
+        meaning = f" ({field.description})" if field and field.description else ""
+        return f"{name}: {said}; got {faults[0]['input']!r}{meaning}"
 
     @classmethod
     def _paths(cls) -> Iterator[str]:

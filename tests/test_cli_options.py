@@ -139,7 +139,7 @@ def test_faults_of_file_and_flags_are_told_at_once(seen: Seen, tmp_path: Path) -
     (tmp_path / "o.yaml").write_text("image_sise: 3\n")
     said = str(seen.run("--options", str(tmp_path / "o.yaml"), "--threshold", "3").exception)
     assert "did you mean 'image_size'?" in said
-    assert "threshold: " in said
+    assert "threshold: Input should be less than or equal to 2; got 3.0 (Cosine distance, 0 to 2" in said
 
 
 def test_an_old_flag_works_and_says_the_new_one(seen: Seen) -> None:
