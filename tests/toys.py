@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from refbench.files import sha256_file, write_json
 from refbench.images import RGB, read_rgb, write_png
@@ -21,6 +22,8 @@ from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 
 SIDE = 24
+PHOTO_SIDE, PEOPLE, EACH = 128, 6, 3
+"""Photos of patch faces (`write_patch_photos`): pixels a side, people, photos of each."""
 POINTS = ((8.0, 9.0), (15.0, 9.0), (11.5, 13.0), (9.0, 16.0), (14.0, 16.0))
 
 
@@ -51,11 +54,29 @@ def cartoon(person: int, photo: int, side: int = SIDE) -> RGB:
     return np.asarray(cv2.resize(picture, (side, side)), np.uint8)
 
 
+def bridged_groups() -> npt.NDArray[np.float32]:
+    """Unit vectors (9, 32): two tight groups of four, and one half-way between that is near one of each."""
+    rows = np.zeros((9, 32))
+    rows[:4, 0] = rows[4:8, 1] = 1.0
+    rows[8, :2] = 1.0
+    rows += 0.05 * np.random.default_rng(0).standard_normal(rows.shape)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
 def save_patch_recogniser(folder: Path) -> Path:
     """A recogniser file (TorchScript) that takes the mean colours of an 8 x 8 grid for a face."""
     path = folder / "patches.pt"
     torch.jit.script(torch.nn.Sequential(torch.nn.AvgPool2d(14), torch.nn.Flatten())).save(str(path))
     return path
+
+
+def write_patch_photos(root: Path) -> Path:
+    """``EACH`` photos of ``PEOPLE`` people in folders ``person0`` ..., and one of another in ``once``."""
+    for person in range(PEOPLE):
+        for photo in range(EACH):
+            write_png(root / f"person{person}" / f"{photo}.png", patches(person, photo, PHOTO_SIDE))
+    write_png(root / "once" / "0.png", patches(99, 0, PHOTO_SIDE))
+    return root
 
 
 def write_images(folder: Path, pictures: Mapping[str, RGB]) -> dict[str, Path]:

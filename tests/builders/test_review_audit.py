@@ -1,0 +1,70 @@
+"""Audit for leaks between splits and between sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from refbench.builders.build import build_set
+from refbench.builders.review.audit import Audit, audit_set
+from refbench.builders.review.audit_inputs import read_audit_input
+from refbench.builders.settings.options import BuildOptions
+from refbench.errors import RefbenchError
+from refbench.images import write_png
+from refbench.records.reference_set import ReferenceSet
+from toys import patches
+
+
+def test_planted_leaks_are_found_and_a_clean_set_has_none(
+    built: Path, folder: Path, options: Callable[..., BuildOptions], tmp_path: Path
+) -> None:
+    clean = audit_set(built)
+    assert clean.leaks == ()
+    assert len(clean.nearest) >= 1
+    write_png(tmp_path / "photos" / "stranger.png", patches(1234, 0))
+    write_png(tmp_path / "photos" / "same.png", patches(2, 1))
+    write_png(tmp_path / "photos" / "again.png", patches(3, 8))
+    recompressed = cv2.imdecode(cv2.imencode(".jpg", patches(4, 0), [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
+    write_png(tmp_path / "photos" / "jpeg.png", recompressed)
+    build_set(tmp_path / "photos", tmp_path / "other", options(val=0.0, test=0.0))
+    found = audit_set(built, [tmp_path / "other"])
+    by_kind = {kind: {(x.first, x.second) for x in found.leaks if x.kind == kind} for kind in found.counts}
+    assert by_kind["same_file"] == {("person2--1", "same")}
+    assert ("person4--0", "jpeg") in by_kind["near_picture"]
+    assert {second for _, second in by_kind["same_person"]} == {"same", "again", "jpeg"}
+    assert "stranger" not in found.text()
+    found.write(tmp_path / "audit.json")
+    assert json.loads((tmp_path / "audit.json").read_text())["counts"] == found.counts
+    assert Audit.read(tmp_path / "audit.json") == found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "a", "leaks": [{"kind": "x"}]}', "\x00"])
+def test_a_file_that_is_no_audit_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "audit.json").write_text(text)
+    with pytest.raises(RefbenchError, match=r"audit\.json: not an audit"):
+        Audit.read(tmp_path / "audit.json")
+
+
+def test_an_audit_takes_a_list_of_hashes_or_embeddings(built: Path, tmp_path: Path) -> None:
+    found = ReferenceSet.read(built)
+    (tmp_path / "hashes.txt").write_text(
+        f"{found['person0--0'].hq_sha256}\n{found['person1--0'].phash}  a name\n"
+    )
+    by_hash = audit_set(built, [tmp_path / "hashes.txt"])
+    assert {(leak.kind, leak.first) for leak in by_hash.leaks} >= {
+        ("same_file", "person0--0"),
+        ("near_picture", "person1--0"),
+    }
+    np.save(tmp_path / "vectors.npy", np.load(built / "embeddings.npy")[:1])
+    by_vector = audit_set(built, [tmp_path / "vectors.npy"])
+    assert by_vector.counts["same_person"] >= 1
+    np.save(tmp_path / "short.npy", np.eye(3, dtype=np.float32))
+    with pytest.raises(RefbenchError, match="embeddings of 192 numbers"):
+        audit_set(built, [tmp_path / "short.npy"])
+    (tmp_path / "bad.txt").write_text("hello\n")
+    with pytest.raises(RefbenchError, match="64 hexadecimal digits"):
+        read_audit_input(tmp_path / "bad.txt")
