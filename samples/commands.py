@@ -34,7 +34,7 @@ def list_samples(as_json: AsJson = False) -> None:
 def show_sample(
     name: Annotated[str, typer.Argument(metavar="NAME", help="people or london.")], as_json: AsJson = False
 ) -> None:
-    """Say what a set of photos is, and where the photos of the package lie."""
+    """Describe a set of photos, and name the folder of the bundled one."""
     from ..errors import RefbenchError
     from .sample_people import PEOPLE
 
@@ -53,7 +53,7 @@ def fetch(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a set of real photos from its publisher, with its licence.
+    """Download a set of real photos from its publisher, with its licence.
 
     london: Face Research Lab London Set, 102 people, neutral and smiling, CC BY 4.0.
     """
@@ -63,5 +63,5 @@ def fetch(
     if name != "london":
         raise RefbenchError(f"there is no set {name!r} to fetch; there is london")
     got = fetch_london(out or Path(name))
-    text = f"{got.folder}: {got.photos} photos{' (were here)' if got.was_here else ''}, CC BY 4.0"
+    text = f"{got.folder}: {got.photos} photos{' (downloaded before)' if got.was_here else ''}, CC BY 4.0"
     emit({"folder": str(got.folder), "photos": got.photos, "doi": DOI}, as_json, text)

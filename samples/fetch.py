@@ -1,7 +1,7 @@
-"""The Face Research Lab London Set, brought from its publisher by its DOI: real people, CC BY 4.0.
+"""Download of the Face Research Lab London Set from its publisher by DOI: photos of real people, CC BY 4.0.
 
-102 people photographed from the front, neutral and smiling (DeBruine & Jones 2017, figshare). The publisher's
-interface lists the files of the article's version with their sizes and MD5 sums, which are checked here.
+102 people photographed from the front, neutral and smiling (DeBruine and Jones 2017, figshare). The
+publisher's API lists the files of an article with sizes and MD5 sums, which are checked here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,13 @@ published; only the files' names are changed. Name the authors wherever you show
 
 @dataclass(frozen=True)
 class London:
-    """Where the photos are, how many, and whether they were there before."""
+    """Result of `fetch_london`.
+
+    Attributes:
+        folder: of the photos.
+        photos: their number.
+        was_here: True where an earlier run had fetched all of them.
+    """
 
     folder: Path
     photos: int
@@ -50,42 +56,42 @@ class London:
 
 
 def fetch_london(out: Path, article: str = ARTICLE) -> London:
-    """Bring the set's frontal photos to ``out`` as ``NNN_1.jpg`` (neutral) and ``NNN_2.jpg`` (smiling).
+    """Download the frontal photos of the London Set to ``out``, as ``NNN_1.jpg`` and ``NNN_2.jpg``.
 
-    Beside them come ``CARD.md`` with licence and attribution and, written last, ``source.json``. A run that
-    was interrupted is taken up where it was; one that is done is left alone.
+    ``NNN_1`` is person NNN with a neutral face, ``NNN_2`` smiling. ``CARD.md`` holds licence and attribution;
+    ``source.json`` is written last. An interrupted download resumes; a finished one is not repeated.
 
     Args:
-        out: the folder to write: new, empty, or of an earlier run.
-        article: address of the publisher's description of the article.
+        out: folder to write: new, empty, or of an earlier run.
+        article: URL of the publisher's description of the article (JSON).
 
     Raises:
-        RefbenchError: the publisher cannot be reached, or ``out`` holds something else.
-        InvalidInputError: what came is not what the publisher describes.
+        RefbenchError: the publisher cannot be reached, or ``out`` contains other files.
+        InvalidInputError: the files differ from the publisher's description, or the licence has changed.
     """
-    done = _done(out)
-    if done is not None:
-        return done
-    arriving = out / ".arriving"
-    ours = arriving.is_dir() or (out / "source.json").is_file()
+    finished = _finished(out)
+    if finished is not None:
+        return finished
+    incoming = out / ".arriving"
+    ours = incoming.is_dir() or (out / "source.json").is_file()
     if out.exists() and not ours and (not out.is_dir() or any(out.iterdir())):
-        raise RefbenchError(f"{out} holds something else; name a new or empty folder")
-    arriving.mkdir(parents=True, exist_ok=True)
-    files = _described(article, arriving / "article.json")
+        raise RefbenchError(f"{out} contains other files; name a new or empty folder")
+    incoming.mkdir(parents=True, exist_ok=True)
+    files = _file_entries(article, incoming / "article.json")
     say("licence: CC BY 4.0, Lisa DeBruine and Benedict Jones (2017), Face Research Lab London Set")
     photos: dict[str, int] = {}
     for name, number in ARCHIVES.items():
-        archive = _bring(files[name], arriving / name)
+        archive = _fetch_archive(files[name], incoming / name)
         photos |= _unpack(archive, number, out)
     write_text(out / "CARD.md", CARD)
     sums = {name: files[name]["computed_md5"] for name in ARCHIVES}
     write_json(out / "source.json", {"schema": 1, "doi": DOI, "md5": sums, "photos": photos})
-    shutil.rmtree(arriving)
+    shutil.rmtree(incoming)
     return London(out, len(photos), was_here=False)
 
 
-def _done(out: Path) -> London | None:
-    """What an earlier run finished, if all of it is still there."""
+def _finished(out: Path) -> London | None:
+    """The result of an earlier run; None where any of its files is missing."""
     try:
         kept: dict[str, Any] = json.loads((out / "source.json").read_text("utf-8"))
         photos: dict[str, int] = kept["photos"]
@@ -95,13 +101,13 @@ def _done(out: Path) -> London | None:
     return London(out, len(photos), was_here=True) if whole and kept.get("doi") == DOI else None
 
 
-def _described(article: str, target: Path) -> dict[str, Mapping[str, Any]]:
+def _file_entries(article: str, target: Path) -> dict[str, Mapping[str, Any]]:
     """The publisher's entry of each wanted file."""
     _download(article, target, None)
     try:
-        told = json.loads(target.read_text("utf-8"))
-        licence = str(told["license"]["name"])
-        files = {str(entry["name"]): entry for entry in told["files"]}
+        description = json.loads(target.read_text("utf-8"))
+        licence = str(description["license"]["name"])
+        files = {str(entry["name"]): entry for entry in description["files"]}
         wanted = {name: files[name] for name in ARCHIVES}
         for entry in wanted.values():
             int(entry["size"]), str(entry["download_url"]), bytes.fromhex(entry["computed_md5"])
@@ -109,12 +115,12 @@ def _described(article: str, target: Path) -> dict[str, Mapping[str, Any]]:
         raise InvalidInputError(f"{article}: not the description expected of {DOI} ({error!r})") from error
     if licence != "CC BY 4.0":
         raise InvalidInputError(
-            f"{article}: the licence is now {licence!r}, not CC BY 4.0; nothing was fetched"
+            f"{article}: the licence is now {licence!r}, not CC BY 4.0; nothing was downloaded"
         )
     return wanted
 
 
-def _bring(entry: Mapping[str, Any], archive: Path) -> Path:
+def _fetch_archive(entry: Mapping[str, Any], archive: Path) -> Path:
     wanted = str(entry["computed_md5"]).lower()
     if archive.is_file() and _md5(archive) == wanted:
         return archive
@@ -133,8 +139,8 @@ def _download(url: str, target: Path, size: int | None) -> None:
         download(url, target, size)
     except DownloadError as error:
         raise RefbenchError(
-            f"the London set cannot be had from its publisher: {url}: {error}\n"
-            f"it is at https://doi.org/{DOI}; try again where that can be reached"
+            f"the London Set cannot be downloaded from its publisher: {url}: {error}\n"
+            f"its address is https://doi.org/{DOI}; run again where that can be reached"
         ) from error
 
 
@@ -160,7 +166,7 @@ def _unpack(archive: Path, number: int, out: Path) -> dict[str, int]:
 def _unpack_photo(opened: ZipFile, member: str, target: Path) -> int:
     size = opened.getinfo(member).file_size
     if size > LARGEST_PHOTO:
-        raise InvalidInputError(f"{member}: {size} bytes is no photo of this set")
+        raise InvalidInputError(f"{member}: {size} bytes are more than a photo of this set has")
     with opened.open(member) as stream, replacing(target) as partial, partial.open("wb") as written:
         if stream.read(3) != b"\xff\xd8\xff":
             raise InvalidInputError(f"{member}: not a JPEG file")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from refbench.records.reference_set import ReferenceSet
-from refbench.samples.sample_people import PEOPLE, truth
+from refbench.samples.sample_people import PEOPLE, true_identities
 
 DEMO = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet", "dlib-resnet", "lpips-alexnet")
 FEW = 5
@@ -35,8 +35,8 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photos of the first sample people."""
     folder = tmp_path_factory.mktemp("few") / "photos"
     folder.mkdir()
-    people = sorted(set(truth().values()))[:FEW]
-    for name, person in truth().items():
+    people = sorted(set(true_identities().values()))[:FEW]
+    for name, person in true_identities().items():
         if person in people:
             shutil.copy(PEOPLE / name, folder)
     return folder
@@ -104,9 +104,9 @@ def test_the_sample_people_are_found_without_being_told(
     need_weights("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet")
     build(PEOPLE, tmp_path / "set")
     targets = ReferenceSet.read(tmp_path / "set").targets
-    assert len(targets) == len(truth())
+    assert len(targets) == len(true_identities())
     found = score_clustering(
-        [target.identity for target in targets], [truth()[target.source] for target in targets]
+        [target.identity for target in targets], [true_identities()[target.source] for target in targets]
     )
     assert found.pairwise.precision == 1.0
     assert found.pairwise.recall == 1.0

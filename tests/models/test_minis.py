@@ -18,7 +18,7 @@ from refbench.models.checkpoints import minis
 from refbench.models.checkpoints.checkpoints import read_tensors
 from refbench.models.checkpoints.registry import MINIS, RESTORERS, load_restorer
 from refbench.models.networks.face_embedder import aligned_embedder
-from refbench.samples.sample_people import PEOPLE, truth
+from refbench.samples.sample_people import PEOPLE, true_identities
 from torch import Tensor
 
 ALL_MINIS = [name for name, _ in MINIS.values()]
@@ -60,7 +60,7 @@ def faces(need_weights: Callable[..., None]) -> dict[str, list[RGB]]:
     """Two aligned photos at 128 pixels of each of twelve sample people, whom no mini was trained on."""
     need_weights(*DETECTOR, "mobilefacenet", "dlib-resnet", "lpips-alexnet")
     detector, found = load_detector(), dict[str, list[RGB]]()
-    for name, person in sorted(truth().items()):
+    for name, person in sorted(true_identities().items()):
         if len(found) < 12 or person in found:
             photos = found.setdefault(person, [])
             if len(photos) < 2:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from refbench.errors import RefbenchError
 from refbench.images import read_rgb
-from refbench.samples.sample_people import PEOPLE, truth
+from refbench.samples.sample_people import PEOPLE, true_identities
 from sample_people.blend import clone, closed_curve, inside, match_tone, membrane, mix
 from sample_people.cast import CAST
 from sample_people.compose import encode, main, photos
@@ -46,8 +46,19 @@ def face() -> np.ndarray:
 
 def test_every_photo_of_the_cast_is_bundled_and_no_other() -> None:
     wanted = {f"{role.name}_{kind}.jpg": role.name for role in CAST for kind in role.shots}
-    assert truth() == wanted
+    assert true_identities() == wanted
     assert {path.name for path in PEOPLE.iterdir()} == {*wanted, "LICENSE"}
+
+
+def test_the_names_of_0_1_are_found_with_a_warning() -> None:
+    from refbench import samples
+
+    with pytest.warns(DeprecationWarning, match="true_identities"):
+        assert samples.truth is true_identities
+    assert samples.PEOPLE == PEOPLE
+    assert "truth" not in samples.__all__
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = samples.nothing
 
 
 def test_there_are_about_thirty_people_with_three_or_four_photos_and_every_kind() -> None:
@@ -207,7 +218,7 @@ def test_a_sample_person_made_again_is_the_bundled_one(london: Path, predictor: 
     pytest.importorskip("dlib", reason="dlib is absent; run: pip install dlib-bin")
     role = next(role for role in CAST if len(role.shots) == 3)
     made = photos(London(london, predictor), role)
-    assert set(made) == {name for name, person in truth().items() if person == role.name}
+    assert set(made) == {name for name, person in true_identities().items() if person == role.name}
     assert made == {name: (PEOPLE / name).read_bytes() for name in made}
 
 

@@ -27,8 +27,8 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return held.getvalue()
 
 
-def publish(web: Any, neutral: dict[str, bytes], smiling: dict[str, bytes], **told: Any) -> str:
-    """Serve an article as figshare does; ``told`` replaces parts of its description."""
+def publish(web: Any, neutral: dict[str, bytes], smiling: dict[str, bytes], **replaced: Any) -> str:
+    """Serve an article as figshare does; ``replaced`` are parts of its description."""
     archives = {"neutral_front.zip": zipped(neutral), "smiling_front.zip": zipped(smiling)}
     entries = []
     for number, (name, data) in enumerate(archives.items()):
@@ -44,7 +44,7 @@ def publish(web: Any, neutral: dict[str, bytes], smiling: dict[str, bytes], **to
             }
         )
     entries.append({"name": "london_faces_info.csv", "size": 1, "download_url": "", "computed_md5": ""})
-    article = {"version": 5, "license": {"name": "CC BY 4.0"}, "files": entries} | told
+    article = {"version": 5, "license": {"name": "CC BY 4.0"}, "files": entries} | replaced
     web.files["/v2/articles/5047666/versions/5"] = json.dumps(article).encode()
     web.types["/v2/articles/5047666/versions/5"] = "application/json"
     return f"{web.url}/v2/articles/5047666/versions/5"
@@ -107,7 +107,7 @@ def test_a_wrong_sum_is_refused(web: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "word"),
+    ("replaced", "word"),
     [
         ({"license": {"name": "CC BY-NC 4.0"}}, "the licence is now"),
         ({"files": []}, "not the description"),
@@ -115,9 +115,9 @@ def test_a_wrong_sum_is_refused(web: Any, tmp_path: Path) -> None:
         ({"license": None}, "not the description"),
     ],
 )
-def test_another_article_is_refused(web: Any, tmp_path: Path, told: dict[str, Any], word: str) -> None:
+def test_another_article_is_refused(web: Any, tmp_path: Path, replaced: dict[str, Any], word: str) -> None:
     with pytest.raises(InvalidInputError, match=word):
-        fetch_london(tmp_path / "london", publish(web, NEUTRAL, SMILING, **told))
+        fetch_london(tmp_path / "london", publish(web, NEUTRAL, SMILING, **replaced))
 
 
 def test_what_is_no_photo_is_refused(web: Any, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_nothing_is_written_outside_the_folder(web: Any, tmp_path: Path) -> None
 def test_a_folder_of_something_else_is_left_alone(web: Any, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "001_1.jpg").write_bytes(b"mine")
-    with pytest.raises(RefbenchError, match="holds something else"):
+    with pytest.raises(RefbenchError, match="contains other files"):
         fetch_london(tmp_path / "own", publish(web, NEUTRAL, SMILING))
     assert (tmp_path / "own" / "001_1.jpg").read_bytes() == b"mine"
     assert not web.requests
