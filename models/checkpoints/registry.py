@@ -81,7 +81,11 @@ def _mini(file: str, name: str, summary: str) -> RegisteredRestorer:
         "null": "4 steps, none",
         "demo": "50 steps, up to five",
     }
-    composite = {"single": "4 steps, the first reference", "multi": "up to five references", "null": "none"}
+    composite = {
+        "single": "4 steps, the first reference",
+        "multi": "4 steps, up to five references",
+        "null": "4 steps, none",
+    }
     presets = {"autoencoder": {}, "ldm": {"mini": "4 steps", "demo": "50 steps"}, "refldm": guided}
     needed = ("mobilefacenet",) if file == "composite-context" else ()
     return RegisteredRestorer(name, summary, load, MappingProxyType(presets.get(file, composite)), needed)
