@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 CHUNK = 1 << 20
 
@@ -56,12 +57,13 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write ``frame`` as Parquet, atomically; the same rows always give the same bytes."""
+def write_table(path: Path, rows: pd.DataFrame | pa.Table) -> None:
+    """Write a table as Parquet, atomically; the same rows and column types always give the same bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    table = table.replace_schema_metadata(None)
     with replacing(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,13 @@ from ..faces.embeddings import Embeddings
 from ..files import replacing
 from ..images import find_photos
 from ..progress import say
-from ..records.reference_set import ReferenceSet, SetInfo, content_hash
+from ..records.reference_set import (
+    IMAGES,
+    ReferenceSet,
+    SetInfo,
+    content_hash,
+    image_folder_digits,
+)
 from .identities.identify import identify
 from .photos.candidates import (
     collect_results,
@@ -97,6 +103,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         counts=count_targets(targets, len(found)),
         licence=options.licence,
         consent=options.consent,
+        image_folder_digits=image_folder_digits(len(targets)),
     )
     warnings = (*assignment.warnings, *set_warnings(targets, options))
     report = BuildReport(out, info.counts, sorted_lines(lines), warnings, assignment.found, reused)
@@ -157,19 +164,26 @@ def write_set(
         say(f"{made.root}: unchanged")
         return replace(report, changed=False)
     (made.root / "set.json").unlink(missing_ok=True)
-    wanted = {f"{target.key}.png": target for target in made.targets}
-    folder = made.root / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.png"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, target in wanted.items():
-        _link(pictures[target.key], folder / name)
+    wanted = {made.root / target.hq: target.key for target in made.targets}
+    _remove_others(made.root / IMAGES, wanted)
+    for path, key in wanted.items():
+        _link(pictures[key], path)
     with replacing(made.root / EMBEDDINGS) as partial, partial.open("wb") as stream:
         np.save(stream, vectors)
     report.write()
     made.write()
     return report
+
+
+def _remove_others(folder: Path, wanted: Container[Path]) -> None:
+    """Remove images of an earlier set, and the folders of two hex digits that they leave empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.rglob("*.png"):
+        if path not in wanted:
+            path.unlink()
+    for inner in folder.iterdir():
+        if inner.is_dir() and not any(inner.iterdir()):
+            inner.rmdir()
 
 
 def _is_there(made: ReferenceSet) -> bool:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..files import sha256_file
 from ..progress import track
-from ..records.reference_set import SPLITS, ReferenceSet, Target, content_hash
+from ..records.reference_set import (
+    INFO,
+    REAL,
+    SPLITS,
+    ReferenceSet,
+    Target,
+    content_hash,
+    image_path,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ def verify_set(root: Path) -> SetVerification:
         RefbenchError: not a readable reference set.
     """
     found = ReferenceSet.read(root)
-    faults = [*manifest_faults(found.targets)]
+    faults = [*manifest_faults(found.targets), *_folder_faults(found)]
     if content_hash(found.targets) != found.info.content_hash:
         faults.append("manifest.parquet does not have the content hash that set.json states")
     faults += (
@@ -61,17 +69,32 @@ def verify_set(root: Path) -> SetVerification:
         for name, digest in sorted(found.info.files.items())
         if (fault := _file_fault(root, name, digest))
     )
-    images = ((target.hq, target.hq_sha256) for target in found.targets)
+    images = (named for target in found.targets for named in _images_of(target))
     for name, digest in track("hashes", images, len(found.targets)):
         if fault := _file_fault(root, name, digest):
             faults.append(fault)
-    known = {target.hq for target in found.targets}
+    known = {name for target in found.targets for name, _ in _images_of(target)}
     inside = (path.relative_to(root).as_posix() for path in sorted((root / "images").rglob("*.png")))
     faults += (f"{name}: is not in the manifest" for name in inside if name not in known)
     return SetVerification(root, len(found.targets) + len(found.info.files), tuple(faults))
 
 
-def manifest_faults(targets: tuple[Target, ...]) -> Iterator[str]:
+def _images_of(target: Target) -> Iterator[tuple[str, str]]:
+    """Path and hash of the images of a target: HQ, or the photo itself."""
+    yield (target.hq, target.hq_sha256) if target.has_hq else (target.lq, target.lq_sha256)
+
+
+def _folder_faults(found: ReferenceSet) -> Iterator[str]:
+    """Images in other folders than ``set.json`` states; sets of version 0.1 may have them anywhere."""
+    if found.info.schema_version == 1:
+        return
+    for target in found.targets:
+        wanted = image_path(target.key, found.info.image_folder_digits)
+        if target.has_hq and target.hq != wanted:
+            yield f"{target.key}: its image is {target.hq}; {INFO} states {wanted}"
+
+
+def manifest_faults(targets: Sequence[Target]) -> Iterator[str]:
     """Inconsistencies of a manifest, each in one line that begins with the key.
 
     Checked are duplicate keys (ignoring case), identities in several splits, paths outside the set, unknown
@@ -84,7 +107,8 @@ def manifest_faults(targets: tuple[Target, ...]) -> Iterator[str]:
             yield f"{key}: {many} images have this key, whatever the case of its letters"
     splits: dict[str, set[str]] = defaultdict(set)
     for target in targets:
-        splits[target.identity].add(target.split)
+        if target.has_hq:
+            splits[target.identity].add(target.split)
     for identity, found in sorted(splits.items()):
         if len(found) > 1:
             yield f"identity {identity}: lies in several splits ({', '.join(sorted(found))})"
@@ -93,11 +117,15 @@ def manifest_faults(targets: tuple[Target, ...]) -> Iterator[str]:
 
 
 def _target_faults(target: Target, keys: dict[str, Target]) -> Iterator[str]:
-    path = PurePosixPath(target.hq)
+    (name, digest), *_ = _images_of(target)
+    path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        yield f"its image {target.hq} lies outside the set"
-    if target.split not in SPLITS:
-        yield f"its split {target.split!r} is none of {', '.join(SPLITS)}"
+        yield f"its image {name} lies outside the set"
+    if not name or not digest:
+        yield "it has neither an HQ image nor, as a real photo, an LQ image with its hash"
+    wanted = SPLITS if target.has_hq else (REAL,)
+    if target.split not in wanted:
+        yield f"its split {target.split!r} is none of {', '.join(wanted)}"
     if len(target.references) != len(target.reference_distances):
         yield f"{len(target.references)} references but {len(target.reference_distances)} distances"
     if not all(0.0 <= distance <= 2.0 for distance in target.reference_distances):
@@ -110,6 +138,8 @@ def _target_faults(target: Target, keys: dict[str, Target]) -> Iterator[str]:
             yield f"its reference {reference} is not in the set"
         elif reference == target.key:
             yield "it is its own reference"
+        elif not other.has_hq:
+            yield f"its reference {reference} is a real photo without HQ"
         elif other.hq_sha256 == target.hq_sha256:
             yield f"its reference {reference} is the same picture"
         elif other.identity != target.identity:

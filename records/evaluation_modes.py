@@ -15,7 +15,8 @@ from pydantic import Field
 
 from ..errors import RefbenchError
 from ..files import sha256_json
-from .reference_set import ALL_SPLITS, ReferenceSet, Target, content_hash
+from .reference_set import ALL_SPLITS, ReferenceSet, content_hash
+from .targets import Target, Targets
 
 ALL = "all"
 WRONG = "wrong"
@@ -39,21 +40,13 @@ def with_references(reference_set: ReferenceSet, mode: str | int, split: str = A
     if mode == ALL:
         return reference_set
     if mode == WRONG:
-        targets = _swapped(reference_set.targets, split)
+        targets = Targets.of(_swapped(reference_set.targets, split))
     elif mode.isdecimal():
-        targets = tuple(_first(target, int(mode)) for target in reference_set.targets)
+        targets = reference_set.columns.with_first_references(int(mode))
     else:
         raise RefbenchError(f"the references can be {ALL!r}, {WRONG!r} or a number; got {mode!r}")
     info = reference_set.info.model_copy(update={"content_hash": content_hash(targets)})
     return ReferenceSet(reference_set.root, info, targets)
-
-
-def _first(target: Target, count: int) -> Target:
-    return replace(
-        target,
-        references=target.references[:count],
-        reference_distances=target.reference_distances[:count],
-    )
 
 
 def _swapped(targets: Sequence[Target], asked_split: str) -> tuple[Target, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import pandas as pd
@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import RefbenchError
 from ..files import sha256_bytes, sha256_json, write_json, write_table
 from ..images import RGB
-from .scalar import Scalar
 
 INFO = "lq.json"
 DRAWS = "draws.parquet"
 COLUMNS = ("key", "width", "height", "hq_sha256", "lq_sha256", "pixels_sha256")
+
+Scalar: TypeAlias = float | int | str | bool
+"""One drawn value: what a degradation draws and an LQ set records."""
 
 
 class LqInfo(BaseModel):

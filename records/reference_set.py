@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import sha256_file, sha256_json, write_json, write_table
+from ..files import canonical_json, sha256_bytes, sha256_file, write_json
+from .targets import Point as Point
+from .targets import Target as Target
+from .targets import Targets
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+INFO = "set.json"
 MANIFEST = "manifest.parquet"
+IMAGES = "images"
 SPLITS = ("train", "val", "test")
+REAL = "real"
+"""The split of targets without HQ."""
 ALL_SPLITS = "all"
-Point = tuple[float, float]
+MANY_IMAGES = 10_000
+"""A set of more images has them in folders of two hex digits."""
 
 
 class SetInfo(BaseModel):
     """What ``set.json`` says about a reference set.
 
-    ``settings`` holds every choice of the build (detector, recogniser, thresholds, split sizes, seed) and
-    ``versions`` the weights by hash and the packages by version, so that the set can be rebuilt.
-    ``content_hash`` names its content; ``files`` has the hash of every file beside the images, by its path.
+    Attributes:
+        schema_version: 2 is written; 1, of version 0.1, is read too.
+        name: of the set, as boards show it.
+        content_hash: SHA-256 of what scores depend on, see `content_hash`.
+        image_size: side of the square aligned images, in pixels.
+        settings: every choice of the build (detector, recogniser, thresholds, split sizes, seed), so that
+            the set can be built again.
+        versions: weights by hash and packages by version that the build used.
+        counts: numbers of photos, images, identities, and of each split.
+        licence: of the photos.
+        consent: of the people shown.
+        files: SHA-256 of every file beside the images, by its path.
+        image_folder_digits: 0 for ``images/KEY.png``; 2 for ``images/ab/KEY.png`` with the first two hex
+            digits of the key's SHA-256.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     name: str
     content_hash: str
     image_size: int
@@ -41,51 +61,48 @@ class SetInfo(BaseModel):
     licence: str = "unknown"
     consent: str = "unknown"
     files: dict[str, str] = {}
+    image_folder_digits: Literal[0, 2] = 0
 
+    @classmethod
+    def read(cls, path: Path) -> SetInfo:
+        """Read a ``set.json``, or the copy of it in an export.
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One image of a reference set, with the images of the same person that may guide its restoration.
+        Raises:
+            FileNotFoundError: no such file.
+            RefbenchError: it cannot be read, or is of another schema version.
+        """
+        try:
+            return cls.model_validate_json(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise
+        except (ValidationError, ValueError, OSError) as error:
+            raise RefbenchError(f"{path} is not readable: {error}") from None
 
-    Attributes:
-        key: names the image everywhere; unique in the set whatever the case of its letters.
-        identity: the person, as found (``p0000`` ...).
-        split: ``train``, ``val`` or ``test``; all images of an identity are in one split.
-        hq: path of the aligned image below the set's folder, with forward slashes.
-        hq_sha256: hash of that file.
-        width, height: of the aligned image, in pixels.
-        references: keys, in order of preference; empty for an image that stands alone.
-        reference_distances: cosine distance to the target, 0 to 2, one per reference.
-        landmarks: eyes, nose and mouth corners (left before right as seen) in the aligned image, in pixels.
-        quality: measurements of the face by name, for instance ``detector_score`` or ``sharpness``.
-        source: path of the photo below the folder that was given, with forward slashes.
-        licence: of the photo.
-        phash: perceptual hash of the aligned image, see `phash.perceptual_hash`; empty if unknown.
-    """
-
-    key: str
-    identity: str
-    split: str
-    hq: str
-    hq_sha256: str
-    width: int
-    height: int
-    references: tuple[str, ...]
-    reference_distances: tuple[float, ...]
-    landmarks: tuple[Point, ...]
-    quality: dict[str, float] = field(default_factory=dict)
-    source: str = ""
-    licence: str = "unknown"
-    phash: str = ""
+    def write(self, path: Path) -> None:
+        """Write a ``set.json`` of the present schema version, atomically."""
+        write_json(path, self.model_dump(mode="json") | {"schema_version": SCHEMA_VERSION})
 
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """A reference set: its folder, what ``set.json`` says, and its targets in order of their keys."""
+    """A reference set: its folder, what ``set.json`` says, and its targets in order of their keys.
+
+    ``targets`` may be given as any sequence of `Target`; it is kept as columns (`Targets`), and objects are
+    made when they are asked for.
+    """
 
     root: Path
     info: SetInfo
-    targets: tuple[Target, ...]
+    targets: Sequence[Target]
+
+    def __post_init__(self) -> None:
+        """Keep the targets as columns."""
+        object.__setattr__(self, "targets", Targets.of(self.targets))
+
+    @property
+    def columns(self) -> Targets:
+        """The targets with what they offer as columns."""
+        return Targets.of(self.targets)
 
     def __getitem__(self, key: str) -> Target:
         """The target of that key.
@@ -93,38 +110,50 @@ class ReferenceSet:
         Raises:
             RefbenchError: no such key.
         """
-        try:
-            return self._by_key[key]
-        except KeyError:
-            raise RefbenchError(f"{self.root}: no image has the key {key!r}") from None
+        row = self.columns.find(key)
+        if row is None:
+            raise RefbenchError(f"{self.root}: no image has the key {key!r}")
+        return self.columns[row]
 
-    @cached_property
-    def _by_key(self) -> dict[str, Target]:
-        return {target.key: target for target in self.targets}
-
-    def select(self, split: str | None = None, with_references: bool = True) -> tuple[Target, ...]:
+    def select(self, split: str | None = None, with_references: bool = True) -> Targets:
         """Targets of one split (None or ``all`` for every split), by default only those with references."""
-        return tuple(
-            target
-            for target in self.targets
-            if (split in (None, ALL_SPLITS) or target.split == split)
-            and (target.references or not with_references)
-        )
+        mask = np.ones(len(self.targets), dtype=np.bool_)
+        if split not in (None, ALL_SPLITS):
+            mask &= self.columns.column("split") == split
+        if with_references:
+            mask &= self.columns.has_references()
+        return self.columns.where(mask)
+
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that have targets: train, val, test, then others in order of their names."""
+        found = set(np.unique(self.columns.column("split").astype(str)).tolist())
+        return (*(name for name in SPLITS if name in found), *sorted(found - set(SPLITS)))
 
     def hq_path(self, key: str) -> Path:
-        """Where the aligned HQ image of ``key`` is."""
-        return self.root / self[key].hq
+        """Path of the aligned HQ image of ``key``.
+
+        Raises:
+            RefbenchError: no such key, or a real photo, which has no HQ.
+        """
+        target = self[key]
+        if not target.has_hq:
+            raise RefbenchError(f"{self.root}: {key} is a real photo: it has no HQ image to compare with")
+        return self.root / target.hq
 
     def reference_paths(self, key: str) -> tuple[Path, ...]:
-        """Where the references of ``key`` are, in the order of its list."""
+        """Paths of the references of ``key``, in the order of its list.
+
+        Raises:
+            RefbenchError: no such key.
+        """
         return tuple(self.hq_path(reference) for reference in self[key].references)
 
     def lq_folder(self, recipe: str) -> Path:
-        """Where the LQ images of a recipe (by its name) are: PNGs named by key beside ``lq.json``."""
+        """Folder of the LQ images of a recipe (by its name): PNGs named by key beside ``lq.json``."""
         return self.root / "lq" / recipe
 
     def lq_path(self, recipe: str, key: str) -> Path:
-        """Where the LQ image of ``key`` under a recipe is."""
+        """Path of the LQ image of ``key`` under a recipe."""
         return self.lq_folder(recipe) / f"{key}.png"
 
     @classmethod
@@ -134,56 +163,61 @@ class ReferenceSet:
         Raises:
             RefbenchError: not a reference set, or one of another schema version.
         """
+        for name in (INFO, MANIFEST):
+            if not (root / name).is_file():
+                fix = "make one with: refbench build PHOTOS --out SET"
+                raise RefbenchError(f"{root} is not a reference set: it has no {name}; {fix}")
+        info = SetInfo.read(root / INFO)
         try:
-            info = SetInfo.model_validate_json((root / "set.json").read_text("utf-8"))
-            frame = pd.read_parquet(root / MANIFEST)
-        except FileNotFoundError as error:
-            missing = Path(error.filename).name
-            fix = "make one with: refbench build PHOTOS --out SET"
-            raise RefbenchError(f"{root} is not a reference set: it has no {missing}; {fix}") from None
-        except (ValidationError, ValueError, OSError) as error:
+            return cls(root, info, Targets.read(root / MANIFEST))
+        except OSError as error:
             raise RefbenchError(f"{root} is not a readable reference set: {error}") from None
-        try:
-            return cls(root, info, tuple(_targets(frame)))
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise RefbenchError(f"{root / MANIFEST} is not a manifest of this version: {error}") from None
 
     def write(self) -> None:
         """Write ``manifest.parquet`` and then ``set.json``, which marks the set as whole.
 
-        The hashes of the manifest and of the files named in ``info.files`` are taken as they lie there.
+        The hashes of the manifest and of the files in ``info.files`` are taken of the files as they are.
         """
-        write_table(self.root / MANIFEST, _frame(self.targets))
+        self.columns.write(self.root / MANIFEST)
         names = sorted({MANIFEST, *self.info.files})
         files = {name: sha256_file(self.root / name) for name in names}
-        write_json(self.root / "set.json", self.info.model_dump(mode="json") | {"files": files})
+        self.info.model_copy(update={"files": files}).write(self.root / INFO)
+
+
+def image_folder_digits(images: int) -> Literal[0, 2]:
+    """Hex digits of the folders below ``images/`` in a set of so many images: 2 above `MANY_IMAGES`."""
+    return 2 if images > MANY_IMAGES else 0
+
+
+def image_path(key: str, digits: int = 0) -> str:
+    """Path of the image of ``key`` below a set's folder, see `SetInfo.image_folder_digits`."""
+    folder = f"{sha256_bytes(key.encode('utf-8'))[:digits]}/" if digits else ""
+    return f"{IMAGES}/{folder}{key}.png"
 
 
 def content_hash(targets: Iterable[Target]) -> str:
-    """SHA-256 over what scores depend on: keys, identities, splits, images, landmarks and reference lists."""
-    rows = ([t.key, t.identity, t.split, t.hq_sha256, t.landmarks, list(t.references)] for t in targets)
-    return sha256_json(sorted(rows))
+    """SHA-256 over what scores depend on: keys, identities, splits, images, landmarks and reference lists.
+
+    It is that of the canonical JSON of the sorted list of rows ``[key, identity, split, hq_sha256, landmarks,
+    references]``; the row of a real photo ends with ``lq_sha256``. The order of ``targets`` does not matter.
+    """
+    digest = sha256(b"[")
+    for number, row in enumerate(_sorted_rows(Targets.of(targets))):
+        digest.update((("," if number else "") + canonical_json(row)).encode("utf-8"))
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
-def _frame(targets: Iterable[Target]) -> pd.DataFrame:
-    rows = []
-    for target in targets:
-        row = {name: getattr(target, name) for name in Target.__slots__ if name != "quality"}
-        row["references"] = list(target.references)
-        row["reference_distances"] = list(target.reference_distances)
-        row["landmarks"] = [coordinate for point in target.landmarks for coordinate in point]
-        rows.append(row | {f"quality_{name}": value for name, value in sorted(target.quality.items())})
-    return pd.DataFrame(rows)
+def _sorted_rows(targets: Targets) -> Iterator[list[Any]]:
+    rows = (
+        [t.key, t.identity, t.split, t.hq_sha256, t.landmarks, list(t.references), *_photo(t)]
+        for t in targets.in_order_of_keys()
+    )
+    for _, same_key in groupby(rows, key=lambda row: row[0]):
+        yield from sorted(same_key)
 
 
-def _targets(frame: pd.DataFrame) -> Iterable[Target]:
-    for row in frame.to_dict("records"):
-        named = {str(name): value for name, value in row.items()}
-        flat = [float(value) for value in named.pop("landmarks")]
-        quality = {n.removeprefix("quality_"): named.pop(n) for n in list(named) if n.startswith("quality_")}
-        named["references"] = tuple(named["references"])
-        named["reference_distances"] = tuple(float(value) for value in named["reference_distances"])
-        landmarks = tuple(zip(flat[0::2], flat[1::2], strict=True))
-        yield Target(
-            **named, landmarks=landmarks, quality={n: float(v) for n, v in quality.items() if v == v}
-        )
+def _photo(target: Target) -> tuple[str, ...]:
+    return () if target.has_hq else (target.lq_sha256,)

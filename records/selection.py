@@ -10,7 +10,7 @@ from ..errors import RefbenchError
 from .reference_set import ReferenceSet, Target
 
 
-def targets_of(reference_set: ReferenceSet, split: str) -> tuple[Target, ...]:
+def targets_of(reference_set: ReferenceSet, split: str) -> Sequence[Target]:
     """The targets with references of a split, at least one; ``all`` for those of every split.
 
     Raises:

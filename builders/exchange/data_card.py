@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ...files import write_text
-from ...records.reference_set import SPLITS, ReferenceSet
+from ...records.reference_set import ReferenceSet
 from ..review.audit import BINS, KINDS, WIDEST, Audit
 from ..review.html import number
 from ..review.summary import SPLIT_COLUMNS, summarise
@@ -61,7 +61,7 @@ def _front_matter(found: ReferenceSet) -> str:
     images = found.info.counts["images"]
     size = next((name for most, name in SIZES if images < most), "n>1M")
     licence = KNOWN_LICENCES.get(found.info.licence.lower(), "other")
-    splits = [split for split in SPLITS if any(target.split == split for target in found.targets)]
+    splits = found.splits()
     front: dict[str, Any] = {
         "pretty_name": found.info.name,
         "license": licence,

@@ -24,8 +24,8 @@ def write_folders(found: ReferenceSet, out: Path) -> list[Path]:
         path = out / target.split / target.identity / f"{target.key}.png"
         try:
             with replacing(path) as partial:
-                shutil.copyfile(found.root / target.hq, partial)
+                shutil.copyfile(found.root / (target.hq or target.lq), partial)
         except FileNotFoundError:
-            raise RefbenchError(f"{found.root / target.hq}: is missing; run refbench verify") from None
+            raise RefbenchError(f"{path.name} is missing in {found.root}; run refbench verify") from None
         written.append(path)
     return written

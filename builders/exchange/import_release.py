@@ -11,7 +11,14 @@ import numpy as np
 from ...devices import pick_device
 from ...errors import RefbenchError
 from ...images import find_photos
-from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash
+from ...records.reference_set import (
+    ReferenceSet,
+    SetInfo,
+    Target,
+    content_hash,
+    image_folder_digits,
+    image_path,
+)
 from ..build import CACHE, check_folders, write_set
 from ..identities.clustering import identity_names, relabel
 from ..identities.cosine_distance import paired_distances
@@ -92,6 +99,7 @@ def import_release(
         counts=count_targets(targets, len(wanted)),
         licence=options.licence,
         consent=options.consent,
+        image_folder_digits=image_folder_digits(len(targets)),
     )
     report = BuildReport(out, info.counts, sorted_lines(located.lines), tuple(warnings))
     pictures = {candidate.key: candidate.picture for candidate in candidates.values()}
@@ -175,7 +183,7 @@ def _targets(
             key=candidate.key,
             identity=identity,
             split=splits[name],
-            hq=f"images/{candidate.key}.png",
+            hq=image_path(candidate.key, image_folder_digits(len(candidates))),
             hq_sha256=candidate.face.png_sha256,
             width=options.image_size,
             height=options.image_size,

@@ -10,17 +10,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from ...errors import FaultListError, RefbenchError
-from ...files import replacing, sha256_bytes, write_bytes, write_json
+from ...files import replacing, sha256_bytes, write_bytes
 from ...progress import track
-from ...records.reference_set import SPLITS, ReferenceSet, SetInfo, Target, content_hash
+from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash, image_path
 from ..verify import manifest_faults
 
 ROWS_PER_FILE = 2000
 ROWS_PER_GROUP = 50
 INFO = "refbench.json"
+LQ_PHOTOS = "lq/photos"
+"""Where an import puts the photos of targets without HQ."""
 TEXT = ("key", "identity", "hq_sha256", "phash", "licence")
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -48,18 +49,18 @@ def write_parquet(
             raise RefbenchError(
                 f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
             )
-    schema = _schema(recipes, with_references)
+    schema = parquet_schema(found, recipes, with_references=with_references)
     written = []
-    for split in SPLITS:
-        inside = [target for target in found.targets if target.split == split]
-        parts = [inside[start : start + ROWS_PER_FILE] for start in range(0, len(inside), ROWS_PER_FILE)]
-        for number, part in enumerate(parts):
-            path = out / "data" / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-            rows = (_row(found, target, recipes, with_references=with_references) for target in part)
+    for split in found.splits():
+        inside = found.select(split, with_references=False)
+        files = -(-len(inside) // ROWS_PER_FILE)
+        for number in range(files):
+            path = out / "data" / f"{split}-{number:05d}-of-{files:05d}.parquet"
+            part = inside[number * ROWS_PER_FILE : (number + 1) * ROWS_PER_FILE]
+            rows = (_row(found, target, schema, recipes) for target in part)
             _write(path, schema, track(path.name, rows, len(part)))
             written.append(path)
-    info = found.info.model_copy(update={"files": {}})
-    write_json(out / INFO, info.model_dump(mode="json"))
+    found.info.model_copy(update={"files": {}}).write(out / INFO)
     return [*written, out / INFO]
 
 
@@ -75,10 +76,10 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
         FaultListError: pictures that are not those of the manifest, or a manifest that makes no sense.
     """
     try:
-        info = SetInfo.model_validate_json((folder / INFO).read_text("utf-8"))
+        info = SetInfo.read(folder / INFO)
         files = sorted((folder / "data").glob("*.parquet"))
         tables = [pq.ParquetFile(path) for path in files]
-    except (OSError, ValidationError, ValueError) as error:
+    except (OSError, ValueError, RefbenchError) as error:
         raise RefbenchError(f"{folder} holds no set exported as Parquet: {error}") from None
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
@@ -87,31 +88,41 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
     for path, table in zip(files, tables, strict=True):
         split = path.name.partition("-")[0]
         columns = [
-            field.name for field in table.schema_arrow if not field.name.startswith(("lq_", "references"))
+            field.name
+            for field in table.schema_arrow
+            if field.name == "lq_sha256" or not field.name.startswith(("lq_", "references"))
         ]
         for batch in table.iter_batches(ROWS_PER_GROUP, columns=columns):
             for row in batch.to_pylist():
-                data, target = row["hq"]["bytes"], _target(row, split, info)
-                if sha256_bytes(data) != target.hq_sha256:
+                target = _target(row, split, info)
+                data = (row["hq"] or row["lq"])["bytes"]
+                if sha256_bytes(data) != (target.hq_sha256 or target.lq_sha256):
                     faults.append(f"{target.key}: its picture is not the one that was exported")
                 elif not faults:
-                    write_bytes(out / target.hq, data)
+                    write_bytes(out / (target.hq or target.lq), data)
                 targets.append(target)
     targets.sort(key=lambda target: target.key)
-    faults += manifest_faults(tuple(targets))
+    faults += manifest_faults(targets)
     if content_hash(targets) != info.content_hash:
         faults.append("the rows together do not have the content hash that refbench.json states")
     if faults:
         shutil.rmtree(out, ignore_errors=True)
         raise FaultListError(str(folder), faults)
-    ReferenceSet(out, info, tuple(targets)).write()
+    ReferenceSet(out, info, targets).write()
     return ReferenceSet.read(out)
 
 
-def _schema(recipes: Sequence[str], with_references: bool) -> pa.Schema:
+def parquet_schema(found: ReferenceSet, recipes: Sequence[str], *, with_references: bool) -> pa.Schema:
+    """Columns of an export: the text columns, sizes, pictures (PNG bytes and name), lists, quality as JSON.
+
+    ``lq`` and ``lq_sha256``, the photos of targets without HQ, are there only if the set has such targets.
+    """
     numbers = pa.list_(pa.float64())
+    real = any(not target.has_hq for target in found.targets)
     fields: list[tuple[str, pa.DataType]] = [(name, pa.string()) for name in TEXT]
+    fields += [("lq_sha256", pa.string())] if real else []
     fields += [("width", pa.int32()), ("height", pa.int32()), ("hq", PICTURE)]
+    fields += [("lq", PICTURE)] if real else []
     fields += [(f"lq_{recipe}", PICTURE) for recipe in recipes]
     fields += [("references", pa.list_(PICTURE))] if with_references else []
     fields += [("reference_keys", pa.list_(pa.string())), ("reference_distances", numbers)]
@@ -128,16 +139,18 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _row(
-    found: ReferenceSet, target: Target, recipes: Sequence[str], *, with_references: bool
-) -> dict[str, Any]:
+def _row(found: ReferenceSet, target: Target, schema: pa.Schema, recipes: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(target, name) for name in (*TEXT, "width", "height")}
-    row["hq"] = _picture(found, target)
+    row["hq"] = _picture(found, target, target.hq, digest=target.hq_sha256)
+    if "lq" in schema.names:
+        row["lq_sha256"] = target.lq_sha256
+        row["lq"] = _picture(found, target, target.lq, digest=target.lq_sha256)
     for recipe in recipes:
         path = found.lq_path(recipe, target.key)
         row[f"lq_{recipe}"] = {"bytes": path.read_bytes(), "path": path.name} if path.is_file() else None
-    if with_references:
-        row["references"] = [_picture(found, found[key]) for key in target.references]
+    if "references" in schema.names:
+        others = [found[key] for key in target.references]
+        row["references"] = [_picture(found, one, one.hq, digest=one.hq_sha256) for one in others]
     row["reference_keys"] = list(target.references)
     row["reference_distances"] = list(target.reference_distances)
     row["landmarks"] = [coordinate for point in target.landmarks for coordinate in point]
@@ -145,13 +158,15 @@ def _row(
     return row
 
 
-def _picture(found: ReferenceSet, target: Target) -> dict[str, Any]:
-    path = found.root / target.hq
+def _picture(found: ReferenceSet, target: Target, name: str, *, digest: str) -> dict[str, Any] | None:
+    if not name:
+        return None
+    path = found.root / name
     try:
         data = path.read_bytes()
     except OSError as error:
         raise RefbenchError(f"{path}: cannot be read: {error.strerror}; run refbench verify") from None
-    if sha256_bytes(data) != target.hq_sha256:
+    if sha256_bytes(data) != digest:
         raise RefbenchError(f"{path}: is not the image of the manifest; run refbench verify")
     return {"bytes": data, "path": f"{target.key}.png"}
 
@@ -170,12 +185,16 @@ def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> Non
 
 def _target(row: dict[str, Any], split: str, info: SetInfo) -> Target:
     flat = row["landmarks"]
+    path = image_path(row["key"], info.image_folder_digits)
+    digest = row.get("lq_sha256") or ""
     return Target(
         **{name: row[name] for name in (*TEXT, "width", "height")},
         split=split,
-        hq=f"images/{row['key']}.png",
+        hq="" if digest else path,
         references=tuple(row["reference_keys"]),
         reference_distances=tuple(row["reference_distances"]),
         landmarks=tuple(zip(flat[0::2], flat[1::2], strict=True)),
         quality=json.loads(row["quality"]),
+        lq=f"{LQ_PHOTOS}/{row['key']}.png" if digest else "",
+        lq_sha256=digest,
     )

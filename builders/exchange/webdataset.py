@@ -11,7 +11,7 @@ from pathlib import Path
 from ...errors import RefbenchError
 from ...files import canonical_json, replacing
 from ...progress import track
-from ...records.reference_set import SPLITS, ReferenceSet, Target
+from ...records.reference_set import ReferenceSet, Target
 
 PER_SHARD = 500
 
@@ -26,9 +26,9 @@ def write_webdataset(
 ) -> list[Path]:
     """Write ``out/SPLIT-00000.tar`` and so on; every image with references is a sample.
 
-    A sample is ``KEY.hq.png``, ``KEY.lq_RECIPE.png`` per recipe, ``KEY.ref0.png`` and so on in order of
-    preference, and ``KEY.json`` with identity, reference keys and distances, landmarks and quality. Equal
-    sets give equal bytes.
+    A sample is ``KEY.hq.png`` (``KEY.lq.png`` of a real photo), ``KEY.lq_RECIPE.png`` per recipe,
+    ``KEY.ref0.png`` and so on in order of preference, and ``KEY.json`` with identity, reference keys and
+    distances, landmarks and quality. Equal sets give equal bytes.
 
     Args:
         found: the set.
@@ -46,7 +46,7 @@ def write_webdataset(
                 f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
             )
     written = []
-    for split in SPLITS:
+    for split in found.splits():
         targets = found.select(split)
         for number, start in enumerate(range(0, len(targets), per_shard)):
             path = out / f"{split}-{number:05d}.tar"
@@ -62,7 +62,10 @@ def write_webdataset(
 def _members(
     found: ReferenceSet, target: Target, recipes: Sequence[str], *, with_references: bool
 ) -> Iterator[tuple[str, bytes]]:
-    yield f"{target.key}.hq.png", _read(found.hq_path(target.key))
+    if target.has_hq:
+        yield f"{target.key}.hq.png", _read(found.root / target.hq)
+    else:
+        yield f"{target.key}.lq.png", _read(found.root / target.lq)
     for recipe in recipes:
         path = found.lq_path(recipe, target.key)
         if path.is_file():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...faces.embeddings import Embeddings
-from ...records.reference_set import SPLITS, Target
+from ...records.reference_set import SPLITS, Target, image_folder_digits, image_path
 from ..identities.clustering import identity_names, rows_by_label
 from ..identities.identify import IdentityAssignment
 from ..identities.pair_search import Pairs, find_pairs
@@ -103,7 +103,7 @@ def _target(
         key=candidate.key,
         identity=identity,
         split=split,
-        hq=f"images/{candidate.key}.png",
+        hq=image_path(candidate.key, image_folder_digits(len(keys))),
         hq_sha256=candidate.face.png_sha256,
         width=options.image_size,
         height=options.image_size,

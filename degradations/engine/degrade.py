@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import InvalidInputError, RefbenchError
 from ...images import RGB
-from ...records.scalar import Scalar
+from ...records.lq_set import Scalar
 from ..operations.coding import CODECS, recode
 from ..operations.kernels import Kernel
 from ..operations.noises import standard_normal

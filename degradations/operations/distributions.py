@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, TypeAlias
 
 from ...errors import RefbenchError
-from ...records.scalar import Scalar as Scalar
+from ...records.lq_set import Scalar as Scalar
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...records.scalar import Scalar
+from ...records.lq_set import Scalar
 from ..operations.distributions import Fixed, pick
 from ..operations.operation import Operation
 from ..operations.registry import OPERATIONS

@@ -18,7 +18,7 @@ CONTAINER = ("Dockerfile", "requirements.txt", "restore_all.py", "run.sh")
 
 def kit_targets(
     reference_set: ReferenceSet, recipe: str, split: str, *, show_targets: bool = False
-) -> tuple[Target, ...]:
+) -> Sequence[Target]:
     """The targets of a split that participants restore.
 
     Where targets are references of each other, a kit would contain HQ images that are scored.

@@ -158,7 +158,7 @@ def _collate(entries: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> Batc
 
 
 def _check(
-    chosen: ReferenceSet, targets: tuple[Target, ...], settings: DataSettings, *, image_size: int
+    chosen: ReferenceSet, targets: Sequence[Target], settings: DataSettings, *, image_size: int
 ) -> None:
     if not targets:
         some = any(target.split == settings.split for target in chosen.targets)
