@@ -58,7 +58,7 @@ def test_a_large_set_has_the_content_of_the_flat_one(
         f"images/{sha256_bytes(t.key.encode())[:2]}/{t.key}.png" for t in flat.targets
     ]
     assert large.info.content_hash == flat.info.content_hash
-    assert verify_set(large.root).is_whole
+    assert verify_set(large.root).is_valid
     assert not build_set(photos, tmp_path / "large", options).changed
     assert rebuild_set(large.root, photos, tmp_path / "again").is_same
 
@@ -70,7 +70,7 @@ def test_a_set_that_grows_or_shrinks_moves_its_images(
     before = files_of(flat.root)
     build_set(photos, flat.root, options)
     assert sorted(path.name for path in (flat.root / "images").iterdir() if path.is_file()) == []
-    assert verify_set(flat.root).is_whole
+    assert verify_set(flat.root).is_valid
     monkeypatch.setattr(module, "MANY_IMAGES", 6)
     build_set(photos, flat.root, options)
     assert files_of(flat.root) == before
@@ -88,6 +88,6 @@ def test_exports_of_a_large_set_hold_its_images(photos: Path, options: BuildOpti
         assert Image.open(io.BytesIO(row["hq"]["bytes"])).size == (64, 64)
     back = read_parquet(tmp_path / "parquet", tmp_path / "back")
     assert [target.hq for target in back.targets] == [target.hq for target in large.targets]
-    assert verify_set(back.root).is_whole
+    assert verify_set(back.root).is_valid
     for form in ("webdataset", "ffhq-ref", "folders"):
         assert export_set(large.root, tmp_path / form, form)

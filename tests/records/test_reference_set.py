@@ -63,7 +63,7 @@ def test_a_set_of_0_1_is_written_as_schema_2_with_the_same_content(tmp_path: Pat
     assert (again.info.schema_version, said["schema_version"], said["image_folder_digits"]) == (2, 2, 0)
     assert again.info.content_hash == found.info.content_hash == content_hash(again.targets)
     assert again.targets == found.targets
-    assert verify_set(tmp_path / "set").is_whole
+    assert verify_set(tmp_path / "set").is_valid
 
 
 @pytest.mark.parametrize("said", ['{"schema_version": 3}', "[]", "no JSON"])
@@ -146,7 +146,7 @@ def test_real_photos_travel_through_parquet(real_set: ReferenceSet, tmp_path: Pa
     back = read_parquet(tmp_path / "out", tmp_path / "back")
     kept = [replace(target, source="", quality={}) for target in real_set.targets]
     assert list(back.targets) == kept
-    assert verify_set(back.root).is_whole
+    assert verify_set(back.root).is_valid
 
 
 def test_real_photos_are_part_of_shards_and_folders(real_set: ReferenceSet, tmp_path: Path) -> None:
