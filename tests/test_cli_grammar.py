@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,11 @@ READ_FIRST = {"STORE", "KIND"}
 """What may stand before the set: the store of a board's command, and the kind of a training."""
 
 ROOT: Any = get_command(app)
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    "README.md",
+    *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md")) if path.stem != "migrating"),
+]
 
 
 def walk(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -118,3 +125,32 @@ def test_short_flags_mean_the_same_everywhere(name: str) -> None:
         for flag in parameter.opts:
             if flag in short:
                 assert short[flag] in parameter.opts
+
+
+def commands_of(text: str) -> Iterator[str]:
+    """Lines of the code blocks of a Markdown text that call `refbench`, continued lines joined."""
+    for block in re.findall(r"```[a-z]*\n(.*?)```", text, flags=re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if re.match(r"(\$ )?refbench \w", line) and "..." not in line:
+                yield line.removeprefix("$ ")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_in_the_documents_are_understood_and_of_today(
+    document: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in commands_of((REPOSITORY / document).read_text("utf-8")):
+        words = shlex.split(line, comments=True)[1:]
+        command = ROOT
+        while isinstance(command, Group):
+            assert words, line
+            assert words[0] in command.commands, line
+            command = command.commands[words.pop(0)]
+        command.make_context("refbench", words)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_documents_hold_commands() -> None:
+    counts = {name: len([*commands_of((REPOSITORY / name).read_text("utf-8"))]) for name in DOCUMENTS}
+    assert counts["README.md"] >= 5
+    assert sum(counts.values()) >= 40

@@ -9,6 +9,7 @@ import pytest
 import refbench as rb
 import typer
 from pydantic import BaseModel
+from refbench.builders.settings.options import ImportOptions
 from refbench.cli import app
 from refbench.command_line import option_flags
 from refbench.command_line.arguments import AsJson, emit
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 OPTIONS = {
     "build": rb.BuildOptions,
+    "import": ImportOptions,
     "degrade": rb.DegradeOptions,
     "restore": rb.RestoreOptions,
     "score": rb.ScoreOptions,
