@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import RefbenchError
-from ..records.protocol import Protocol, ProtocolId
+from ..records.protocol import Protocol as Protocol
+from ..records.protocol import ProtocolId as ProtocolId
 from .core.metric import ImageMetric, Metric, SetMetric
 from .distances.statistics_file import against_statistics
 from .protocols import (

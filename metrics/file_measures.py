@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ..errors import FaultListError, RefbenchError
-from ..faces.align import FFHQ_512, template_at
 from ..images import find_photos, read_rgb
 from ..progress import track
 from ..records.protocol import Protocol
 from .catalogue import select
 from .core.metric import GainMetric, ReferenceMetric, SetMetric
+from .core.tensors import aligned_landmarks
 from .scoring.meter import Meter
 
 DEFAULT = ("psnr/rgb", "ssim/y-full")
@@ -72,16 +71,16 @@ def measure_files(
     pairs = _pairs(restored, hq)
     meters = [Meter(metric.protocol.id, device) for metric in metrics]
     values: list[dict[str, float]] = [{} for _ in meters]
-    for name, (image, true) in track("measure", sorted(pairs.items()), len(pairs)):
+    for name, (image, truth) in track("measure", sorted(pairs.items()), len(pairs)):
         ours = _tensor(image)
-        theirs = None if true is None else _tensor(true)
+        theirs = None if truth is None else _tensor(truth)
         if theirs is not None and ours.shape != theirs.shape:
             sizes = [f"{one.shape[3]}x{one.shape[2]}" for one in (ours, theirs)]
             raise RefbenchError(
-                f"{image} is {sizes[0]} and {true} is {sizes[1]}; a pair needs one size, nothing is resized"
+                f"{image} is {sizes[0]} and {truth} is {sizes[1]}; a pair needs one size, nothing is resized"
             )
         for meter, found in zip(meters, values, strict=True):
-            scored = meter.update(ours, theirs, landmarks=_landmarks(ours))
+            scored = meter.update(ours, theirs, landmarks=aligned_landmarks(ours))
             if scored is not None:
                 found[name] = float(scored[0])
     return [
@@ -126,12 +125,6 @@ def _tensor(path: Path) -> torch.Tensor:
     """(1, 3, H, W) float32 in [0, 1]."""
     pixels = np.ascontiguousarray(read_rgb(path))
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
-
-
-def _landmarks(image: torch.Tensor) -> npt.NDArray[np.float64] | None:
-    """(1, 5, 2): FFHQ's template at the size of a square image; None for an image of another shape."""
-    height, width = image.shape[2:]
-    return template_at(FFHQ_512, width, 512)[None] if height == width else None
 
 
 def _mean(values: Mapping[str, float]) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ...errors import RefbenchError
+from ...faces.align import FFHQ_512, template_at
 
 WANTED = "wanted RGB float in [0, 1], shape (N, 3, H, W)"
 
@@ -45,3 +48,11 @@ def check_pair(restored: Tensor, hq: Tensor) -> tuple[Tensor, Tensor]:
         got = f"restored {tuple(restored.shape)} and hq {tuple(hq.shape)}"
         raise RefbenchError(f"{got}: a pair needs one shape; nothing is resized for you")
     return restored, hq
+
+
+def aligned_landmarks(images: Tensor) -> npt.NDArray[np.float64] | None:
+    """Landmarks (N, 5, 2) in pixels of FFHQ-aligned faces (N, 3, H, W); None where they are not square."""
+    height, width = images.shape[2:]
+    return (
+        np.repeat(template_at(FFHQ_512, width, 512)[None], len(images), axis=0) if height == width else None
+    )

@@ -13,10 +13,10 @@ from torch import Tensor
 from ...devices import Precision
 from ...errors import RefbenchError
 from ..catalogue import find
-from ..core.feature import Batch, Landmarks
+from ..core.feature import Batch, Landmarks, Tensors
 from ..core.metric import GainMetric, ImageMetric, NoReferenceMetric, ReferenceMetric, SetMetric
 from ..core.tensors import check_images, check_pair
-from .engine import Engine, load
+from .engine import Engine, load, torch_device
 
 
 class Meter:
@@ -24,16 +24,19 @@ class Meter:
 
     Args:
         protocol: a protocol id.
-        device: of its network, as torch names it; images are copied there.
+        device: of its network: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for the best available; images are
+            copied there.
         precision: ``float32``, or ``bfloat16`` inside the network.
 
     Raises:
-        RefbenchError: an unknown id, or absent weights.
+        RefbenchError: an unknown id, device or precision, or absent weights.
     """
 
     def __init__(self, protocol: str, device: str = "cpu", precision: Precision = "float32") -> None:
+        if precision not in ("float32", "bfloat16"):
+            raise RefbenchError(f"the precision of a metric is float32 or bfloat16; got {precision!r}")
         self.metric = find(protocol)
-        place = torch.device(device)
+        place = torch_device(device)
         base = self.metric.base if isinstance(self.metric, GainMetric) else self.metric
         extractors = {base.feature.name: load(base.feature, place)}
         pool = ThreadPoolExecutor(1)
@@ -127,7 +130,16 @@ class Meter:
     def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self._engine.device)
 
-    def _extract(self, batch: Batch) -> tuple[Tensor, ...]:
+    def extract(self, images: Tensor, landmarks: npt.ArrayLike | None = None) -> Tensors:
+        """The tensors of the metric's feature, each of length N, for checked images (N, 3, H, W).
+
+        Args:
+            images: RGB floating point in [0, 1].
+            landmarks: (N, 5, 2) in pixels, for features that crop the face.
+        """
+        return self._extract(Batch.of(self._to_device(images), _points(landmarks)))
+
+    def _extract(self, batch: Batch) -> Tensors:
         return self._engine.extract(self._engine.features[0], batch)
 
     def _add(self, values: Tensor) -> Tensor:

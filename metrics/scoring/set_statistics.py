@@ -17,7 +17,7 @@ from ..core.feature import Batch, Landmarks
 from ..core.metric import SetMetric
 from ..distances.frechet import MomentStream
 from ..distances.statistics_file import Statistics
-from .engine import Engine, deterministic, load
+from .engine import Engine, deterministic, load, torch_device
 from .provenance import digests_of
 
 Image = tuple[Path, Landmarks]
@@ -49,7 +49,7 @@ def measure_statistics(
         )
     listed, source = _list(images, split)
     digests = digests_of([metric])
-    place = torch.device(device)
+    place = torch_device(device)
     with deterministic(workers) as pool, progress("statistics", len(listed)) as advance:
         engine = Engine((metric,), {metric.feature.name: load(metric.feature, place)}, place, pool)
 

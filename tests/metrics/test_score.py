@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.images import read_rgb, write_png
 from refbench.metrics import catalogue
@@ -21,13 +22,14 @@ from refbench.metrics.core.metric import NoReferenceMetric, ReferenceMetric, Set
 from refbench.metrics.protocols.pixel import psnr
 from refbench.metrics.scoring import harness, score
 from refbench.metrics.scoring.distributed import ALONE, Shard
+from refbench.metrics.scoring.meter import measure
 from refbench.metrics.scoring.score import Entry, score_images, score_many
 from refbench.records.card import Card
 from refbench.records.evaluation_modes import with_references
 from refbench.records.protocol import Protocol
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet
-from toys import SIDE, noise, noisy_copies, write_noise_set
+from toys import POINTS, SIDE, noise, noisy_copies, write_noise_set
 
 PIXEL_IDS = ("psnr/rgb", "ssim/rgb", "colour-shift/face-lab-v1", "colour-drift/face-lab-v1", "gain:psnr/rgb")
 
@@ -43,6 +45,10 @@ def score_toy(
     return score_images(
         toy, "dim", images, card=Card(model=model), shard=shard, **{"device": "cpu", **options}
     )
+
+
+def as_tensor(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(read_rgb(path))).permute(2, 0, 1)[None].float() / 255.0
 
 
 def as_bytes(record: Record, folder: Path) -> bytes:
@@ -77,7 +83,7 @@ def vector_metrics(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
             min_images=100,
         ),
         NoReferenceMetric(
-            protocol("toy/lone", "none"), PIXELS, lambda bundle: bundle[0][:, 0].mean(dim=(1, 2))
+            protocol("toy/red", "none"), PIXELS, lambda bundle: bundle[0][:, 0].mean(dim=(1, 2))
         ),
     )
     for metric in added:
@@ -93,11 +99,9 @@ def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Pa
     assert (record.scores.reason == "").all()
     for key, path in images.items():
         a, b = (np.moveaxis(read_rgb(p), 2, 0)[None] / 255.0 for p in (path, toy.hq_path(key)))
-        import torch
-
         pair = [torch.from_numpy(x.astype(np.float32)) for x in (a, b)]
         assert table.loc[key, "psnr/rgb"] == pytest.approx(psnr(*pair).item(), rel=1e-6)
-        assert table.loc[key, "toy/lone"] == pytest.approx(a[:, 0].mean(), rel=1e-5), "red is first"
+        assert table.loc[key, "toy/red"] == pytest.approx(a[:, 0].mean(), rel=1e-5), "red is first"
     lq = {key: toy.lq_path("dim", key) for key in images}
     untouched = score_toy(toy, lq, model="lq", protocols=PIXEL_IDS).scores
     gains = untouched[untouched.protocol == "gain:psnr/rgb"].value
@@ -109,6 +113,25 @@ def test_values_are_those_of_each_pair_by_itself(toy: ReferenceSet, tmp_path: Pa
     assert record.info.set_scores["toy/set"].images == 14
     assert "14 images" in record.info.set_scores["toy/set"].warning
     assert record.info.benchmark.recipe == "dim@1"
+
+
+@pytest.mark.parametrize("base", ["psnr/rgb", "colour-shift/face-lab-v1"], ids=["higher", "lower"])
+def test_a_gain_is_above_zero_for_better_whatever_the_direction(
+    toy: ReferenceSet, tmp_path: Path, base: str
+) -> None:
+    hq = {target.key: toy.hq_path(target.key) for target in toy.select("test")}
+    black = {key: tmp_path / f"{key}.png" for key in hq}
+    for key, path in black.items():
+        write_png(path, np.zeros_like(read_rgb(hq[key])))
+    ids = (base, f"gain:{base}")
+    better, worse = (score_toy(toy, images, protocols=ids).scores for images in (hq, black))
+    assert (better.value[better.protocol == ids[1]] > 1).all()
+    assert (worse.value[worse.protocol == ids[1]] < -1).all()
+    key = "p0_0"
+    restored, truth, lq = (as_tensor(path) for path in (black[key], hq[key], toy.lq_path("dim", key)))
+    measured = measure(ids[1], restored, truth, lq=lq, landmarks=np.array([POINTS]))
+    table = worse[worse.protocol == ids[1]].set_index("key")
+    assert measured.item() == pytest.approx(table.value[key], rel=1e-6)
 
 
 def test_batches_workers_company_and_order_change_nothing(
@@ -355,7 +378,11 @@ def test_modes_of_references_are_other_sets(toy: ReferenceSet) -> None:
         assert len(target.references) == len(toy[target.key].references)
         assert {wrong[key].identity for key in target.references}.isdisjoint({target.identity})
     assert len({s.info.content_hash for s in (toy, one, wrong)}) == 3
-    assert with_references(toy, "wrong").targets == wrong.targets or wrong.targets[0].reference_distances
+    again = with_references(toy, "wrong")
+    assert [t.references for t in again.targets] == [t.references for t in wrong.targets]
+    assert again.info.content_hash == wrong.info.content_hash
+    assert all(np.isnan(t.reference_distances).all() for t in wrong.select("test"))
+    assert with_references(toy, 1).info.content_hash == one.info.content_hash
     assert not with_references(toy, "0").select("test")
     with pytest.raises(RefbenchError, match="got 'some'"):
         with_references(toy, "some")
