@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from ..errors import RefbenchError
@@ -228,7 +229,7 @@ def measure_sets(protocol: str, restored: Images, hq: Images | None = None, *, d
 def _vectors(meter: Meter, images: Images, name: str) -> Iterator[npt.NDArray[np.float32]]:
     """Feature vectors (n, D) of images, batch by batch."""
     for batch in (images,) if isinstance(images, Tensor) else images:
-        for part in check_images(batch, name).split(BATCH):
+        for part in torch.split(check_images(batch, name), BATCH):
             found = meter.extract(part, aligned_landmarks(part))[0].float().cpu().numpy()
             if not np.isfinite(found).all():
                 fix = "give square images aligned as FFHQ's"
