@@ -1,4 +1,4 @@
-"""Made-up records, for looking at a board before there is any: plausible numbers, no model behind them."""
+"""Synthetic records: plausible scores without a model, for examples, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECIPES = ("refldm-moderate@1", "refldm-severe@1")
 
 @dataclass(frozen=True)
 class SyntheticImages:
-    """Made-up images: the identity of each key, and the hashes that a benchmark would have."""
+    """Synthetic images: the identity of each key, the hash of their set and its name."""
 
     identity_of: Mapping[str, str]
     set_hash: str
@@ -41,10 +41,17 @@ def make_synthetic_records(
     recipes: Sequence[str] = RECIPES,
     seed: int = 0,
 ) -> list[Record]:
-    """Records of ``models`` made-up models, one per recipe; the later recipes are harder.
+    """Synthetic records of ``models`` models, one per recipe; the later recipes are harder.
 
-    A model has a skill for quality and one for identity; an image has a difficulty that it shares, in part,
-    with the other images of its identity.
+    A model has a skill for quality and one for identity; an image has a difficulty that is partly that of its
+    identity.
+
+    Args:
+        protocols: of the records, by id.
+        models: number of models.
+        people: the images; None for 60 images of 20 people.
+        recipes: ids of the recipes.
+        seed: of the scores.
     """
     people = people or SyntheticImages.make(60, 20, seed)
     keys = list(people.identity_of)

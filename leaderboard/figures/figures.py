@@ -1,4 +1,4 @@
-"""Which plots a board shows: quality against identity and against time, curves along slices and sweeps."""
+"""Figures of a board: quality against identity and time, and curves over slices, references and severity."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...records.evaluation_modes import ALL, WRONG
-from ..rendering.rendering import safe
+from ..rendering.rendering import trusted_markup
 from ..statistics.slices import SliceScores
 from ..store.settings import BoardSettings
 from ..tables.board import Board, Cell, Column, Row, Table
 from ..tables.formatting import plural, table_title
-from .plots import Axis, Line, Point, lines, scatter
+from .axes import Axis
+from .plots import Line, Point, lines, scatter
 
 CURVES = ("references", "downscale-by", "jpeg-quality", "sharpness")
-LEAST_BEHIND = 8
+MIN_IMAGES = 8
 Figure = dict[str, Any]
 
 
 def table_figures(table: Table, settings: BoardSettings, sliced: Sequence[SliceScores]) -> list[Figure]:
-    """The plots below a table."""
+    """The figures below a table: SVG and caption of each."""
     figures = [_pair_figure(table, across, up) for across, up in _pairs(table, settings)]
     quality = _quality(table)
     if quality is not None:
@@ -82,7 +83,7 @@ def _pair_figure(table: Table, across: Column, up: Column) -> Figure | None:
         return None
     title = f"{up.title} against {across.title}"
     caption = f"{title}, with 95 % intervals. The line is the Pareto front: no model beats these on both."
-    return {"svg": safe(scatter(points, _axis(across), _axis(up), title=title)), "caption": caption}
+    return {"svg": trusted_markup(scatter(points, _axis(across), _axis(up), title=title)), "caption": caption}
 
 
 def _time_figure(table: Table, up: Column) -> Figure | None:
@@ -98,7 +99,9 @@ def _time_figure(table: Table, up: Column) -> Figure | None:
     title = f"{up.title} against time"
     caption = f"{title} per image, as each team states it, on its own hardware. The line is the Pareto front."
     return {
-        "svg": safe(scatter(points, Axis("Seconds per image", False, True), _axis(up), title=title)),
+        "svg": trusted_markup(
+            scatter(points, Axis("Seconds per image", False, True), _axis(up), title=title)
+        ),
         "caption": caption,
     }
 
@@ -108,7 +111,7 @@ def _curve_figure(table: Table, sliced: SliceScores) -> Figure | None:
     column = _identity(table) if slicing.name == "references" else _quality(table)
     if not slicing.places or column is None or column.id not in sliced.mean:
         return None
-    kept = [i for i, images in enumerate(sliced.images) if images >= LEAST_BEHIND]
+    kept = [i for i, images in enumerate(sliced.images) if images >= MIN_IMAGES]
     rows = [i for i, row in enumerate(table.rows) if not row.unranked]
     if len(kept) < 2 or not rows:
         return None
@@ -128,7 +131,7 @@ def _curve_figure(table: Table, sliced: SliceScores) -> Figure | None:
     rest = f" {plural(left, 'image')} in smaller groups left out." if left else ""
     caption = f"{title}: means over images with 95 % intervals. Images per point: {counts}.{rest}"
     svg = lines(curves, Axis(slicing.heading, None), _axis(column), title=title, tick_labels=labels)
-    return {"svg": safe(svg), "caption": caption}
+    return {"svg": trusted_markup(svg), "caption": caption}
 
 
 def _reference_figure(table: Table) -> Figure | None:
@@ -157,11 +160,11 @@ def _reference_figure(table: Table) -> Figure | None:
     title = f"{column.title} by references used"
     caption = f"{title}: one submission for each number of references, with 95 % intervals."
     svg = lines(curves, Axis("References used", None), _axis(column), title=title)
-    return {"svg": safe(svg), "caption": caption}
+    return {"svg": trusted_markup(svg), "caption": caption}
 
 
 def mode_figures(board: Board) -> list[Figure]:
-    """One plot per set and recipe that was scored under several evaluation modes: what references bring."""
+    """One figure per set and recipe with several evaluation modes: the gain from references."""
     groups: dict[tuple[str, ...], dict[str, Table]] = {}
     for table in board.tables:
         its = table.benchmark
@@ -197,15 +200,15 @@ def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
     title = f"{column.title} by references given"
     labels = {place: mode for mode, place in places.items()}
     caption = (
-        f"{title}: the same models restored with those of another person (wrong), with the first ones alone "
-        "(a number), and with all of them, with 95 % intervals."
+        f"{title}: references of another person (wrong), the first ones only (a number), or all; with 95 % "
+        "intervals."
     )
     svg = lines(drawn, Axis("References given", None), _axis(column), title=title, tick_labels=labels)
-    return {"svg": safe(svg), "caption": caption}
+    return {"svg": trusted_markup(svg), "caption": caption}
 
 
 def sweep_figures(board: Board) -> list[Figure]:
-    """One plot per set that was degraded at three levels or more of a severity sweep."""
+    """One figure per set with three or more levels of a severity sweep."""
     groups: dict[str, list[tuple[float, Table]]] = {}
     for table in board.tables:
         found = re.fullmatch(r"severity-([0-9.]+)", table.recipe)
@@ -241,6 +244,6 @@ def _sweep_figure(board: Board, levels: Sequence[tuple[float, Table]]) -> Figure
     title = f"{column.title} along the severity sweep"
     caption = f"{title}: {', '.join(table_title(t, board.settings, board.tables) for _, t in levels)}."
     return {
-        "svg": safe(lines(curves, Axis("Severity", None), _axis(column), title=title)),
+        "svg": trusted_markup(lines(curves, Axis("Severity", None), _axis(column), title=title)),
         "caption": caption,
     }

@@ -1,4 +1,4 @@
-"""Plots as SVG text, made here: no script, no library, colours of the page, readable when printed."""
+"""Scatter and line plots as SVG text, without script; colours come from the page's style sheet."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 520, 360
-LEFT, RIGHT, TOP, BOTTOM = 62, 18, 16, 46
+from .axes import (
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    draw_frame,
+    make_scale,
+    upward_scale,
+)
+
 LABEL = 12.0
 LINKED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """One axis: its title, whether higher is better, whether it is logarithmic, places of tick labels."""
-
-    title: str
-    higher_is_better: bool | None
-    log: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
-    """One model: where it is and how sure that is (bounds may equal the value)."""
+    """One model: its two values with the bounds of their intervals (which may equal the values)."""
 
     label: str
     href: str
@@ -36,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model along an axis."""
+    """One model along an axis: values and the bounds of their intervals, NaN where there are none."""
 
     label: str
     href: str
@@ -46,32 +47,8 @@ class Line:
     highs: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool
-
-    def __call__(self, value: float) -> float:
-        a, b, v = (math.log10(x) if self.log else x for x in (self.low, self.high, value))
-        return self.start + (v - a) / ((b - a) or 1.0) * (self.end - self.start)
-
-    def ticks(self) -> list[float]:
-        if self.log:
-            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-            decades = [
-                m * 10.0**e for e in range(first, last + 1) for m in ((1,) if last - first > 2 else (1, 3))
-            ]
-            return [t for t in decades if self.low <= t <= self.high]
-        step = _nice((self.high - self.low) / 4)
-        first = math.ceil(self.low / step - 1e-9)
-        return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-
-
 def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
-    """The points that no other beats on both axes, from left to right."""
+    """The Pareto front from left to right: points that no other point dominates."""
     sign_x, sign_y = (1.0 if axis.higher_is_better else -1.0 for axis in (x, y))
 
     def beaten(point: Point) -> bool:
@@ -86,11 +63,11 @@ def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
 
 
 def scatter(points: Sequence[Point], x: Axis, y: Axis, *, title: str) -> str:
-    """Models by two numbers with their intervals and the Pareto front; the better corner is marked."""
-    to_x = _scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, log=x.log)
-    to_y = _upwards([*(v for p in points for v in (p.y, *p.y_bounds))], y)
+    """A scatter plot of models with intervals and the Pareto front, as SVG."""
+    to_x = make_scale([*(v for p in points for v in (p.x, *p.x_bounds))], LEFT, WIDTH - RIGHT, log=x.log)
+    to_y = upward_scale([*(v for p in points for v in (p.y, *p.y_bounds))], y)
     front = pareto_front(points, x, y)
-    parts = [*_frame(to_x, to_y, x, y=y)]
+    parts = [*draw_frame(to_x, to_y, x, y=y)]
     if len(front) > 1:
         path = " ".join(f"{to_x(p.x):.1f},{to_y(p.y):.1f}" for p in front)
         parts.append(f'<polyline class="front" points="{path}"/>')
@@ -120,14 +97,14 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, *, title: str) -> str:
 def lines(
     curves: Sequence[Line], x: Axis, y: Axis, *, title: str, tick_labels: dict[float, str] | None = None
 ) -> str:
-    """Models along an axis, with intervals; at most eight are named, the rest stay grey."""
+    """A line plot of models with intervals, as SVG; the first eight are named, the rest are grey."""
     every_x = sorted({v for curve in curves for v in curve.xs})
     every_y = [v for c in curves for v in (*c.ys, *c.lows, *c.highs) if math.isfinite(v)]
     room = 118
-    to_x = _scale(every_x, LEFT, WIDTH - RIGHT - room, log=x.log, margin=0.03)
-    to_y = _upwards(every_y, y)
+    to_x = make_scale(every_x, LEFT, WIDTH - RIGHT - room, log=x.log, margin=0.03)
+    to_y = upward_scale(every_y, y)
     ticks = tick_labels or {v: f"{v:g}" for v in every_x}
-    parts = [*_frame(to_x, to_y, x, y=y, x_ticks=ticks, room=room)]
+    parts = [*draw_frame(to_x, to_y, x, y=y, x_ticks=ticks, room=room)]
     taken: list[float] = []
     for number, curve in enumerate(curves):
         named = number < 8
@@ -151,47 +128,8 @@ def lines(
     return _svg(parts, title)
 
 
-def _upwards(values: Sequence[float], axis: Axis) -> _Scale:
-    """A vertical scale on which better is higher up."""
-    ends = (TOP, HEIGHT - BOTTOM) if axis.higher_is_better is False else (HEIGHT - BOTTOM, TOP)
-    return _scale(values, *ends, log=axis.log)
-
-
-def _frame(
-    to_x: _Scale, to_y: _Scale, x: Axis, *, y: Axis, x_ticks: dict[float, str] | None = None, room: int = 0
-) -> list[str]:
-    right, bottom = WIDTH - RIGHT - room, HEIGHT - BOTTOM
-    parts = []
-    for tick in to_y.ticks():
-        at = to_y(tick)
-        parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{right}"/>')
-        parts.append(
-            f'<text class="tick" x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{_tick(tick)}</text>'
-        )
-    for tick, text in (x_ticks or {t: _tick(t) for t in to_x.ticks()}).items():
-        at = to_x(tick)
-        parts.append(f'<path class="grid" d="M{at:.1f} {bottom}v5"/>')
-        parts.append(
-            f'<text class="tick" x="{at:.1f}" y="{bottom + 19}" text-anchor="middle">{escape(text)}</text>'
-        )
-    parts.append(f'<path class="axis" d="M{LEFT} {bottom}H{right}"/>')
-    middle = (LEFT + right) / 2
-    parts.append(
-        f'<text class="name" x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{_axis_name(x)}</text>'
-    )
-    up = (TOP + bottom) / 2
-    turned = f'transform="translate(13 {up:.0f}) rotate(-90)"'
-    parts.append(f'<text class="name" {turned} text-anchor="middle">{_axis_name(y)}</text>')
-    return parts
-
-
-def _axis_name(axis: Axis) -> str:
-    better = {True: ", higher is better", False: ", lower is better", None: ""}[axis.higher_is_better]
-    return escape(f"{axis.title}{better}")
-
-
 def _label(text: str, x: float, y: float, *, boxes: list[tuple[float, float, float, float]]) -> str:
-    """A label beside its point where it covers least of what is there already."""
+    """A label beside its point where it overlaps least with what is drawn already."""
     text = _short(text)
     wide = len(text) * LABEL * 0.53
     aside, middle = (x + 8, x - 8 - wide), x - wide / 2
@@ -217,7 +155,7 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
 
 
 def _free(height: float, taken: Sequence[float]) -> float:
-    """The nearest height to ``height`` that keeps a line's distance from those taken."""
+    """The height nearest to ``height`` that is a line away from all ``taken``."""
     shifts = sorted((step * sign for step in range(0, 30) for sign in (1, -1)), key=abs)
     return next(
         (height + 3.0 * s for s in shifts if all(abs(height + 3.0 * s - t) >= 14 for t in taken)), height
@@ -226,26 +164,6 @@ def _free(height: float, taken: Sequence[float]) -> float:
 
 def _short(text: str) -> str:
     return text if len(text) <= 26 else f"{text[:24]}…"
-
-
-def _scale(values: Sequence[float], start: float, end: float, *, log: bool, margin: float = 0.06) -> _Scale:
-    known = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    if log:
-        span = math.log10(high / low) or 1.0
-        return _Scale(low / 10 ** (margin * span), high * 10 ** (margin * span), start, end, True)
-    span = (high - low) or abs(high) or 1.0
-    return _Scale(low - margin * span, high + margin * span, start, end, False)
-
-
-def _nice(step: float) -> float:
-    size = 10.0 ** math.floor(math.log10(step)) if step > 0 else 1.0
-    return next((m * size for m in (1, 2, 2.5, 5, 10) if m * size >= step), size)
-
-
-def _tick(value: float) -> str:
-    text = f"{round(value, 6):g}"
-    return text.replace("-", "−")
 
 
 def _svg(parts: Sequence[str], title: str) -> str:

@@ -1,26 +1,20 @@
-"""The pages of pictures: the comparison page, the galleries, and the slider on the front page."""
+"""Pages of pictures: the comparison page, the galleries, and the slider of the front page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from ...records.evaluation_modes import ALL
-from ..rendering.rendering import Page, script_json
+from ..rendering.rendering import Page
 from ..rendering.site_folder import Site
-from ..store.names import safe_name
 from ..tables.board import Board, Table
 from ..tables.formatting import number, table_title
+from .album_data import GROUPS, write_album_data
 from .pictures import Album, PictureOptions, Source
 
-GROUPS = {
-    "disputed": ("Most disputed", "Images where the metrics disagree most about which model did best."),
-    "worst": ("Worst", "Images that the ranked models restored worst, over the metrics of the composite."),
-    "best": ("Best", "Images that the ranked models restored best, over the metrics of the composite."),
-}
 SHOWN_ROWS = 6
 
 
@@ -39,16 +33,16 @@ class Hero:
 
 
 def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> Hero | None:
-    """LQ against the best model with pictures of its own, on the last (hardest) benchmark, if any.
+    """The slider of the front page: LQ and the best model, on the last benchmark that has pictures.
 
-    Benchmarks with all references come before those of other evaluation modes.
+    Benchmarks with all references are preferred to those of other evaluation modes.
     """
-    whole_first = sorted(board.tables, key=lambda table: table.benchmark.references == ALL)
-    for table in reversed(whole_first):
+    all_references_last = sorted(board.tables, key=lambda table: table.benchmark.references == ALL)
+    for table in reversed(all_references_last):
         album = albums.get(table.slug)
         if album is None or not album.keys:
             continue
-        left, right = album.sources[0], _showpiece(table, album)
+        left, right = album.sources[0], _best_source(table, album)
         key = next((key for key in album.galleries.best if (right.name, key) in album.files), album.keys[0])
         if (left.name, key) not in album.files or (right.name, key) not in album.files:
             continue
@@ -65,8 +59,8 @@ def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> 
     return None
 
 
-def _showpiece(table: Table, album: Album) -> Source:
-    """The best model that is no control and no copy; HQ where there is none."""
+def _best_source(table: Table, album: Album) -> Source:
+    """The best model that is neither a control nor a copy; HQ where there is none."""
     own = {
         row.name for row in table.rows if row.rank and not any(f.kind.startswith("copy") for f in row.flags)
     }
@@ -85,7 +79,7 @@ def _address(table: Table, key: str, left: Source, *, right: Source, up: str = "
 
 
 def disputed_strip(table: Table, album: Album | None) -> dict[str, Any] | None:
-    """The most disputed images as a strip below a table; None without pictures."""
+    """The images with the most disagreement among metrics, below a table; None without pictures."""
     if album is None:
         return None
     left, right = _default_sides(album)
@@ -112,7 +106,7 @@ def album_pages(
         if album is None or not album.keys:
             continue
         title = table_title(table, board.settings, board.tables)
-        _write_data(table, album, site)
+        write_album_data(table, album, site)
         left, right = _default_sides(album)
         key = album.keys[0]
         context = {
@@ -201,62 +195,3 @@ def _gallery_row(table: Table, album: Album, key: str, *, column: Any) -> list[d
             }
         )
     return pictures
-
-
-def _write_data(table: Table, album: Album, site: Site) -> None:
-    """What the comparison page's script reads: one file for the album, one of scores per model."""
-    columns = [c for c in table.columns if c.id in table.values and c.protocol]
-    names = [safe_name(key) for key in album.keys]
-    people = sorted({table.identity_of[key] for key in album.keys})
-    shown = sorted(album.reference_files)
-    spot = {key: i for i, key in enumerate(shown)}
-    place = {key: i for i, key in enumerate(album.keys)}
-    any_reference = next(iter(album.reference_files.values()), "")
-    data = {
-        "slug": table.slug,
-        "total": len(table.keys),
-        "keys": " ".join(album.keys),
-        "files": "" if names == list(album.keys) else " ".join(names),
-        "people": people,
-        "person": [people.index(table.identity_of[key]) for key in album.keys],
-        "references": [[spot[r] for r in album.references[key]] for key in album.keys],
-        "referenceNames": [safe_name(key) for key in shown],
-        "referenceFolder": f"../{PurePosixPath(any_reference).parent}/" if any_reference else "",
-        "thumbnailFolder": f"../{PurePosixPath(album.thumbnails[album.keys[0]]).parent}/",
-        "metrics": [
-            {"title": c.title, "arrow": c.arrow, "up": c.protocol.higher_is_better, "decimals": c.decimals}
-            for c in columns
-            if c.protocol
-        ],
-        "groups": {kind: [place[k] for k in getattr(album.galleries, kind) if k in place] for kind in GROUPS},
-        "sources": [_source(table, album, source) for source in album.sources],
-    }
-    site.text(f"compare/{table.slug}/album.js", f"window.refbenchAlbum = {script_json(data)};\n")
-    rows = {key: i for i, key in enumerate(table.keys)}
-    pick = [rows[key] for key in album.keys]
-    for source in album.sources:
-        if source.kind != "model":
-            continue
-        at = table.row_numbers[source.name]
-        numbers = [
-            [None if v != v else round(v * 10**c.decimals) for v in table.values[c.id][pick, at].tolist()]
-            for c in columns
-        ]
-        target = f"(window.refbenchScores = window.refbenchScores || {{}})[{script_json(source.name)}]"
-        site.text(f"compare/{table.slug}/{source.name}.js", f"{target} = {script_json(numbers)};\n")
-
-
-def _source(table: Table, album: Album, source: Source) -> dict[str, Any]:
-    files = [album.files.get((source.name, key), "") for key in album.keys]
-    folder = next((str(PurePosixPath(file).parent) for file in files if file), "")
-    entry: dict[str, Any] = {
-        "name": source.name,
-        "label": source.label,
-        "kind": source.kind,
-        "folder": f"../{folder}/",
-    }
-    if gaps := [i for i, file in enumerate(files) if not file]:
-        entry["gaps"] = gaps
-    if source.kind == "model":
-        entry["scores"] = f"{source.name}.js"
-    return entry

@@ -1,4 +1,4 @@
-"""The front page: one table per benchmark, with its plots, pictures and studies."""
+"""The front page: one table per benchmark, with its figures, pictures and user studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ..figures.figures import mode_figures, sweep_figures, table_figures
 from ..rendering.downloads import LABELS
 from ..rendering.rendering import Page
-from ..rendering.reported import Reported, rows_of
+from ..rendering.reported import Reported, reported_rows
 from ..statistics.slices import SliceScores
 from ..store.study_results import StudyResult
 from ..tables.board import CONTROL_NOTE, Board, Column, Row, Table
@@ -38,7 +38,16 @@ def board_page(
     reported: Sequence[Reported],
     studies: Sequence[StudyResult] = (),
 ) -> Page:
-    """The front page: one table per benchmark; ``sliced`` and ``albums`` are by the tables' slugs."""
+    """The front page of a board.
+
+    Args:
+        board: its tables.
+        albums: pictures by the tables' slugs.
+        hero: the slider at the top; None without pictures.
+        sliced: scores in slices by the tables' slugs.
+        reported: published results.
+        studies: results of user studies.
+    """
     models = {row.card.model for table in board.tables for row in table.rows if not row.card.control}
     sets = {(table.benchmark.name, table.keys): table for table in board.tables}
     images = sum(table.benchmark.images for table in sets.values())
@@ -67,11 +76,11 @@ def board_page(
 
 def _summary(board: Board) -> str:
     if not board.tables:
-        return "There is no record yet. Score a submission, then publish again."
+        return "There are no records yet. Score a submission, then publish again."
     recipes = plural(len({table.benchmark.recipe for table in board.tables}), "degradation")
     return (
-        f"Every model restored the same faces from {recipes}, and was measured by the same code. "
-        "Intervals say how sure each number is; letters say which models cannot be told apart."
+        f"Every model restored the same faces from {recipes} and was scored by the same code. "
+        "Numbers have 95 % intervals; models that share a letter do not differ significantly."
     )
 
 
@@ -96,7 +105,7 @@ def _table(
         "active": "points" if composite else "0",
         "columns": [_column(column, i) for i, column in enumerate(table.columns)],
         "rows": [_row(row, cells) for row, cells in zip(table.rows, views, strict=True)],
-        "reported": rows_of(table, reported),
+        "reported": reported_rows(table, reported),
         "superseded": [
             {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
             for row in table.superseded
@@ -114,7 +123,7 @@ def _downloads(table: Table) -> Lines:
 
 
 def _study(table: Table, result: StudyResult) -> dict[str, Any]:
-    """What people chose, for the board: bars share one scale."""
+    """The results of a user study for the front page; the bars share a scale."""
     labels = {row.name: row.label for row in (*table.rows, *table.superseded)}
     titles = {column.id: column.title for column in table.columns}
     ends = [end for model in result.models for end in (model.low, model.high)]
@@ -145,7 +154,7 @@ def _study(table: Table, result: StudyResult) -> dict[str, Any]:
     facts = [
         plural(result.participants, "participant"),
         plural(result.votes, "vote"),
-        f"{result.excluded} left out as inattentive",
+        f"{result.excluded} excluded by the attention checks",
     ]
     if result.alpha is not None:
         facts.append(f"agreement (Krippendorff's alpha) {result.alpha:.2f}")

@@ -1,4 +1,4 @@
-"""Which images to look at: best, worst and most disputed, from the scores alone."""
+"""Selection of images for the galleries: best, worst and most disputed, from the scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..tables.board import Table
 
 @dataclass(frozen=True, slots=True)
 class Galleries:
-    """Keys in order, most telling first."""
+    """Keys of the images of each gallery, the most extreme first."""
 
     best: tuple[str, ...] = ()
     worst: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Galleries:
 
 
 def choose_galleries(table: Table, count: int = 12) -> Galleries:
-    """Images that the ranked models restored best and worst, and those that the metrics dispute most.
+    """Choose the images with the best and worst scores, and those with the most disagreement among metrics.
 
     Best and worst: the mean over models and the composite's protocols of the value in standard deviations
     of that protocol. Disputed: on each protocol the models are ranked for that image alone; the standard

@@ -1,4 +1,4 @@
-"""The pages of the models: card, places, slices, comparison with every other model, provenance."""
+"""Pages of the models: card, scores, slices, comparison with every other model, provenance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from ..rendering.methodology import anchor, as_lines
+from ..rendering.methodology import anchor, label_lines
 from ..rendering.rendering import Page
 from ..statistics.slices import SliceScores, sliced_columns
 from ..tables.board import Board, Column, Row, Table
@@ -16,7 +16,7 @@ Lines = list[dict[str, Any]]
 
 
 def model_pages(board: Board, sliced: Mapping[str, Sequence[SliceScores]]) -> list[Page]:
-    """One page per submission: card, places, comparisons, provenance."""
+    """One page per submission; ``sliced`` holds scores in slices by the tables' slugs."""
     pages = []
     for name, card in sorted(board.cards.items()):
         places = [
@@ -71,7 +71,7 @@ def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[SliceScores
         "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
         "against": _against(table, row),
         "slices": [_slice(table, row, found) for found in sliced if row in table.rows],
-        "provenance": as_lines({"submission": info.submission_hash, **info.provenance}),
+        "provenance": label_lines({"submission": info.submission_hash, **info.provenance}),
         "record": f"../records/{table.slug}/{row.name}",
     }
 
@@ -139,5 +139,5 @@ def _versus(table: Table, column: Column, me: int, *, other: int) -> dict[str, s
 
 
 def p_text(p: float) -> str:
-    """A p value in two figures."""
+    """A p value with at most three decimals."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -1,4 +1,4 @@
-"""The pictures of a site: LQ, restored, HQ and references as WebP, made once and reused by content."""
+"""Pictures of a site as WebP: LQ, restored, HQ and references, encoded once and reused by content."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .galleries import Galleries
 
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
-    """How pictures are shown. Numbers never come from them, always from the submitted PNGs.
+    """How pictures are shown. Scores never come from them, always from the submitted PNGs.
 
     Attributes:
-        most: images of a set that get a place on the comparison page.
+        most: images of a set on the comparison page.
         size: longest side, in pixels; never enlarged.
         quality: of WebP, 1 to 100.
         thumbnail: side of the small pictures, in pixels.
@@ -39,7 +39,7 @@ class PictureOptions:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One side that can be compared: ``name`` in addresses, ``label`` for people, ``kind``: lq, hq, model."""
+    """One side of a comparison: ``name`` in addresses, ``label`` for people, ``kind``: lq, hq or model."""
 
     name: str
     label: str
@@ -56,8 +56,9 @@ class Album:
         files: by (source name, key), the picture's path below the site.
         thumbnails: by key, a small picture of HQ.
         references: by key, the keys of the references shown beside it.
-        galleries: keys worth a look.
-        making: path below the site of every picture to make, and what it is made of.
+        reference_files: by key of a reference, its path below the site.
+        galleries: keys of the galleries.
+        making: by path below the site, the source and longest side (pixels) of every picture.
     """
 
     keys: tuple[str, ...]
@@ -78,9 +79,14 @@ def plan_album(
     submissions: Mapping[str, Submission],
     options: PictureOptions,
 ) -> Album | None:
-    """Decide which pictures a table gets; None without a reference set.
+    """Plan the pictures of a table; None without a reference set.
 
-    ``submissions`` gives the submission of a row by the row's name. References come from the set.
+    Args:
+        table: whose images are shown.
+        galleries: keys that come first.
+        reference_set: of the table's benchmark.
+        submissions: by the names of the rows.
+        options: how many pictures, and how large.
     """
     if reference_set is None:
         return None
@@ -121,7 +127,7 @@ def plan_album(
 
 
 def choose_keys(keys: Sequence[str], galleries: Galleries, most: int) -> tuple[str, ...]:
-    """At most ``most`` keys in their own order: those of the galleries first, then evenly over the rest."""
+    """At most ``most`` keys in their own order: those of the galleries, then evenly spaced others."""
     if len(keys) <= most:
         return tuple(keys)
     chosen = list(dict.fromkeys([*galleries.disputed, *galleries.worst, *galleries.best]))[:most]
@@ -131,12 +137,12 @@ def choose_keys(keys: Sequence[str], galleries: Galleries, most: int) -> tuple[s
 
 
 def fingerprint(path: Path, size: int, options: PictureOptions) -> str:
-    """What decides a picture's bytes: the file's content and the settings."""
+    """Hash of what determines a picture's bytes: the content of its source and the settings."""
     return sha256_json([sha256_file(path), size, options.quality])
 
 
 def encode(path: Path, size: int, options: PictureOptions) -> bytes:
-    """The file as WebP with its longest side at most ``size``; the same input gives the same bytes."""
+    """An image file as WebP with its longest side at most ``size`` pixels; equal inputs give equal bytes."""
     from PIL import Image
 
     pixels = shrink(_readable(path), size)
@@ -146,7 +152,7 @@ def encode(path: Path, size: int, options: PictureOptions) -> bytes:
 
 
 def shrink(pixels: RGB, size: int) -> RGB:
-    """Make the longest side at most ``size`` by area averaging; smaller pictures stay as they are."""
+    """RGB uint8 (H, W, 3) with its longest side at most ``size`` pixels, by area averaging."""
     height, width = pixels.shape[:2]
     if max(height, width) <= size:
         return pixels

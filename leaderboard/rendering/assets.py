@@ -1,4 +1,4 @@
-"""Files that ship with the package for pages and kits: templates, styles, scripts, fonts, icons."""
+"""Bundled files of pages, kits and scoring programs: templates, styles, scripts, fonts, icons."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def template(name: str) -> resources.abc.Traversable:
 
 
 def asset(name: str) -> bytes:
-    """A style, script, font or icon by its name."""
+    """The bytes of a bundled file by its name."""
     return template(name).read_bytes()

@@ -1,4 +1,4 @@
-"""A table as CSV, JSON, LaTeX and Markdown: full precision for machines, the protocols' places for papers."""
+"""Export of a table as CSV and JSON at full precision, as LaTeX and Markdown with the protocols' decimals."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CSV_HEADS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_json(table: Table) -> str:
-    """Everything in the table, with intervals, ranks, groups and reasons, at full precision."""
+def table_json(table: Table) -> str:
+    """The whole table as JSON, with intervals, ranks, groups and reasons, at full precision."""
     content: dict[str, Any] = {
         "benchmark": table.benchmark.model_dump(mode="json") | {"id": table.benchmark.id},
         "identities": table.identities,
@@ -59,8 +59,8 @@ def as_json(table: Table) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def as_csv(table: Table) -> str:
-    """One line per model and protocol; text that looks like a formula gets a quote before it."""
+def table_csv(table: Table) -> str:
+    """One line per model and protocol; text that a spreadsheet would take for a formula is quoted."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_HEADS)
@@ -93,8 +93,8 @@ def _plain(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def as_markdown(table: Table) -> str:
-    """A table for a README: the best of each column in bold."""
+def table_markdown(table: Table) -> str:
+    """The table as Markdown, the best of each column in bold."""
     heads = ["Rank", "Model", *(f"{column.title} {column.arrow}".strip() for column in table.columns)]
     lines = [heads, ["---:", ":---", *("---:" for _ in table.columns)]]
     for row in table.rows:
@@ -106,8 +106,8 @@ def as_markdown(table: Table) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def as_latex(table: Table) -> str:
-    """A booktabs table for a paper: the best of each column in bold, protocol ids in comments."""
+def table_latex(table: Table) -> str:
+    """The table as LaTeX (booktabs), the best of each column in bold, protocol ids in comments."""
     heads = [latex(f"{column.title} {column.arrow}".strip()) for column in table.columns]
     rows = [
         r"% " + f"{table.benchmark.id}: {table.benchmark.images} images, {table.identities} identities",
@@ -135,15 +135,15 @@ def _texts(table: Table, cells: Any) -> list[str]:
     return [number(cell.value, column.decimals) for column, cell in zip(table.columns, cells, strict=True)]
 
 
-FORMATS = {"csv": as_csv, "json": as_json, "md": as_markdown, "tex": as_latex}
+FORMATS = {"csv": table_csv, "json": table_json, "md": table_markdown, "tex": table_latex}
 LABELS = {"csv": "CSV", "json": "JSON", "md": "Markdown", "tex": "LaTeX"}
 
 
-def export(table: Table, suffix: str) -> str:
-    """A table in one of `FORMATS`.
+def export_table(table: Table, suffix: str) -> str:
+    """A table as text in the format of a file suffix: ``csv``, ``json``, ``md`` or ``tex``.
 
     Raises:
-        RefbenchError: an unknown format.
+        RefbenchError: another suffix.
     """
     if suffix not in FORMATS:
         raise RefbenchError(f"a table is written as {', '.join(FORMATS)}; got {suffix!r}")

@@ -1,4 +1,4 @@
-"""The page that says how the numbers were made, from the protocols' own declarations."""
+"""The methodology page (``how.html``): benchmarks, protocols, intervals, tests and ranks of a board."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rendering import Page
 
 
 def methodology_page(board: Board) -> Page:
-    """How the numbers were made, from the protocols' own declarations."""
+    """The methodology page of a board, from the declarations of its protocols."""
     columns = {column.id: column for table in board.tables for column in table.columns}
     composites = dict.fromkeys(composite_definition(table) for table in board.tables if table.composite)
     context = {
@@ -41,16 +41,14 @@ def _benchmark(board: Board, table: Table) -> dict[str, Any]:
     return {
         "slug": table.slug,
         "title": table_title(table, board.settings, board.tables),
-        "lines": as_lines(lines),
+        "lines": label_lines(lines),
     }
 
 
 def _protocol(board: Board, column: Column) -> dict[str, Any]:
     protocol = column.protocol
     if protocol is None:
-        definition = (
-            "No code of this board declares this protocol. Its numbers are shown as recorded and not ranked."
-        )
+        definition = "This protocol is not declared here. Its numbers are shown as recorded and not ranked."
         return {
             "anchor": anchor(column.id),
             "title": column.id,
@@ -59,7 +57,7 @@ def _protocol(board: Board, column: Column) -> dict[str, Any]:
             "lines": [],
         }
     ends = ["" if end is None else f"{end:g}" for end in protocol.bounds]
-    reach = f"{ends[0] or '−∞'} to {ends[1] or '∞'}"
+    value_range = f"{ends[0] or '−∞'} to {ends[1] or '∞'}"
     against = {
         "hq": "the HQ image",
         "lq": "the LQ image",
@@ -69,7 +67,7 @@ def _protocol(board: Board, column: Column) -> dict[str, Any]:
     }
     lines = {
         "better": "higher" if protocol.higher_is_better else "lower",
-        "range": f"{reach}, unit {protocol.unit}" if protocol.unit != "1" else reach,
+        "range": f"{value_range}, unit {protocol.unit}" if protocol.unit != "1" else value_range,
         "compared with": against[protocol.compared_with],
         "weights": _weights(board, protocol.weights),
         "licence": protocol.licence,
@@ -80,12 +78,12 @@ def _protocol(board: Board, column: Column) -> dict[str, Any]:
         "title": f"{protocol.title} {column.arrow}",
         "id": protocol.id,
         "definition": protocol.definition,
-        "lines": as_lines(lines),
+        "lines": label_lines(lines),
     }
 
 
 def _weights(board: Board, names: Sequence[str]) -> str:
-    """Weights with the hashes that the records say they were scored with."""
+    """Names of weights with the hashes in the provenance of the records."""
     named = []
     for name in names:
         hashes = {
@@ -98,10 +96,10 @@ def _weights(board: Board, names: Sequence[str]) -> str:
 
 
 def anchor(protocol_id: str) -> str:
-    """A protocol's place on the page of protocols."""
+    """The anchor of a protocol on the methodology page."""
     return safe_name(protocol_id.replace("/", "-"))
 
 
-def as_lines(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Labels and values, as the templates read them."""
+def label_lines(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Labels and values as the templates take them."""
     return [{"label": name, "value": value} for name, value in values.items()]

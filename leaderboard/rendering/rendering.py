@@ -1,4 +1,4 @@
-"""Templates: what comes from a submission is escaped; pages at any depth link to each other relatively."""
+"""Rendering of pages from templates: text is escaped, links between pages are relative."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .assets import template
 
 @dataclass(frozen=True)
 class Page:
-    """A page to write: its address below the site, its template and what the template shows."""
+    """A page to write: its address below the site, its template, and the values that the template shows."""
 
     address: str
     template: str
@@ -48,21 +48,21 @@ def render(page: Page, settings: BoardSettings, navigation: list[dict[str, str]]
             navigation=navigation,
             here=page.address,
             root="../" * depth,
-            mark=safe(inner),
+            mark=trusted_markup(inner),
             **page.context,
         )
     )
     return re.sub(r"\n\s+", "\n", text)
 
 
-def safe(markup: str) -> Any:
-    """Mark text as HTML made here, not to be escaped."""
+def trusted_markup(markup: str) -> Any:
+    """Text that is HTML already and is not escaped; never for text from a submission."""
     import markupsafe
 
     return markupsafe.Markup(markup)
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand in a script element: no ``</script>``, no line separators, nothing but ASCII."""
+    """JSON that is safe inside a script element: ASCII only, without ``<`` and line separators."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")

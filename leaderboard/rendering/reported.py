@@ -1,4 +1,4 @@
-"""Numbers that papers report: shown with their source and marked, never ranked with measured ones.
+"""Results published in papers: shown with their sources, never ranked with measured results.
 
 ``published/results.csv`` holds the published tables; a store may add its own ``reported.csv`` with the same
 columns: method, references, test_set, metric, value, images, source, note.
@@ -38,7 +38,15 @@ TEST_SETS = {
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One published number."""
+    """One published number.
+
+    Attributes:
+        method, references, test_set, metric: as the paper names them.
+        value: as printed.
+        images: number of test images.
+        source: of the number, for instance ``arXiv:1234.56789``.
+        note: ``ablation``, or empty.
+    """
 
     method: str
     references: str
@@ -51,7 +59,7 @@ class Reported:
 
 
 def read_reported(store: Path | None = None) -> list[Reported]:
-    """The published numbers in the repository, then those of the store.
+    """The published numbers of the package, then those of the store's ``reported.csv``.
 
     Raises:
         FaultListError: every faulty line of the store's file at once.
@@ -84,8 +92,8 @@ def _parse(text: str, name: str) -> list[Reported]:
     return rows
 
 
-def rows_of(table: Table, reported: Sequence[Reported]) -> list[dict[str, Any]]:
-    """Published rows for the foot of a table: the same test set by name, columns of the same protocol."""
+def reported_rows(table: Table, reported: Sequence[Reported]) -> list[dict[str, Any]]:
+    """Published rows below a table: of the same test set by name, in columns of the same protocol."""
     fitting = [r for r in reported if _is_same_set(table, r.test_set) and r.note != "ablation"]
     rows = []
     for method in dict.fromkeys(r.method for r in fitting):
@@ -118,7 +126,7 @@ def _references(text: str) -> str:
 
 
 def reported_page(board: Board, reported: Sequence[Reported]) -> Page:
-    """The page of published tables, one per test set, ablations apart."""
+    """The page of published results: one table per test set, ablations apart."""
     groups = []
     for test_set in dict.fromkeys(r.test_set for r in reported):
         for is_ablation in (False, True):

@@ -1,4 +1,4 @@
-"""A site on disk: the same inputs give the same bytes, and a list says what belongs to it."""
+"""A site on disk: its files and their list (``site.json``); the same inputs give the same bytes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ MANIFEST = "site.json"
 
 @dataclass
 class Site:
-    """Collects the files of a site in ``root``; `finish` removes what an earlier publication left over.
+    """Writes the files of a site into ``root``; `finish` removes those of an earlier publication.
 
-    ``made`` maps a file's address to the fingerprint of what it was made of (pictures) or to the hash of
-    its bytes (everything else); it is kept in ``site.json``.
+    Attributes:
+        root: folder of the site.
+        before: the files of the earlier publication, as in ``made``.
+        made: by address, the hash of a file's bytes, or the fingerprint of a picture's source and settings;
+            kept in ``site.json``.
     """
 
     root: Path
@@ -33,21 +36,18 @@ class Site:
         Raises:
             InvalidInputError: the folder holds files and is not a site made here.
         """
-        manifest = root / MANIFEST
-        if manifest.is_file():
+        if (root / MANIFEST).is_file():
             try:
-                return cls(root, dict(json.loads(manifest.read_text("utf-8"))["files"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise InvalidInputError(
-                    f"{manifest} is damaged ({error}); publish into a new folder"
-                ) from None
+                return cls(root, site_files(root))
+            except ValueError as error:
+                raise InvalidInputError(f"{error}; publish into a new folder") from None
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InvalidInputError(
                 f"{root} holds files that are not a site made here; publish into a new or empty folder"
             )
         root.mkdir(parents=True, exist_ok=True)
-        # The list comes first as well as last, so that a killed run can be taken up again.
-        write_json(manifest, {"files": {}})
+        # Written first as well as last, so that a killed run can be continued.
+        write_json(root / MANIFEST, {"files": {}})
         return cls(root)
 
     def text(self, address: str, content: str) -> None:
@@ -62,7 +62,7 @@ class Site:
             write_bytes(path, content)
 
     def keep_or_make(self, address: str, fingerprint: str, make: Callable[[], bytes]) -> None:
-        """Write a file that is costly to make, unless it was made of the same things before."""
+        """Write what ``make`` returns, unless the file was written with the same fingerprint before."""
         self.made[address] = fingerprint
         path = self.root / address
         if not (self.before.get(address) == fingerprint and path.is_file()):
@@ -73,7 +73,7 @@ class Site:
         self.data(f"assets/{name}", asset(name))
 
     def finish(self) -> None:
-        """Remove files of an earlier publication that are no longer part of the site, and write the list."""
+        """Remove files of an earlier publication that the site no longer has, and write ``site.json``."""
         for address in self.before.keys() - self.made.keys():
             (self.root / address).unlink(missing_ok=True)
             for folder in (self.root / address).parents:
@@ -81,3 +81,16 @@ class Site:
                     break
                 folder.rmdir()
         write_json(self.root / MANIFEST, {"files": self.made})
+
+
+def site_files(root: Path) -> dict[str, str]:
+    """The files of a published site, from its ``site.json``: address to hash or fingerprint.
+
+    Raises:
+        ValueError: the list is damaged.
+    """
+    path = root / MANIFEST
+    try:
+        return dict(json.loads(path.read_text("utf-8"))["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from None

@@ -1,4 +1,4 @@
-"""A challenge for Codabench: one zip of pages, data for participants, private data and a scoring program."""
+"""Competition bundles for Codabench: pages, public data, private data and the scoring program in one zip."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STORED = frozenset({".png", ".zip", ".parquet"})
 
 @dataclass(frozen=True)
 class Challenge:
-    """What the organisers decide.
+    """The facts of a challenge.
 
     Attributes:
         title: of the challenge.
@@ -60,10 +60,20 @@ def write_codabench_bundle(
     weights: Mapping[str, Path] | None = None,
     show_targets: bool = False,
 ) -> Path:
-    """Write a bundle to upload; the same inputs give the same bytes.
+    """Write a competition bundle for Codabench and return its path; equal inputs give equal bytes.
 
-    Participants get LQ images, references and a card to fill in. The scoring program gets the HQ images
-    and, in ``weights`` (file by name), what the protocols need, so that it needs no network.
+    Participants get LQ images, references and a card to fill in. The scoring program gets the HQ images and
+    the weights, and needs no network.
+
+    Args:
+        reference_set: with LQ images of the recipe.
+        recipe: name of the recipe that participants restore.
+        out: folder, or a file named ``*.zip``.
+        challenge: title, dates and contact.
+        protocols: of the results.
+        split: whose targets are restored.
+        weights: files that the protocols need, by name.
+        show_targets: allow targets that are references of others, see `kit_targets`.
 
     Raises:
         InvalidInputError: a date is not one, no protocol is named, or targets are references of others and
@@ -79,17 +89,19 @@ def write_codabench_bundle(
         "evaluation.md": _evaluation(protocols),
         "terms.md": _terms(reference_set),
         "logo.png": _logo(),
-        "scoring_program.zip": pack(_program(settings)),
-        "reference_data.zip": pack(_private(reference_set, recipe, targets, weights=weights or {})),
-        "public_data.zip": pack(kit_files(reference_set, recipe, targets)),
+        "scoring_program.zip": deterministic_zip(_program(settings)),
+        "reference_data.zip": deterministic_zip(
+            _private(reference_set, recipe, targets, weights=weights or {})
+        ),
+        "public_data.zip": deterministic_zip(kit_files(reference_set, recipe, targets)),
     }
     path = out if out.suffix == ".zip" else out / "competition.zip"
-    write_bytes(path, pack(files.items()))
+    write_bytes(path, deterministic_zip(files.items()))
     return path
 
 
-def pack(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """A zip without times: equal files give equal bytes."""
+def deterministic_zip(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A zip without timestamps: equal files give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in sorted(files):
@@ -102,7 +114,7 @@ def pack(files: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def column_key(protocol_id: str) -> str:
-    """A protocol's name in ``scores.json`` and in the columns of the platform."""
+    """The key of a protocol in ``scores.json`` and in the columns of the platform: letters, digits, ``_``."""
     return re.sub(r"[^a-z0-9]+", "_", protocol_id.lower()).strip("_")
 
 
@@ -180,10 +192,10 @@ def _overview(challenge: Challenge, recipe: str, images: int) -> bytes:
     contact = f"\n\nQuestions: {challenge.contact}" if challenge.contact else ""
     return (
         f"# {challenge.title}\n\nThe public data holds {images} degraded faces (`lq/KEY.png`, recipe "
-        f"`{recipe}`), other photos of the same people (`references/`), and `references.json`, which says "
-        "which references may guide which image.\n\nUpload one zip with a restored 8-bit RGB PNG per key, "
+        f"`{recipe}`), other photos of the same people (`references/`), and `references.json`, which lists "
+        "the references of each image.\n\nUpload one zip with a restored 8-bit RGB PNG per key, "
         f"named `KEY.png` and of the size of its LQ image, and the card `{CARD_NAME}` filled in. "
-        f"`refbench submission check FILE.zip` tells every fault before you upload.{contact}\n"
+        f"`refbench submission check FILE.zip` reports every fault before you upload.{contact}\n"
     ).encode()
 
 

@@ -1,8 +1,7 @@
-"""A site as a static Space, a store as a data set on the Hugging Face Hub; nothing is sent unasked."""
+"""Upload of a site as a static Space, and of records as a data set, to the Hugging Face Hub."""
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,25 +12,32 @@ import yaml
 
 from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
-from ..rendering.site_folder import MANIFEST
+from ...records.record import SCORES_NAME
+from ..rendering.site_folder import MANIFEST, site_files
 from ..store.settings import read_settings
 from ..store.store import Store
 
 KEPT = frozenset({".gitattributes"})
-SCORES = "scores.parquet"
 HTTP_LIBRARIES = frozenset({"httpcore", "httpx", "httpx2", "requests", "urllib3"})
-"""What the Hub's client speaks HTTP with; which one depends on its version."""
+"""HTTP libraries of the Hub's client; which one it uses depends on its version."""
 
 
 def push_site(
     site: Path, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
 ) -> str:
-    """Make the static Space ``repo`` (``owner/name``) the same as a published site; returns its address.
+    """Upload a published site as a static Space; returns its address.
 
-    Only what ``site.json`` lists goes up; what an earlier push left over is removed, all in one commit.
+    Only the files in ``site.json`` are uploaded; files of an earlier push are removed, all in one commit.
+
+    Args:
+        site: folder written by `publish_site`.
+        repo: ``owner/name`` of the Space, created if new.
+        token: of the Hub; None for that of ``hf auth login``.
+        private: make a new Space private.
+        endpoint: address of the Hub; None for the public one.
 
     Raises:
-        InvalidInputError: ``site`` was not published here, or ``repo`` is not of the form ``owner/name``.
+        InvalidInputError: ``site`` is not a published site, or ``repo`` is not of the form ``owner/name``.
         RefbenchError: the Hub cannot be reached or refuses.
     """
     manifest = site / MANIFEST
@@ -39,8 +45,11 @@ def push_site(
         raise InvalidInputError(
             f"{site} is not a published site; make one with: refbench publish STORE --out {site}"
         )
-    listed = json.loads(manifest.read_text("utf-8"))["files"]
-    files = {address: (site / address).read_bytes() for address in sorted(listed)}
+    try:
+        listed = sorted(site_files(site))
+    except ValueError as error:
+        raise InvalidInputError(f"{error}; publish again") from None
+    files = {address: (site / address).read_bytes() for address in listed}
     title = _title(files["index.html"].decode("utf-8"))
     front = {"title": title[:60], "emoji": "🖼️", "sdk": "static", "app_file": "index.html", "pinned": False}
     files["README.md"] = _front(front, f"# {title}\n\nA leaderboard published with refbench.\n").encode(
@@ -60,9 +69,16 @@ def push_site(
 def push_records(
     store: Store, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
 ) -> str:
-    """Make the data set ``repo`` hold the records of a store; returns its address.
+    """Upload the records of a store as a data set; returns its address.
 
     Each benchmark is a configuration that ``datasets.load_dataset`` reads.
+
+    Args:
+        store: of the records.
+        repo: ``owner/name`` of the data set, created if new.
+        token: of the Hub; None for that of ``hf auth login``.
+        private: make a new data set private.
+        endpoint: address of the Hub; None for the public one.
 
     Raises:
         InvalidInputError: the store is empty, or ``repo`` is not of the form ``owner/name``.
@@ -75,7 +91,7 @@ def push_records(
     paths = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
     files = {path.relative_to(store.root).as_posix(): path.read_bytes() for path in paths}
     benchmarks = sorted({folder.parent.name for folder in folders})
-    configs = [{"config_name": name, "data_files": f"{name}/*/{SCORES}"} for name in benchmarks]
+    configs = [{"config_name": name, "data_files": f"{name}/*/{SCORES_NAME}"} for name in benchmarks]
     settings = read_settings(store.root)
     front: dict[str, Any] = {
         "pretty_name": settings.title,
@@ -129,16 +145,14 @@ def _push(
             warnings.filterwarnings("ignore", message=".*commit a data file.*")
             api.create_commit(repo, [*added, *removed], commit_message=message, repo_type=kind)
     except OfflineModeIsEnabled:
-        raise RefbenchError("the Hub is switched off by HF_HUB_OFFLINE; unset it to push") from None
+        raise RefbenchError("HF_HUB_OFFLINE is set; unset it to push") from None
     except HfHubHTTPError as error:
         raise RefbenchError(_refusal(error, repo)) from None
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in HTTP_LIBRARIES:
             raise
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise RefbenchError(
-            f"the Hub cannot be reached ({reason}); the site itself is whole on disk"
-        ) from None
+        raise RefbenchError(f"the Hub cannot be reached ({reason}); the files on disk are complete") from None
     return str(address)
 
 

@@ -1,4 +1,4 @@
-"""Model-card metadata (``model-index``) as the Hugging Face Hub reads it, one Markdown file a submission."""
+"""Model-card metadata (``model-index``) for the Hugging Face Hub: one Markdown file per submission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..tables.formatting import number, table_title
 
 
 def model_card(board: Board, name: str) -> str:
-    """The front matter and a short table for one submission, to paste into a model's README."""
+    """Front matter and tables for the README of a model on the Hub, as Markdown."""
     places = [(table, row) for table in board.tables for row in table.rows if row.name == name]
     shown = places or [(table, row) for table in board.tables for row in table.superseded if row.name == name]
     card = shown[0][1].card
@@ -32,10 +32,10 @@ def _result(board: Board, table: Table, row: Row) -> dict[str, Any]:
     metrics = []
     for column, cell in zip(table.columns, row.cells, strict=True):
         if cell.value is not None:
-            told: dict[str, Any] = {"type": column.id, "name": column.title, "value": cell.value}
+            metric: dict[str, Any] = {"type": column.id, "name": column.title, "value": cell.value}
             if cell.low is not None and cell.high is not None:
-                told["args"] = {"low": cell.low, "high": cell.high, "images": cell.images}
-            metrics.append(told)
+                metric["args"] = {"low": cell.low, "high": cell.high, "images": cell.images}
+            metrics.append(metric)
     result: dict[str, Any] = {
         "task": {"type": "image-to-image", "name": "Face restoration with references"},
         "dataset": {

@@ -1,4 +1,4 @@
-"""Records in, a static site out: it opens from disk, asks no server, and is the same for the same inputs."""
+"""Publishing: a static site from the records of a store; equal inputs give equal bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...progress import progress, say
 from ...records.protocol import Protocol
+from ...records.record import RECORD_NAME, SCORES_NAME
 from ...records.reference_set import ReferenceSet
 from ..integrity.flagging import find_flags, match_submissions
 from ..pages.album_pages import album_pages, hero
@@ -17,7 +18,7 @@ from ..pages.galleries import choose_galleries
 from ..pages.model_pages import model_pages
 from ..pages.pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
 from ..rendering.assets import ASSETS
-from ..rendering.downloads import LABELS, export, pairs_csv
+from ..rendering.downloads import LABELS, export_table, pairs_csv
 from ..rendering.methodology import methodology_page
 from ..rendering.rendering import Page, render
 from ..rendering.reported import read_reported, reported_page
@@ -44,14 +45,14 @@ def publish_site(
     pictures: PictureOptions | None = None,
     seed: int = 0,
 ) -> Path:
-    """Write the site of a store of records into ``out``; returns its ``index.html``.
+    """Write the site of a store of records into ``out`` and return its ``index.html``.
 
     Args:
-        store: of records.
+        store: of records, or its folder.
         out: a new or empty folder, or one that was published into before.
-        reference_sets: bring pictures (LQ, HQ, references) for the benchmarks made of them.
+        reference_sets: of the benchmarks, or their folders; they give the pictures (LQ, HQ, references).
         submissions: folders or archives of restored images; each is matched to its record by the hash of
-            its images, and one that fits no record is named and left out.
+            its images; one that matches no record is reported on stderr and left out.
         protocols: declarations by id; None for the catalogue.
         pictures: how many and how large.
         seed: of the intervals and tests.
@@ -70,11 +71,13 @@ def publish_site(
     stored = store.stored()
     sets = sets_by_mode(sets, [entry.record.info.benchmark for entry in stored])
     site = Site.open(out)
-    matched, lost = match_submissions(stored, given)
-    for found in lost:
-        say(f"{found.root}: fits no record in the store, so its pictures are left out")
+    matched, unmatched = match_submissions(stored, given)
+    for found in unmatched:
+        say(f"{found.root}: matches no record in the store, so its pictures are left out")
     flags = _flags(stored, matched, sets)
-    board = make_board(stored, declared(protocols, stored), read_settings(store.root), flags=flags, seed=seed)
+    settings = read_settings(store.root)
+    declared = declared_protocols(protocols, stored)
+    board = make_board(stored, declared, settings, flags=flags, seed=seed)
     by_slug = match_sets(board.tables, sets)
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
@@ -103,23 +106,28 @@ def publish_site(
     navigation = _navigation(board, albums)
     for page in pages:
         site.text(page.address, render(page, board.settings, navigation))
-    for table in board.tables:
-        for suffix in LABELS:
-            site.text(f"downloads/{table.slug}.{suffix}", export(table, suffix))
-        site.text(f"downloads/{table.slug}-pairs.csv", pairs_csv(table))
-    for name in board.cards:
-        site.text(f"downloads/model-index/{name}.md", model_card(board, name))
-    for entry in stored:
-        for name in ("record.json", "scores.parquet"):
-            address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"
-            site.data(address, (entry.folder / name).read_bytes())
+    _write_downloads(site, board, stored)
     for name in ASSETS:
         site.asset(name)
     site.finish()
     return out / "index.html"
 
 
-def declared(
+def _write_downloads(site: Site, board: Board, stored: Sequence[StoredRecord]) -> None:
+    """Tables, model-card metadata and the records themselves."""
+    for table in board.tables:
+        for suffix in LABELS:
+            site.text(f"downloads/{table.slug}.{suffix}", export_table(table, suffix))
+        site.text(f"downloads/{table.slug}-pairs.csv", pairs_csv(table))
+    for name in board.cards:
+        site.text(f"downloads/model-index/{name}.md", model_card(board, name))
+    for entry in stored:
+        for name in (RECORD_NAME, SCORES_NAME):
+            address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"
+            site.data(address, (entry.folder / name).read_bytes())
+
+
+def declared_protocols(
     protocols: Mapping[str, Protocol] | None, stored: Iterable[StoredRecord]
 ) -> Mapping[str, Protocol]:
     """``protocols``, or for None those of the catalogue with the derived ones of these records."""
@@ -142,7 +150,7 @@ def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str
 def _flags(
     stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
 ) -> dict[Path, tuple[Flag, ...]]:
-    """What stands beside the records; where nothing does, what a look at the submissions finds."""
+    """The flags of ``flags.json``; for records without that file, those found in the submissions."""
     kept = {entry.folder: read_flags(entry.folder) for entry in stored}
     fresh = [entry for entry in stored if not (entry.folder / FLAGS_NAME).is_file()]
     for reference_set in sets:
@@ -159,7 +167,7 @@ def _plan(
     by_slug: Mapping[str, ReferenceSet],
     options: PictureOptions,
 ) -> dict[str, Album]:
-    """The album of every table whose reference set is at hand, by the table's slug."""
+    """The album of every table that has a reference set, by the table's slug."""
     albums = {}
     for table in board.tables:
         mine = {

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
 from ...records.protocol import Protocol
-from ...records.record import RECORD_NAME, Record
+from ...records.record import RECORD_NAME
+from ...records.record import Record as Record
 from .checks import StoreProblem, record_problems
 from .differences import first_difference
 from .flags import FLAGS_NAME, add_flags, read_flags

@@ -1,4 +1,4 @@
-"""From a store, a set and submissions to a study ready to be sent."""
+"""Creation of a user study from a store, a reference set and submissions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InvalidInputError
+from ...records.ids import VersionedId
 from ...records.reference_set import ReferenceSet
 from ..integrity.flagging import match_submissions
 from ..store.store import Store
@@ -24,20 +25,31 @@ def create_study(
     seed: int = 0,
     question: str = "",
 ) -> tuple[Path, Path]:
-    """Plan and write a study of these submissions; returns its page and the organiser's key.
+    """Plan and write a study of submissions; returns its page and the path of its key.
+
+    Args:
+        store: with their records.
+        reference_set: of the benchmark.
+        submissions: at least two, on one benchmark.
+        recipe: name of the recipe that was restored.
+        items: questions per participant, attention checks not counted.
+        out: new or empty folder of the page.
+        seed: decides images, pairs and sides.
+        question: asked above each pair; empty for the default.
 
     Raises:
-        InvalidInputError: a submission has no record on that benchmark, or the wishes cannot be met.
+        InvalidInputError: a submission has no record on that benchmark, there are several benchmarks, fewer
+            than two models, no common image, or fewer items than pairs of models.
     """
     of_recipe = [
         entry
         for entry in store.stored()
         if entry.record.info.benchmark.set_hash == reference_set.info.content_hash
-        and entry.record.info.benchmark.recipe.partition("@")[0] == recipe
+        and VersionedId.parse(entry.record.info.benchmark.recipe).name == recipe
     ]
-    matched, lost = match_submissions(of_recipe, submissions)
-    if lost:
-        names = ", ".join(str(found.root) for found in lost)
+    matched, unmatched = match_submissions(of_recipe, submissions)
+    if unmatched:
+        names = ", ".join(str(found.root) for found in unmatched)
         raise InvalidInputError(
             f"{names}: no record on {recipe!r} in {store.root}; score it first: refbench score"
         )

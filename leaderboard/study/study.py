@@ -1,8 +1,8 @@
-"""A user study as one static page: blinded pairs, balanced over models, with checks of attention.
+"""User studies: blinded pairwise comparisons on a static page, balanced over models, with checks.
 
-A study is a folder: ``index.html`` with everything a participant's browser needs, ``pictures/`` under names
-that say nothing, and beside it ``STUDY.key.json``, which the organiser keeps: it says which picture is
-whose. Nothing is sent anywhere; a participant saves a file of votes and hands it over.
+A study is a folder: ``index.html``, and ``pictures/`` under neutral names. Beside the folder is
+``STUDY.key.json`` for the organiser, with the model of every picture. The page sends nothing; each
+participant saves a file of votes and sends it to the organiser.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...files import sha256_json, write_json
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
 from ..pages.pictures import PictureOptions, encode
-from ..rendering.rendering import Page, render, safe, script_json
+from ..rendering.rendering import Page, render, script_json, trusted_markup
 from ..rendering.site_folder import Site
 from ..store.settings import BoardSettings
 from ..submission.submission import Submission
@@ -30,9 +30,13 @@ CHECK_SHARE = 0.1
 
 
 class Trial(BaseModel):
-    """One question: the image, the models shown as first and second, or a check with its right answer.
+    """One question: an image restored by two models, or an attention check.
 
-    In a check one side is HQ and the other LQ: whoever looks chooses HQ.
+    Attributes:
+        id: of the trial.
+        key: of the image.
+        first, second: names of the models; in a check ``hq`` and ``lq``, of which ``hq`` is the right answer.
+        check: whether it is an attention check.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +49,16 @@ class Trial(BaseModel):
 
 
 class StudyKey(BaseModel):
-    """What the organiser keeps (``NAME.key.json``): which trial shows what."""
+    """The key of a study (``NAME.key.json``), kept by the organiser: the models of every trial.
+
+    Attributes:
+        study: id, a hash of everything else.
+        benchmark: id of the benchmark of the images.
+        question: asked above each pair.
+        seed: of images, pairs and sides.
+        models: names of the submissions.
+        trials: the questions, checks last.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +92,7 @@ def plan_study(
     seed: int,
     question: str = QUESTION,
 ) -> StudyKey:
-    """Choose images and pairs: every pair of models equally often (give or take one), sides balanced.
+    """Choose images and pairs: every pair of models equally often (up to one), sides balanced.
 
     Args:
         models: names of the submissions, at least two.
@@ -112,9 +125,9 @@ def plan_study(
     start = {pair: int(generator.integers(2)) for pair in pairs}
     trials = []
     for number, (pair, key) in enumerate(zip(order, images, strict=False)):
-        is_turned = (turn[pair] + start[pair]) % 2
+        is_swapped = (turn[pair] + start[pair]) % 2
         turn[pair] += 1
-        first, second = pair[::-1] if is_turned else pair
+        first, second = pair[::-1] if is_swapped else pair
         trials.append(Trial(id=_name(seed, number, key), key=key, first=first, second=second))
     checks = max(1, round(CHECK_SHARE * items))
     for number, i in enumerate(generator.permutation(len(keys))[:checks]):
@@ -149,10 +162,18 @@ def write_study(
 ) -> Path:
     """Write the page and its pictures into ``out``, and the key beside it; returns the page.
 
-    Pictures are named by their trial and side, so neither names nor sizes of a list tell the model.
+    Pictures are named by trial and side, so their names do not reveal the model.
+
+    Args:
+        key: of the study.
+        out: new or empty folder, or one of an earlier study.
+        reference_set: of the images.
+        recipe: name of the recipe that was restored.
+        submissions: by the names of the models.
+        options: of the pictures; None for 512 pixels at quality 92.
 
     Raises:
-        InvalidInputError: ``out`` holds files that are no study, or an image of a trial is missing.
+        InvalidInputError: ``out`` holds other files, or an image of a trial is missing.
     """
     shown = options or PictureOptions(quality=92)
     site = Site.open(out)
@@ -181,7 +202,7 @@ def write_study(
         for name, path in sorted(making.items()):
             site.data(name, encode(path, shown.size, shown))
             advance(1)
-    data = safe(script_json({"study": key.study, "trials": trials}))
+    data = trusted_markup(script_json({"study": key.study, "trials": trials}))
     context = {"question": key.question, "count": len(trials), "data": data}
     site.text(
         "index.html", render(Page("index.html", "study.html", context), BoardSettings(title="A study"), [])
@@ -194,7 +215,7 @@ def write_study(
 
 
 def key_path(out: Path) -> Path:
-    """Where the organiser's key of the study in ``out`` is: beside the folder, never inside."""
+    """The path of the key of the study in ``out``: beside the folder, never inside."""
     return out.with_name(f"{out.name}.key.json")
 
 

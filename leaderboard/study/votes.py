@@ -1,4 +1,4 @@
-"""Files of votes, as participants hand them in, and scores out of them."""
+"""Analysis of a user study: reading files of votes, attention checks, scores and agreement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_BYTES = 4 << 20
 
 
 class Vote(BaseModel):
-    """One answer: which side of the trial was chosen, whatever the screen showed it as."""
+    """One answer: the side of the trial that was chosen; ``swapped`` if the page exchanged the sides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ class Vote(BaseModel):
 
 
 class VoteFile(BaseModel):
-    """What a participant saves."""
+    """A file of votes, as the page of the study writes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +68,9 @@ def read_votes(paths: Sequence[Path], key: StudyKey) -> list[VoteFile]:
         elif len(set(trials)) < len(trials):
             faults.append(f"{path}: a trial was answered twice")
         elif found.participant in by_person:
-            faults.append(f"{path}: {found.participant!r} voted already in {by_person[found.participant]}")
+            faults.append(
+                f"{path}: {found.participant!r} has votes already in {by_person[found.participant]}"
+            )
         else:
             by_person[found.participant] = path
             files.append(found)
@@ -84,7 +86,7 @@ def _read(path: Path) -> VoteFile:
 
 
 def is_attentive(file: VoteFile, key: StudyKey, least: float = ATTENTIVE) -> bool:
-    """True if the participant chose HQ over LQ in enough of the checks that were answered."""
+    """Whether a participant chose HQ over LQ in at least the share ``least`` of the answered checks."""
     checks = {trial.id: trial for trial in key.trials if trial.check}
     answered = [vote for vote in file.votes if vote.trial in checks]
     right = sum(_chosen(vote, checks[vote.trial]) == "hq" for vote in answered)
@@ -103,9 +105,16 @@ def analyse_votes(
     protocols: Mapping[str, Protocol] | None = None,
     seed: int = 0,
 ) -> StudyResult:
-    """Turn votes into scores; with a store, also ask how often each metric would have voted the same.
+    """Bradley-Terry scores of the models from votes, with agreement among people and with metrics.
 
-    Participants who fail the checks of attention are left out and counted.
+    Participants who fail the attention checks are excluded and counted.
+
+    Args:
+        key: of the study.
+        files: of votes.
+        store: with the records of all models, for the agreement with metrics; None for none.
+        protocols: the metrics, by id.
+        seed: of the bootstrap.
 
     Raises:
         InvalidInputError: no vote is left.
@@ -116,7 +125,7 @@ def analyse_votes(
         (i, trials[v.trial], v) for i, file in enumerate(kept) for v in file.votes if v.trial in trials
     ]
     if not entries:
-        lost = f"{len(files) - len(kept)} of them inattentive"
+        lost = f"{len(files) - len(kept)} of them failed the attention checks"
         raise InvalidInputError(f"no vote is left of {len(files)} participants, {lost}")
     ballots = _ballots(entries, key.models)
     found = fit_preferences(ballots, len(key.models), seed)

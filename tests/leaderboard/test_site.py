@@ -15,7 +15,8 @@ import yaml
 from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
-from refbench.leaderboard.figures.plots import Axis, Point, pareto_front, scatter
+from refbench.leaderboard.figures.axes import Axis
+from refbench.leaderboard.figures.plots import Point, pareto_front, scatter
 from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.store.flags import Flag, write_flags
@@ -232,7 +233,7 @@ def test_the_page_of_protocols_says_what_each_number_is(site: Path) -> None:
 def test_an_empty_store_still_makes_a_page(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     text = publish_site(tmp_path / "store", tmp_path / "out").read_text("utf-8")
-    assert "There is no record yet" in text
+    assert "There are no records yet" in text
     with pytest.raises(RefbenchError, match="not a folder"):
         publish_site(tmp_path / "absent", tmp_path / "elsewhere")
 

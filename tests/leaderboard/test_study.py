@@ -197,7 +197,7 @@ def test_votes_count_for_what_was_chosen_and_the_inattentive_do_not(tmp_path: Pa
         pytest.approx(1.0),
     )
     assert "5 participants, 4 excluded" in result_text(result, {}, {})
-    with pytest.raises(InvalidInputError, match="inattentive"):
+    with pytest.raises(InvalidInputError, match="4 of them failed the attention checks"):
         analyse_votes(key, contrary)
 
 
