@@ -45,10 +45,16 @@ def severity_named(name: str) -> Recipe | None:
     Raises:
         RefbenchError: a level outside 0 to 1.
     """
+    level = severity_level(name)
+    return None if level is None else severity(level)
+
+
+def severity_level(name: str) -> float | None:
+    """The level in a recipe's name, such as 0.4 in ``severity-0.4``; None for any other name."""
     if not name.startswith(PREFIX):
         return None
     try:
-        return severity(float(name.removeprefix(PREFIX)))
+        return float(name.removeprefix(PREFIX))
     except ValueError:
         return None
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...files import sha256_json
 from ...records.card import Card
-from ...records.protocol import Protocol
+from ...records.protocol import Protocol, ProtocolId
 from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
 from ..arrays import Floats
 
@@ -77,7 +77,7 @@ def make_synthetic_records(
         for number in range(models):
             frames, set_scores = [], {}
             for protocol in protocols.values():
-                taste = tastes[number] * (0.5 if "ids" in protocol.id else -0.5)
+                taste = tastes[number] * (0.5 if ProtocolId.parse(protocol.id).family == "ids" else -0.5)
                 gain = 0.45 * (skills[number] + taste) - 0.5 * difficulty
                 values = _on_scale(protocol, gain + 0.35 * generator.normal(size=len(keys)))
                 if protocol.is_set_metric:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...degradations.recipes.severity import severity_level
 from ...records.evaluation_modes import ALL, WRONG
 from ..rendering.rendering import trusted_markup
 from ..statistics.slices import SliceScores
@@ -17,6 +17,10 @@ from .plots import Line, Point, lines, scatter
 
 CURVES = ("references", "downscale-by", "jpeg-quality", "sharpness")
 MIN_IMAGES = 8
+IDENTITY = "ids"
+QUALITY = ("lpips", "dists", "ssim", "psnr")
+"""Families of protocols that stand for quality in figures, the preferred first."""
+
 Figure = dict[str, Any]
 
 
@@ -41,15 +45,14 @@ def _pairs(table: Table, settings: BoardSettings) -> list[tuple[Column, Column]]
 
 
 def _identity(table: Table) -> Column | None:
-    """The first column that says how like the person is to HQ."""
-    return next((c for c in table.columns if c.protocol and re.match(r"ids?/", c.id)), None)
+    """The first column of identity similarity to HQ."""
+    return next((column for column in table.columns if column.family == IDENTITY), None)
 
 
 def _quality(table: Table) -> Column | None:
-    """The first perceptual column, else SSIM, else PSNR."""
-    found = [c for c in table.columns if c.protocol and c.id in table.values]
-    order = ("lpips", "dists", "ssim", "psnr")
-    return next((c for start in order for c in found if c.id.startswith(start)), None)
+    """The first column of single images of the first family in ``QUALITY``."""
+    found = [column for column in table.columns if column.id in table.values]
+    return next((column for family in QUALITY for column in found if column.family == family), None)
 
 
 def _axis(column: Column, log: bool = False) -> Axis:
@@ -211,9 +214,9 @@ def sweep_figures(board: Board) -> list[Figure]:
     """One figure per set with three or more levels of a severity sweep."""
     groups: dict[str, list[tuple[float, Table]]] = {}
     for table in board.tables:
-        found = re.fullmatch(r"severity-([0-9.]+)", table.recipe)
-        if found:
-            groups.setdefault(table.benchmark.set_hash, []).append((float(found.group(1)), table))
+        level = severity_level(table.recipe)
+        if level is not None:
+            groups.setdefault(table.benchmark.set_hash, []).append((level, table))
     figures = [
         _sweep_figure(board, sorted(group, key=lambda pair: pair[0]))
         for group in groups.values()

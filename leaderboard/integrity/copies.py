@@ -19,7 +19,7 @@ from ...errors import UnreadableImageError
 from ...images import RGB, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet, Target
-from ..store.flags import Flag
+from ..store.flags import COPY, Flag
 from .stored_again import Plane, luma, measure_copy, psnr, quarter
 
 COPY_DB = 45.0
@@ -38,7 +38,7 @@ VIEW_SIDE = 64
 MIN_CORRELATION = 0.99
 MAX_DISTANCE_RATIO = 0.25
 MIN_SIDE = 32
-COPY_OF_LQ = "copy of LQ"
+COPY_OF_LQ = f"{COPY}LQ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ def _compare(
     for place, name in enumerate(plain):
         for other in plain[place + 1 :]:
             if _are_same_output(pictures[name], pictures[other], lq):
-                found[name].add(f"copy of another submission: {other}")
-                found[other].add(f"copy of another submission: {name}")
+                found[name].add(f"{COPY}another submission: {other}")
+                found[other].add(f"{COPY}another submission: {name}")
     return found
 
 
@@ -140,14 +140,14 @@ def _kind_of_copy(
     if lq is not None and _is_lq(picture, lq, hq):
         return COPY_OF_LQ
     if hq is not None and _is_hq(picture, hq, lq):
-        return "copy of HQ"
+        return f"{COPY}HQ"
     for reference in references:
         for other in (reference, _mirrored(reference)):
             closeness = float((picture.view * other.view).sum())
             usual = float((hq.view * other.view).sum()) if hq is not None else 0.0
             is_nearer = closeness >= MIN_CORRELATION and 1.0 - closeness <= MAX_DISTANCE_RATIO * (1.0 - usual)
             if is_nearer or _psnr(picture, other) >= COPY_DB:
-                return "copy of a reference"
+                return f"{COPY}a reference"
     return ""
 
 

@@ -61,9 +61,7 @@ def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> 
 
 def _best_source(table: Table, album: Album) -> Source:
     """The best model that is neither a control nor a copy; HQ where there is none."""
-    own = {
-        row.name for row in table.rows if row.rank and not any(f.kind.startswith("copy") for f in row.flags)
-    }
+    own = {row.name for row in table.rows if row.rank and not any(flag.is_copy for flag in row.flags)}
     return next((source for source in album.sources if source.name in own), album.sources[-1])
 
 

@@ -11,6 +11,7 @@ from ...errors import InvalidInputError, RefbenchError
 from ...files import write_json
 
 FLAGS_NAME = "flags.json"
+COPY = "copy of "
 
 
 class Flag(BaseModel):
@@ -29,6 +30,11 @@ class Flag(BaseModel):
     text: str
     images: int = 0
     of: int = 0
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it says that outputs are copies of other images."""
+        return self.kind.startswith(COPY)
 
 
 class _FlagFile(BaseModel):

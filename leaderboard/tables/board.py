@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ...records.card import Card
 from ...records.ids import VersionedId
-from ...records.protocol import Protocol
+from ...records.protocol import Protocol, ProtocolId
 from ...records.record import Benchmark, Record
 from ..arrays import Floats
 from ..store.flags import Flag
@@ -31,8 +31,16 @@ class Column:
         return self.protocol.title if self.protocol else self.id
 
     @property
+    def family(self) -> str:
+        """The family of what is measured, such as ``lpips``; empty for a gain and an id not declared here."""
+        if self.protocol is None:
+            return ""
+        parsed = ProtocolId.parse(self.protocol.id)
+        return "" if parsed.is_gain else parsed.family
+
+    @property
     def decimals(self) -> int:
-        """Places shown."""
+        """Decimals shown."""
         return self.protocol.decimals if self.protocol else 4
 
     @property

@@ -19,8 +19,9 @@ from refbench.leaderboard.figures.axes import Axis
 from refbench.leaderboard.figures.plots import Point, pareto_front, scatter
 from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
 from refbench.leaderboard.site.publish import publish_site
+from refbench.leaderboard.statistics.statistics import means_with_intervals
 from refbench.leaderboard.store.flags import Flag, write_flags
-from refbench.leaderboard.store.store import Store
+from refbench.leaderboard.store.store import Store, StoredRecord
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet
@@ -146,14 +147,50 @@ def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
     assert [files_of(root) for root in roots] == before
 
 
+CELL = re.compile(
+    r'<td data-v="([^"]+)" data-r="(\d+) \d+ \d+"[^>]*>([^<]+)(?:<sup>[^<]*</sup>)?(?:<small>±([^<]+))?'
+)
+
+
+def value_of(record: Record, name: str) -> float:
+    if name in record.info.set_scores:
+        return float(record.info.set_scores[name].value or 0.0)
+    return float(record.scores.loc[record.scores["protocol"] == name, "value"].mean())
+
+
+def check_row(row: str, mine: list[Record], record: Record) -> None:
+    """The row of ``record`` shows what the records of its benchmark, ``mine``, say on every protocol."""
+    cells = CELL.findall(row)
+    assert len(cells) == len(DECLARED)
+    for (exact, rank, text, spread), (name, protocol) in zip(cells, DECLARED.items(), strict=True):
+        value = value_of(record, name)
+        others = [value_of(each, name) for each in mine]
+        better = [other > value if protocol.higher_is_better else other < value for other in others]
+        rounding = 0.51 * 10**-protocol.decimals
+        assert float(exact) == pytest.approx(value, rel=1e-12)
+        assert float(text.replace("−", "-")) == pytest.approx(value, abs=rounding)
+        assert int(rank) == 1 + sum(better)
+        assert bool(spread) != protocol.is_set_metric
+        if spread:
+            scores = record.scores[record.scores["protocol"] == name]
+            found = means_with_intervals(scores[["value"]].to_numpy(), scores["identity"].to_numpy())
+            low, high = np.clip([found.low[0], found.high[0]], *protocol.bounds)
+            assert float(spread) == pytest.approx((high - low) / 2, abs=rounding)
+
+
 def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> None:
     text = (site / "index.html").read_text("utf-8")
-    record = scene[0].records()[0]
-    values = record.scores.query("protocol == 'psnr/rgb'")["value"]
-    assert re.search(rf'data-v="{values.mean()!r}"', text) or f"{values.mean():.2f}" in text
-    assert text.count('<section class="benchmark"') == 2
-    assert "±" in text
-    assert "refldm-severe@1" in text
+    sections = {part.split('"')[1]: part for part in text.split('<section class="benchmark" ')[1:]}
+    by_benchmark: dict[str, list[StoredRecord]] = {}
+    for entry in scene[0].stored():
+        by_benchmark.setdefault(entry.folder.parent.name, []).append(entry)
+    assert sections.keys() == by_benchmark.keys()
+    for slug, mine in by_benchmark.items():
+        assert f"recipe {mine[0].record.info.benchmark.recipe}" in sections[slug]
+        for entry in mine:
+            link = f'href="models/{entry.name}.html"'
+            row = next(part for part in sections[slug].split("<tr") if link in part)
+            check_row(row, [each.record for each in mine], entry.record)
 
 
 def test_what_a_submission_says_cannot_become_part_of_the_page(tmp_path: Path) -> None:
