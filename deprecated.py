@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -150,5 +150,17 @@ def forward(package: str) -> Callable[[str], Any]:
         found = getattr(import_module(new), name)
         warn(f"{package}.{name}", f"{new}.{name}")
         return found
+
+    return find
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """``__getattr__`` of a module: objects by their names in 0.1, given as old to new, and a warning."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn(f"{module}.{name}", f"{module}.{names[name]}")
+        return getattr(import_module(module), names[name])
 
     return find

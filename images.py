@@ -132,6 +132,13 @@ def write_png(path: Path, pixels: RGB) -> None:
     write_bytes(path, encode_png(pixels))
 
 
+def luma(pixels: RGB) -> npt.NDArray[np.uint8]:
+    """BT.601 luma of RGB uint8 (H, W, 3), rounded to uint8 (H, W) as OpenCV does."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
 def to_uint8(values: npt.NDArray[np.floating]) -> RGB:
     """Round values in [0, 1] to the nearest of 256 levels, clipping what lies outside.
 

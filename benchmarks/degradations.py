@@ -5,7 +5,7 @@
 The plain way is a 41x41 `cv2.filter2D` in float64 over the whole picture, then `cv2.resize`, noise, JPEG and
 `cv2.resize`, as it is usually written. Both ways carry out the same draws on the same pictures in turns, on
 one thread; each time is the least of the repeats, in seconds of that thread's CPU time, which a busy machine
-disturbs least. The whole run is `synthesise`: read and decode, degrade, encode PNG, write.
+disturbs least. The whole run is `synthesise_lq`: read and decode, degrade, encode PNG, write.
 
 Exit code 1 when a goal falls short: 4 times the plain way for refldm-severe, 2.5 times for refldm-moderate,
 99.9 % of the values within one level of it, no more than half of the time in PNG encoding, and six
@@ -28,9 +28,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from refbench.degradations.engine.degrade import carry_out
-from refbench.degradations.engine.parallel import one_thread_each
-from refbench.degradations.lq.synthesise import synthesise
+from refbench.degradations.engine.degrade import apply_plan
+from refbench.degradations.engine.parallel import single_threaded
+from refbench.degradations.lq.synthesise import synthesise_lq
 from refbench.degradations.operations.blurring import blur_kernel
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.plan import Plan, make_plan
@@ -56,7 +56,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run of `synthesise`."""
+    """A whole run of `synthesise_lq`."""
 
     images_per_second_one_worker: float
     images_per_second_all_workers: float
@@ -78,7 +78,7 @@ def main() -> int:
     options = read_options()
     draws, repeats, images = (30, 2, 32) if options.quick else (150, 3, 160)
     pictures = read_pictures(options.photos)
-    with one_thread_each():
+    with single_threaded():
         pairs = {name: compare(name, pictures, draws, repeats=repeats) for name in GOALS}
         encoders = png_settings(pictures)
     runs = {name: whole_run(name, pictures, images) for name in GOALS}
@@ -131,7 +131,7 @@ def compare(name: str, pictures: list[RGB], draws: int, *, repeats: int) -> Pair
         for _ in range(repeats):
             seconds, expected = timed(lambda hq=hq, plan=plan: plain_way(hq, plan))
             theirs.append(seconds)
-            seconds, got = timed(lambda hq=hq, plan=plan: carry_out(hq, plan))
+            seconds, got = timed(lambda hq=hq, plan=plan: apply_plan(hq, plan))
             ours.append(seconds)
         plain_seconds += min(theirs)
         ours_seconds += min(ours)
@@ -177,7 +177,7 @@ def whole_run(name: str, pictures: list[RGB], images: int) -> Run:
         for turn in range(3):
             for workers in best:
                 start = time.perf_counter()
-                synthesise(paths, recipe, root / f"lq{workers}-{turn}", seed=0, workers=workers)
+                synthesise_lq(paths, recipe, root / f"lq{workers}-{turn}", seed=0, workers=workers)
                 best[workers] = max(best[workers], images / (time.perf_counter() - start))
         return Run(best[1], best[cores], cores, parts(recipe.name, paths, root))
 
@@ -192,12 +192,12 @@ def parts(name: str, paths: Mapping[str, Path], root: Path) -> dict[str, float]:
         seconds[part].append(now - start)
         return now
 
-    with one_thread_each():
+    with single_threaded():
         for key, path in list(paths.items())[:32]:
             now = time.thread_time()
             hq = read_rgb(path)
             now = note("read and decode", now)
-            lq = carry_out(hq, make_plan(recipe, 0, key))
+            lq = apply_plan(hq, make_plan(recipe, 0, key))
             now = note("degrade", now)
             data = encode_png(lq)
             now = note("encode PNG", now)
@@ -208,7 +208,7 @@ def parts(name: str, paths: Mapping[str, Path], root: Path) -> dict[str, float]:
 
 def png_settings(pictures: list[RGB]) -> dict[str, dict[str, float]]:
     """Milliseconds and kilobytes of one severe LQ picture under settings of OpenCV's PNG encoder."""
-    lq = [carry_out(pictures[0], make_plan(load_recipe("refldm-severe"), 0, str(n))) for n in range(8)]
+    lq = [apply_plan(pictures[0], make_plan(load_recipe("refldm-severe"), 0, str(n))) for n in range(8)]
     settings: dict[str, list[int]] = {
         f"level {level}": [cv2.IMWRITE_PNG_COMPRESSION, level] for level in (0, 1, 3, 6)
     }

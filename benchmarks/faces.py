@@ -34,7 +34,7 @@ import torch
 from refbench.faces.align import align_face
 from refbench.faces.detectors.detect import MTCNN, choose_face, find_faces, load_detector
 from refbench.faces.recognisers.recognise import RECOGNISERS, Recogniser, load_recogniser
-from refbench.faces.recognisers.registry import own_recogniser
+from refbench.faces.recognisers.registry import custom_recogniser
 from refbench.images import find_photos, read_rgb, write_png
 from refbench.weights import weight_files
 from torch import Tensor, nn
@@ -112,7 +112,7 @@ def stand_in(folder: Path) -> Recogniser:
     """`webface-r50` with random weights."""
     path = folder / "iresnet50.pt"
     torch.jit.trace(iresnet50(), torch.zeros(1, 3, 112, 112)).save(str(path))
-    return load_recogniser(own_recogniser(path, crop=RECOGNISERS["webface-r50"].crop.name))
+    return load_recogniser(custom_recogniser(path, crop=RECOGNISERS["webface-r50"].crop.name))
 
 
 def pipeline(paths: Sequence[Path], recogniser: Recogniser, threads: int, *, rounds: int) -> dict[str, float]:

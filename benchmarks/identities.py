@@ -202,8 +202,8 @@ def report_pairs(photos: Photos, vectors: npt.NDArray[np.float32], name: str) ->
 def report_identities(photos: Photos, vectors: npt.NDArray[np.float32], name: str) -> None:
     """Partitions over thresholds, and the largest that is precise enough on the development people."""
     declared = RECOGNISERS[name]
-    steps = np.linspace(0.6 * declared.clustering_threshold, 1.12 * declared.guarded_threshold, 15)
-    ends = [declared.clustering_threshold, declared.guarded_threshold]
+    steps = np.linspace(0.6 * declared.clustering_threshold, 1.12 * declared.average_linkage_threshold, 15)
+    ends = [declared.clustering_threshold, declared.average_linkage_threshold]
     grid = np.unique(np.append(steps.round(2 if declared.threshold > 0.2 else 3), ends))
     subsets = {
         "peopleDevTrain": members(photos, "peopleDevTrain.txt"),

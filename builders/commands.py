@@ -265,7 +265,7 @@ def import_lq(
 
 def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[str]]]:
     """Name, result in words, and faults of every folder of LQ images of a set."""
-    from ..degradations.lq.verify import verify as verify_folder
+    from ..degradations.lq.verify import verify_lq_folder
     from ..errors import FaultListError, RefbenchError
     from ..records.lq_set import LqInfo, read_rows
     from ..records.reference_set import ReferenceSet
@@ -276,7 +276,7 @@ def _verify_lq(reference_set: Path, workers: int) -> list[tuple[str, str, list[s
         try:
             LqInfo.read(folder)
             keys = [row.key for row in read_rows(folder)]
-            done = verify_folder({key: found.hq_path(key) for key in keys}, folder, workers=workers)
+            done = verify_lq_folder({key: found.hq_path(key) for key in keys}, folder, workers=workers)
             outcomes.append((folder.name, str(done), []))
         except FaultListError as error:
             outcomes.append((folder.name, str(error), list(error.faults)))

@@ -107,12 +107,12 @@ def preview(
     from ..files import write_text
     from ..images import find_photos, write_png
     from .recipes.lookup import load_recipe
-    from .reports.preview import preview as make_preview
+    from .reports.preview import preview_recipe
 
     folder = photos / "images" if (photos / "set.json").is_file() else photos
     paths = [photos] if photos.is_file() else find_photos(folder)
     images = {path.stem: path for path in paths}
-    made = make_preview(images, load_recipe(recipe), seed, samples=samples, workers=workers)
+    made = preview_recipe(images, load_recipe(recipe), seed, samples=samples, workers=workers)
     write_png(out, made.sheet)
     if table is not None:
         write_text(table, made.draws.to_csv(index=False, lineterminator="\n"))

@@ -1,6 +1,6 @@
-"""Photo and five landmarks → an upright crop: similarity transform, antialiased warp, what lies outside.
+"""Face alignment: photo and five landmarks → an upright crop, by a similarity transform and antialiased warp.
 
-Coordinates follow OpenCV: the middle of the first pixel is (0, 0), so a square of side s covers
+Coordinates follow OpenCV: the centre of the first pixel is (0, 0), so a square of side s covers
 -0.5 to s - 0.5.
 """
 
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..deprecated import renamed
 from ..errors import RefbenchError
 from ..images import RGB
 from .face import Points, check_landmarks, check_photo
@@ -58,10 +59,10 @@ class AlignedFace:
 
     Attributes:
         pixels: RGB uint8 (size, size, 3).
-        landmarks: (5, 2) where the photo's landmarks lie in the crop, in its pixels.
-        outside: share of the crop that lies outside the photo and was filled, 0 to 1.
+        landmarks: (5, 2) float64, the photo's landmarks in pixels of the crop.
+        outside: share of the crop outside the photo, which was filled, 0 to 1.
         scale: crop pixels per photo pixel; above 1 the photo was enlarged.
-        matrix: (2, 3) from photo to crop.
+        matrix: (2, 3) float64, from photo to crop pixels.
     """
 
     pixels: RGB
@@ -72,12 +73,12 @@ class AlignedFace:
 
 
 def template_at(template: Points, size: int, template_size: int) -> Points:
-    """A template for a square of another size, so that both squares show the same thing."""
+    """Landmarks (5, 2) of a template scaled from a square of ``template_size`` to one of ``size`` pixels."""
     return (template + 0.5) * (size / template_size) - 0.5
 
 
-def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
-    """The turn, scale and shift (no mirror) that bring ``source`` closest to ``target`` in least squares.
+def similarity_transform(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
+    """The rotation, scale and translation (no reflection) from ``source`` to ``target`` in least squares.
 
     Args:
         source: (N, 2) points, N of at least 2, not all the same.
@@ -87,7 +88,7 @@ def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
         (2, 3) float64 matrix M with target ≈ M[:, :2] @ source + M[:, 2].
 
     Raises:
-        RefbenchError: shapes that do not fit, values that are not finite, or points that all coincide.
+        RefbenchError: shapes that differ, values that are not finite, or points that all coincide.
 
     Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
     1991; in two dimensions its solution is the closed form used here.
@@ -96,7 +97,7 @@ def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
     second = np.asarray(target, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 2 or first.shape[1:] != (2,) or len(first) < 2:
         raise RefbenchError(
-            f"two lists of the same 2 or more points wanted; got {first.shape} and {second.shape}"
+            f"source and target must both be (N, 2) with N >= 2; got {first.shape} and {second.shape}"
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise RefbenchError("points hold NaN or infinity")
@@ -104,34 +105,34 @@ def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
     a, b = first - first_mean, second - second_mean
     spread = float((a * a).sum())
     if spread <= 1e-12 * max(1.0, float(np.abs(first).max()) ** 2):
-        raise RefbenchError("the landmarks all lie on one point; no alignment can be found from them")
+        raise RefbenchError("all landmarks coincide; they define no alignment")
     cosine = float((a * b).sum()) / spread
     sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
     turn = np.array([[cosine, -sine], [sine, cosine]])
     return np.column_stack([turn, second_mean - turn @ first_mean])
 
 
-def apply(matrix: Matrix, points: Points) -> Points:
-    """Move points (..., 2) by a (2, 3) matrix."""
+def transform_points(matrix: Matrix, points: Points) -> Points:
+    """Transform points (..., 2) by a (2, 3) matrix."""
     moved: Points = points @ matrix[:, :2].T + matrix[:, 2]
     return moved
 
 
-def inverted(matrix: Matrix) -> Matrix:
-    """The (2, 3) matrix of the way back."""
+def invert(matrix: Matrix) -> Matrix:
+    """The inverse of a (2, 3) matrix."""
     back = np.linalg.inv(matrix[:, :2])
     return np.column_stack([back, -back @ matrix[:, 2]])
 
 
 def scale_of(matrix: Matrix) -> float:
-    """Target pixels per source pixel of a similarity."""
+    """Scale of a similarity transform: target pixels per source pixel."""
     return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
 
 
 def outside_share(matrix: Matrix, photo_shape: tuple[int, ...], size: int) -> float:
-    """Share of a square crop that lies outside the photo, 0 to 1, by clipping its outline."""
+    """Share of a square crop of ``size`` pixels that lies outside the photo, 0 to 1, by polygon clipping."""
     corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
-    outline = apply(inverted(matrix), corners) + 0.5
+    outline = transform_points(invert(matrix), corners) + 0.5
     height, width = photo_shape[:2]
     frame = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     inside, _ = cv2.intersectConvexConvex(outline.astype(np.float32), frame.astype(np.float32))
@@ -139,16 +140,19 @@ def outside_share(matrix: Matrix, photo_shape: tuple[int, ...], size: int) -> fl
 
 
 def warp(photo: RGB, matrix: Matrix, size: int, *, border: Border = "reflect") -> RGB:
-    """Cut a ``size`` x ``size`` crop out of a photo by a similarity, without aliasing.
+    """Warp a photo to a ``size`` x ``size`` crop by a similarity transform, antialiased.
 
-    Where the photo is shrunk, it is first reduced by a whole factor (box filter), then drawn on a canvas
-    several times too large, and that canvas is averaged down; elsewhere it is drawn by cubic interpolation.
+    Where the photo shrinks, it is first reduced by an integer factor (box filter), then warped to a larger
+    canvas, which is averaged down (supersampling); elsewhere the interpolation is bicubic.
 
     Args:
-        photo: RGB uint8 HWC.
+        photo: RGB uint8 (H, W, 3).
         matrix: (2, 3) from photo to crop.
         size: side of the crop in pixels.
-        border: what fills the parts outside the photo: its mirror image, or black.
+        border: filling outside the photo: its reflection, or black.
+
+    Returns:
+        RGB uint8 (size, size, 3).
     """
     shrink = 1.0 / scale_of(matrix)
     reduction = max(1, int(shrink / 2.0))
@@ -156,17 +160,19 @@ def warp(photo: RGB, matrix: Matrix, size: int, *, border: Border = "reflect") -
         photo, matrix = _reduced(photo, matrix, size, factor=reduction, border=border)
     finer = max(1, math.ceil(shrink / reduction - 0.05))
     enlarged = np.array([[finer, 0.0, (finer - 1) / 2.0], [0.0, finer, (finer - 1) / 2.0]])
-    whole = enlarged[:, :2] @ matrix
-    whole[:, 2] += enlarged[:, 2]
+    supersampled = enlarged[:, :2] @ matrix
+    supersampled[:, 2] += enlarged[:, 2]
     side = size * finer
-    canvas = cv2.warpAffine(photo, whole, (side, side), flags=cv2.INTER_CUBIC, borderMode=BORDERS[border])
+    canvas = cv2.warpAffine(
+        photo, supersampled, (side, side), flags=cv2.INTER_CUBIC, borderMode=BORDERS[border]
+    )
     return resize(cast(RGB, canvas), size, size)
 
 
 def _reduced(photo: RGB, matrix: Matrix, size: int, *, factor: int, border: Border) -> tuple[RGB, Matrix]:
-    """The part of a photo that a crop shows, border filled, reduced by a whole factor; and its matrix."""
+    """The region of a photo that a crop shows, reduced by an integer factor; and its matrix."""
     corners = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]]) - 0.5
-    outline = apply(inverted(matrix), corners)
+    outline = transform_points(invert(matrix), corners)
     low = np.floor(outline.min(axis=0)).astype(int) - 4 * factor
     high = low + -(-(np.ceil(outline.max(axis=0)).astype(int) + 4 * factor - low) // factor) * factor
     limits = np.array(photo.shape[1::-1])
@@ -190,11 +196,11 @@ def _reduced(photo: RGB, matrix: Matrix, size: int, *, factor: int, border: Bord
 
 
 def warp_tensor(images: Tensor, matrices: Sequence[Matrix], size: int) -> Tensor:
-    """`warp` for a batch of float pictures, with gradients; black outside, bilinear on a finer canvas.
+    """`warp` for a batch of float images, differentiable; black outside, bilinear with supersampling.
 
     Args:
         images: (B, C, H, W).
-        matrices: one (2, 3) from picture to crop for each.
+        matrices: a (2, 3) matrix from image to crop for each image.
         size: side of the crops in pixels.
 
     Returns:
@@ -217,44 +223,58 @@ def warp_tensor(images: Tensor, matrices: Sequence[Matrix], size: int) -> Tensor
 def align_to(
     photo: RGB, landmarks: npt.ArrayLike, template: Points, *, size: int, border: Border = "reflect"
 ) -> AlignedFace:
-    """Crop a face so that its five landmarks come to lie on a template's; see `warp`.
+    """Align a face to a template of five landmarks; see `warp`.
+
+    Args:
+        photo: RGB uint8 (H, W, 3).
+        landmarks: (5, 2), in pixels of the photo.
+        template: (5, 2), in pixels of the crop.
+        size: side of the crop in pixels.
+        border: filling outside the photo.
 
     Raises:
-        RefbenchError: a photo or landmarks of the wrong kind.
+        RefbenchError: photo or landmarks of the wrong shape or dtype.
     """
     check_photo(photo)
     points = check_landmarks(landmarks)
-    matrix = similarity(points, template)
+    matrix = similarity_transform(points, template)
     pixels = warp(photo, matrix, size, border=border)
     outside = outside_share(matrix, photo.shape, size)
-    return AlignedFace(pixels, apply(matrix, points), outside, scale_of(matrix), matrix)
+    return AlignedFace(pixels, transform_points(matrix, points), outside, scale_of(matrix), matrix)
 
 
 def align_face(photo: RGB, landmarks: npt.ArrayLike, size: int = 512) -> AlignedFace:
-    """Crop a face as FFHQ's faces are cropped; what lies outside the photo is its mirror image.
+    """Align a face to FFHQ's mean landmarks; the parts outside the photo are filled by its reflection.
 
     Args:
-        photo: RGB uint8 HWC.
-        landmarks: (5, 2), as `face.Face` has them.
+        photo: RGB uint8 (H, W, 3).
+        landmarks: (5, 2) in pixels of the photo, in the order of `face.Face`.
         size: side of the crop in pixels.
 
     Raises:
-        RefbenchError: a photo or landmarks of the wrong kind.
+        RefbenchError: photo or landmarks of the wrong shape or dtype.
     """
     return align_to(photo, landmarks, template_at(FFHQ_512, size, 512), size=size)
 
 
 def already_aligned(photo: RGB, size: int = 512) -> AlignedFace:
-    """Take a picture that is an FFHQ-style crop already: resized where needed, with the template's landmarks.
+    """Wrap an FFHQ-aligned photo as `AlignedFace`: resized where needed, with the template's landmarks.
+
+    Args:
+        photo: RGB uint8 (N, N, 3).
+        size: side of the result in pixels.
 
     Raises:
-        RefbenchError: the picture is not square.
+        RefbenchError: the photo is not square, or not RGB uint8.
     """
     check_photo(photo)
     height, width = photo.shape[:2]
     if height != width:
-        raise RefbenchError(f"an aligned face is square; got {width}x{height}; let a detector find the face")
+        raise RefbenchError(f"an aligned face is square; got {width}x{height}; use a detector and align_face")
     matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]) * (size / width)
     matrix[:, 2] = (size / width - 1.0) / 2.0
     pixels = resize(photo, size, size, growing=cv2.INTER_CUBIC)
     return AlignedFace(pixels, template_at(FFHQ_512, size, 512), 0.0, size / width, matrix)
+
+
+__getattr__ = renamed(__name__, {"similarity": "similarity_transform"})

@@ -1,4 +1,4 @@
-"""What a recogniser is fed: how the crop is cut, its size, channel order and range, as declared objects."""
+"""Crop protocols: how the input of a recogniser is cut and normalised, as declared objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import RefbenchError
 from ..images import RGB
-from .align import ARCFACE_112, DLIB_150, align_to, similarity, warp_tensor
+from .align import ARCFACE_112, DLIB_150, align_to, similarity_transform, warp_tensor
 from .face import Points, check_landmarks, check_photo
 from .resize import resize
 
@@ -21,16 +21,16 @@ CENTRE_MARGIN = 0.0625
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A crop protocol. Change any part, and the name changes too: it is a part of every recogniser's id.
+    """A crop protocol. Its name is part of every recogniser's id and changes with any other field.
 
     Attributes:
         name: the protocol.
         size: side of the square in pixels.
-        template: landmarks that the face's five are brought to; None for the middle of an FFHQ-style crop,
-            without its outer 6.25 % on every side, shrunk by area averaging (ReF-LDM's IDS).
-        channels: the order that the network was trained on.
-        mean, std: ``(level - mean) / std`` of 8-bit levels is what the network is fed; one number, or one
-            for each of the network's channels.
+        template: (5, 2) landmarks of the alignment; None for the centre of an FFHQ-aligned face without its
+            outer 6.25 % on every side, resized by area averaging (ReF-LDM's IDS).
+        channels: channel order that the network was trained on.
+        mean, std: the network takes ``(level - mean) / std`` of levels 0 to 255; one mean, or one per
+            channel in the network's order.
     """
 
     name: str
@@ -41,11 +41,15 @@ class Crop:
     std: float
 
     def cut(self, photo: RGB, landmarks: npt.ArrayLike) -> RGB:
-        """The crop of one face as RGB uint8 (size, size, 3), whatever the network's channel order.
+        """Cut the crop of one face: RGB uint8 (size, size, 3), whatever the network's channel order.
+
+        Args:
+            photo: RGB uint8 (H, W, 3).
+            landmarks: (5, 2) in pixels of the photo; unused without a template.
 
         Raises:
-            RefbenchError: a photo or landmarks of the wrong kind; for a crop without a template, a photo that
-                is not square.
+            RefbenchError: photo or landmarks of the wrong shape or dtype; without a template, a photo that is
+                not square.
         """
         if self.template is not None:
             return align_to(photo, landmarks, self.template, size=self.size, border="black").pixels
@@ -60,11 +64,11 @@ class Crop:
         return resize(middle, self.size, self.size)
 
     def cut_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
-        """The crops of a batch as RGB in [0, 1] (B, 3, size, size); gradients reach the pictures.
+        """Cut the crops of a batch, differentiably: RGB in [0, 1] (B, 3, size, size).
 
         Args:
             images: (B, 3, H, W), RGB in [0, 1].
-            landmarks: (B, 5, 2); without a template they are not looked at.
+            landmarks: (B, 5, 2); unused without a template.
 
         Raises:
             RefbenchError: as `cut`.
@@ -72,7 +76,9 @@ class Crop:
         height, width = images.shape[2:]
         if self.template is not None:
             points = check_landmarks(landmarks, len(images))
-            return warp_tensor(images, [similarity(five, self.template) for five in points], self.size)
+            return warp_tensor(
+                images, [similarity_transform(five, self.template) for five in points], self.size
+            )
         if height != width:
             raise RefbenchError(
                 f"the crop {self.name} is cut from an aligned square face; got {width}x{height}"
@@ -84,7 +90,7 @@ class Crop:
         return F.interpolate(middle, (self.size, self.size), mode="bilinear", align_corners=False)
 
     def normalise(self, faces: Tensor) -> Tensor:
-        """RGB in [0, 1] (B, 3, size, size) → what the network is fed; gradients pass."""
+        """RGB in [0, 1] (B, 3, size, size) in the network's channel order and range; differentiable."""
         ordered = faces.flip(1) if self.channels == "bgr" else faces
         mean = faces.new_tensor(self.mean).view(1, -1, 1, 1)
         return (ordered * 255.0 - mean) / self.std
@@ -99,6 +105,6 @@ CROPS: dict[str, Crop] = {crop.name: crop for crop in (ARCFACE_RGB, ARCFACE_BGR,
 
 
 def stack(crops: list[RGB]) -> npt.NDArray[np.float32]:
-    """Crops of one size as a batch for a network: RGB float32 in [0, 1], (B, 3, size, size)."""
+    """Stack RGB uint8 crops (size, size, 3) to RGB float32 in [0, 1], (B, 3, size, size)."""
     batch = np.stack(crops).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(batch, dtype=np.float32) / np.float32(255.0)

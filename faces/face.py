@@ -1,4 +1,4 @@
-"""What a detector finds: a box, a score and five landmarks, in the photo's own pixels."""
+"""A detected face (box, score, five landmarks), the detector protocol, and checks of photos and landmarks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Points = npt.NDArray[np.float64]
 class Face:
     """One face in a photo.
 
-    Coordinates are pixels of the photo, x to the right and y down, with the middle of the first pixel at
+    Coordinates are pixels of the photo, x to the right and y down, with the centre of the first pixel at
     (0, 0); they may lie outside the photo.
 
     Attributes:
         box: left, top, right, bottom.
         score: the detector's confidence, 0 to 1.
-        landmarks: (5, 2) float64: the eye that is seen on the left when the face is upright, the other eye,
-            the tip of the nose, the corner of the mouth on the first eye's side, the other corner.
+        landmarks: (5, 2) float64: the eye on the left of an upright face as seen, the other eye, the tip of
+            the nose, the left and the right corner of the mouth as seen.
     """
 
     box: tuple[float, float, float, float]
@@ -34,23 +34,23 @@ class Face:
 
     @property
     def size(self) -> float:
-        """Length of the box's longer side, in pixels."""
+        """Length of the longer side of the box, in pixels."""
         left, top, right, bottom = self.box
         return max(right - left, bottom - top)
 
 
 class Detector(Protocol):
-    """A loaded detector."""
+    """Protocol of a loaded face detector."""
 
     def detect(self, photo: RGB) -> list[Face]:
-        """All faces of a photo (RGB uint8 HWC), the most certain first; an empty list where there is none."""
+        """All faces of a photo, RGB uint8 (H, W, 3), by falling score; an empty list where there is none."""
 
 
 def check_photo(photo: RGB) -> None:
-    """Refuse anything but RGB uint8 HWC.
+    """Check that a photo is RGB uint8 (H, W, 3).
 
     Raises:
-        RefbenchError: says what came.
+        RefbenchError: it is not.
     """
     shape = getattr(photo, "shape", None)
     dtype = getattr(photo, "dtype", type(photo).__name__)

@@ -1,4 +1,4 @@
-"""What can be measured of a found face: size, pose, sharpness, certainty, what lies outside the photo."""
+"""Face quality: size, head pose, sharpness, brightness, detector score, share outside the photo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import RGB
+from ..deprecated import renamed
+from ..images import RGB, luma
 from .align import AlignedFace
 from .face import Face, Points, check_landmarks, check_photo
 from .resize import resize
@@ -25,16 +26,18 @@ FACE_3D = np.array(
     ]
 )
 """Eyes, nose tip and mouth corners of an upright head, x right, y down, z away from the viewer, in half
-eye distances. x and y are measured: the mean over 102 people who look straight into the camera, neutral
-and smiling. The depths are rounded from anthropometric tables."""
+eye distances. x and y are the measured means over 102 people who look straight into the camera, neutral and
+smiling; the depths are rounded from anthropometric tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a head points, in degrees; all 0 for a face that looks straight into the camera.
+    """Head pose in degrees; all 0 for a face that looks straight into the camera.
 
-    ``yaw`` is positive when the face looks to the right of the picture, ``pitch`` when it looks up, ``roll``
-    when it is turned clockwise.
+    Attributes:
+        yaw: positive for a face turned to the right of the image.
+        pitch: positive for a face turned up.
+        roll: positive for a face rotated clockwise.
     """
 
     yaw: float
@@ -47,8 +50,8 @@ class FaceQuality:
     """Measurements of one face.
 
     Attributes:
-        score: the detector's certainty, 0 to 1; NaN where none ran.
-        eye_distance: between the eyes, in pixels of the photo: how much face there is to see.
+        score: the detector's confidence, 0 to 1; NaN where no detector ran.
+        eye_distance: distance between the eyes, in pixels of the photo.
         yaw, pitch, roll: degrees, see `Pose`.
         sharpness: see `sharpness`.
         brightness: mean grey level of the face, 0 to 1.
@@ -73,8 +76,13 @@ class FaceQuality:
         return {name: value for name, value in asdict(self).items() if not math.isnan(value)}
 
 
-def measure(aligned: AlignedFace, face: Face | None = None) -> FaceQuality:
-    """Measure an FFHQ-style crop, and the face that it was cut around where a detector found one."""
+def measure_face(aligned: AlignedFace, face: Face | None = None) -> FaceQuality:
+    """Measure the quality of an FFHQ-aligned face.
+
+    Args:
+        aligned: the aligned face.
+        face: the detected face it was cut from; None where no detector ran.
+    """
     scale = aligned.scale
     seen = aligned.landmarks if face is None else face.landmarks
     pose = head_pose(seen)
@@ -97,12 +105,12 @@ def measure(aligned: AlignedFace, face: Face | None = None) -> FaceQuality:
 def head_pose(landmarks: npt.ArrayLike) -> Pose:
     """Yaw, pitch and roll from five landmarks (5, 2), to about ten degrees.
 
-    The best affine image of `FACE_3D` under weak perspective is found in least squares and brought to the
+    `FACE_3D` is fitted under weak perspective in least squares, and the affine matrix is projected to the
     nearest rotation (DeMenthon and Davis, "Model-based object pose in 25 lines of code", 1995, without its
-    iterations). Noses differ, so small angles say little.
+    iterations). Faces differ, so small angles are not significant.
 
     Raises:
-        RefbenchError: landmarks of the wrong kind.
+        RefbenchError: landmarks of the wrong shape, or not finite.
     """
     points = check_landmarks(landmarks)
     model = FACE_3D - FACE_3D.mean(axis=0)
@@ -119,23 +127,23 @@ def head_pose(landmarks: npt.ArrayLike) -> Pose:
 
 
 def sharpness(pixels: RGB) -> float:
-    """How much of a face's detail reaches the finest scale of its crop: 0 for none, about 0.3 for all.
+    """Relative energy of the finest scale of an aligned face: 0 for none, about 0.3 for a sharp photo.
 
-    Square root of the energy of the finest octave (a Laplacian pyramid of the middle half) over that of the
-    next three together. Photos hold about the same energy in every octave, so the measure asks for no
-    scale and no contrast; a crop that was enlarged or blurred lacks the finest octave. Noise and strong
-    sharpening raise it.
+    Square root of the energy of the finest octave (a Laplacian pyramid of the central half) over that of the
+    next three together. Photos have about the same energy in every octave, so the measure does not depend on
+    scale and contrast; an enlarged or blurred crop lacks the finest octave. Noise and strong sharpening raise
+    it.
 
     Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983; Field, "Relations
     between the statistics of natural images and the response properties of cortical cells", 1987.
 
     Args:
-        pixels: RGB uint8 (size, size, 3), an FFHQ-style crop.
+        pixels: RGB uint8 (size, size, 3), an FFHQ-aligned face.
     """
     check_photo(pixels)
     quarter = len(pixels) // 4
     inner = slice(quarter, len(pixels) - quarter)
-    level, energies = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[inner, inner].astype(np.float32), []
+    level, energies = luma(pixels)[inner, inner].astype(np.float32), []
     for _ in range(4):
         coarser = cv2.pyrDown(level)
         band = level - cv2.pyrUp(coarser, dstsize=(level.shape[1], level.shape[0]))
@@ -145,14 +153,15 @@ def sharpness(pixels: RGB) -> float:
 
 
 def face_view(pixels: RGB) -> npt.NDArray[np.float64]:
-    """Grey levels 0 to 255 of the middle half of an aligned face, at a common size."""
+    """Luma 0 to 255 of the central half of an aligned face, resized to (128, 128) float64."""
     small = resize(pixels, VIEW, VIEW, growing=cv2.INTER_CUBIC)
     quarter = VIEW // 4
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return np.asarray(grey[quarter:-quarter, quarter:-quarter], dtype=np.float64)
+    return np.asarray(luma(small)[quarter:-quarter, quarter:-quarter], dtype=np.float64)
 
 
-def project(pose: Pose, scale: float = 50.0, centre: tuple[float, float] = (256.0, 256.0)) -> Points:
+def project_landmarks(
+    pose: Pose, scale: float = 50.0, centre: tuple[float, float] = (256.0, 256.0)
+) -> Points:
     """Landmarks (5, 2) of `FACE_3D` as seen under a pose: the inverse of `head_pose`."""
     yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
     turn_y = np.array(
@@ -166,3 +175,6 @@ def project(pose: Pose, scale: float = 50.0, centre: tuple[float, float] = (256.
     )
     seen: Points = (FACE_3D @ (turn_z @ turn_x @ turn_y).T)[:, :2] * scale + np.array(centre)
     return seen
+
+
+__getattr__ = renamed(__name__, {"measure": "measure_face"})

@@ -1,4 +1,4 @@
-"""One way to resize pixels: area averaging where a picture shrinks, interpolation where it grows."""
+"""Resizing and padding of RGB uint8 images: area averaging for downscaling, interpolation for upscaling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..images import RGB
 
 
 def resize(pixels: RGB, width: int, height: int, *, growing: int = cv2.INTER_LINEAR) -> RGB:
-    """RGB uint8 HWC at another size; ``growing`` is OpenCV's interpolation where either side gets longer."""
+    """Resize RGB uint8 (H, W, 3); ``growing`` is OpenCV's interpolation where either side gets longer."""
     if pixels.shape[:2] == (height, width):
         return pixels
     shrinks = width <= pixels.shape[1] and height <= pixels.shape[0]
@@ -21,5 +21,5 @@ def resize(pixels: RGB, width: int, height: int, *, growing: int = cv2.INTER_LIN
 def pad(
     pixels: RGB, top: int, bottom: int, *, left: int, right: int, border: int = cv2.BORDER_CONSTANT
 ) -> RGB:
-    """RGB uint8 HWC with rows and columns added, black or as OpenCV's ``border`` says."""
+    """Pad RGB uint8 (H, W, 3) by rows and columns, with OpenCV's border mode ``border``; black by default."""
     return cast(RGB, cv2.copyMakeBorder(pixels, top, bottom, left, right, border))

@@ -1,4 +1,4 @@
-"""How well distances tell people apart: thresholds and verification rates over pairs of photos."""
+"""Face verification metrics over pairs of photos: thresholds, accuracy, EER, TAR at FAR."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Flags = npt.NDArray[np.bool_]
 
 
 def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
-    """The distance under which calling a pair the same person is right most often.
+    """The distance threshold with the highest accuracy.
 
-    Where several are as good, the middle of the widest gap between two measured distances.
+    Among equally good thresholds, the middle of the widest gap between two measured distances.
 
     Args:
         distances: (N,), one per pair.
@@ -36,13 +36,25 @@ def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
 
 
 def accuracy(distances: npt.ArrayLike, same: npt.ArrayLike, threshold: float) -> float:
-    """Share of pairs judged rightly when a pair under ``threshold`` is called the same person."""
+    """Share of correctly classified pairs, 0 to 1, where a distance below ``threshold`` means one person.
+
+    Raises:
+        RefbenchError: as `best_threshold`.
+    """
     d, s = _pairs(distances, same)
     return float(((d < threshold) == s).mean())
 
 
 def ten_fold(distances: npt.ArrayLike, same: npt.ArrayLike, folds: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Accuracy on each fold with the threshold that is best on all others (LFW's protocol)."""
+    """Accuracy on each fold at the threshold that is best on the other folds (LFW's protocol).
+
+    Args:
+        distances, same: (N,), as `best_threshold`.
+        folds: (N,) number of the fold of each pair.
+
+    Raises:
+        RefbenchError: as `best_threshold`.
+    """
     d, s = _pairs(distances, same)
     f = np.asarray(folds)
     return np.array(
@@ -51,7 +63,11 @@ def ten_fold(distances: npt.ArrayLike, same: npt.ArrayLike, folds: npt.ArrayLike
 
 
 def equal_error_rate(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
-    """The rate at which as many different people are accepted as photos of one person are refused."""
+    """Equal error rate, 0 to 1: where false accept rate and false reject rate are equal.
+
+    Raises:
+        RefbenchError: as `best_threshold`.
+    """
     d, s = _pairs(distances, same)
     steps = np.unique(d)
     refused = 1.0 - np.searchsorted(np.sort(d[s]), steps, side="right") / s.sum()
@@ -61,7 +77,11 @@ def equal_error_rate(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
 
 
 def accepted_at(distances: npt.ArrayLike, same: npt.ArrayLike, false_rate: float) -> tuple[float, float]:
-    """Share of same-person pairs under the distance that lets ``false_rate`` of the others pass, and it."""
+    """True accept rate at a false accept rate of ``false_rate``, and the distance threshold there.
+
+    Raises:
+        RefbenchError: as `best_threshold`.
+    """
     d, s = _pairs(distances, same)
     others = np.sort(d[~s])
     threshold = float(others[int(false_rate * len(others))])
@@ -71,7 +91,7 @@ def accepted_at(distances: npt.ArrayLike, same: npt.ArrayLike, false_rate: float
 def _pairs(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[Distances, Flags]:
     d, s = np.asarray(distances, dtype=np.float64), np.asarray(same, dtype=np.bool_)
     if d.shape != s.shape or d.ndim != 1:
-        raise RefbenchError(f"one distance and one answer per pair wanted; got {d.shape} and {s.shape}")
+        raise RefbenchError(f"distances and same must have one shape (N,); got {d.shape} and {s.shape}")
     if s.all() or not s.any():
-        raise RefbenchError("pairs of one person and pairs of two people are wanted; there is one kind only")
+        raise RefbenchError("pairs of one person and pairs of two people are needed; got only one of the two")
     return d, s

@@ -15,7 +15,7 @@ import pytest
 import refbench as rb
 from refbench.builders.settings.options import read_options
 from refbench.builders.verify import verify_set
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.recipes.bundled import RECIPES
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.faces.recognisers.recognise import load_recogniser
@@ -95,7 +95,7 @@ def test_recipes_keep_their_fingerprints() -> None:
 def test_a_recipe_with_class_paths_of_0_1_runs(old: Path) -> None:
     recipe = load_recipe(OLD / "recipe.yaml")
     picture = read_rgb(old / "set" / "images" / "003_turn.png")
-    first, second = (degrade(picture, recipe, 0, key="003_turn").pixels for _ in range(2))
+    first, second = (degrade_image(picture, recipe, 0, key="003_turn").pixels for _ in range(2))
     assert (first == second).all()
     assert (first != picture).any()
 

@@ -21,7 +21,7 @@ from ...faces.align import AlignedFace, align_face, already_aligned
 from ...faces.detectors.detect import Detector, detector_kind, find_faces, load_detector
 from ...faces.embeddings import Embeddings
 from ...faces.face import Face
-from ...faces.quality import measure
+from ...faces.quality import measure_face
 from ...faces.recognisers.recognise import load_recogniser
 from ...files import sha256_bytes, write_bytes
 from ...images import decode, encode_png
@@ -139,7 +139,7 @@ def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: Buil
 def _measure_face(
     face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions
 ) -> FaceResult:
-    quality = {name: round(value, 4) for name, value in sorted(measure(aligned, face).as_dict().items())}
+    quality = {name: round(value, 4) for name, value in sorted(measure_face(aligned, face).as_dict().items())}
     box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
     refused = rejection_reason(quality, options.quality_filters)
     if refused:

@@ -12,7 +12,7 @@ import torch
 from ...errors import RefbenchError
 from ...faces.crops import ARCFACE_RGB
 from ...faces.detectors.detect import detector_kind
-from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, own_recogniser
+from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, custom_recogniser
 from ...version import __version__
 from .options import BuildOptions
 
@@ -34,7 +34,7 @@ def recogniser_of(options: BuildOptions) -> RecogniserKind:
     """
     declared = RECOGNISERS.get(options.recogniser)
     if declared is None:
-        return own_recogniser(Path(options.recogniser), options.crop or ARCFACE_RGB.name)
+        return custom_recogniser(Path(options.recogniser), options.crop or ARCFACE_RGB.name)
     if options.crop not in (None, declared.crop.name):
         raise RefbenchError(
             f"{declared.name} takes the crop {declared.crop.name}, not {options.crop}; the option crop is "
@@ -73,7 +73,7 @@ def with_defaults(options: BuildOptions, kind: RecogniserKind) -> BuildOptions:
             not under the threshold.
     """
     averaged = options.identities == "average-linkage"
-    own = kind.guarded_threshold if averaged else kind.clustering_threshold
+    own = kind.average_linkage_threshold if averaged else kind.clustering_threshold
     threshold = own if options.threshold is None else options.threshold
     if np.isnan(threshold):
         raise RefbenchError(

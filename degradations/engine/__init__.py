@@ -1,1 +1,1 @@
-"""Carrying out the drawn steps: the reference path, the fast path, and batches in torch."""
+"""Applying drawn steps to pixels: the reference implementation, the fast path and torch batches."""

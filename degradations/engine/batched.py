@@ -1,10 +1,10 @@
-"""Degrade a batch of pictures in torch, on any device: for training, where LQ is made as it is needed.
+"""Batched degradation in torch, on any device, for training that synthesises LQ while it runs.
 
-What is drawn, noise included, is what `degrade` draws for the same (recipe, seed, key), and JPEG gives the
-same levels (`torch_jpeg`). In float64 the pictures equal those of `degrade`. In float32 a value near a half
-may round the other way before JPEG: 99.9 % of the values lie within one level and the mean difference is
-below 0.01 of a level (after two rounds of JPEG 97 %, and 0.2). Operations without a counterpart in torch
-(webp, colour_jitter, poisson_noise, albumentations) are carried out on the CPU, picture by picture.
+The draws, noise included, are those of `degrade_image` for the same (recipe id, seed, key), and JPEG gives
+the same levels (`torch_jpeg`). In float64 the images equal those of `degrade_image`. In float32 a value near
+a half may round the other way before JPEG: 99.9 % of the values lie within one level and the mean difference
+is below 0.01 of a level (after two rounds of JPEG 97 %, and 0.2). Operations without an implementation in
+torch (webp, colour_jitter, poisson_noise, albumentations) run on the CPU, image by image.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from ...errors import RefbenchError
-from ..operations.blurring import require_room
-from ..operations.colours import BLUE, GREEN, RED
+from ..operations.blurring import require_larger_than_kernel
+from ..operations.colours import luma
 from ..operations.kernels import Kernel
 from ..operations.noises import standard_normal
 from ..operations.operation import Setting, Size
 from ..operations.resampling import Taps, taps
-from ..operations.resizing import require_remains
-from ..recipes.plan import Drawn, make_plan
+from ..operations.resizing import require_nonempty
+from ..recipes.plan import DrawnStep, make_plan
 from ..recipes.recipe import Recipe
 from . import torch_jpeg
-from .padded import Ragged, matrices, mirrored
+from .padded import PaddedBatch, matrices, reflected
 
 Generators: TypeAlias = Sequence[np.random.Generator]
 
@@ -35,21 +35,22 @@ Generators: TypeAlias = Sequence[np.random.Generator]
 def degrade_batch(
     hq: Tensor, recipe: Recipe, seed: int, *, keys: Sequence[str], precision: torch.dtype = torch.float32
 ) -> Tensor:
-    """LQ of a batch of HQ pictures.
+    """Degrade a batch of HQ images.
 
     Args:
-        hq: (B, 3, H, W) RGB in [0, 1], floating point, on any device; whole levels of 255 for equality with
+        hq: (B, 3, H, W) RGB in [0, 1], floating point, on any device; multiples of 1/255 for equality with
             `degrade`.
-        recipe: what may be drawn.
+        recipe: steps and the distributions of their parameters.
         seed: of the draws.
-        keys: B keys, one per picture.
+        keys: B keys, one per image.
         precision: float32, or float64 for equality with `degrade`.
 
     Returns:
-        (B, 3, H, W) RGB float32 in [0, 1], whole levels of 255, on the device of ``hq``.
+        (B, 3, H, W) RGB float32 in [0, 1], multiples of 1/255, on the device of ``hq``.
 
     Raises:
-        RefbenchError: shapes, types or counts that do not fit; a recipe that does not end at the size of HQ.
+        RefbenchError: wrong shape, dtype or number of keys; a recipe whose last step does not return to the
+            size of HQ.
     """
     if hq.ndim != 4 or hq.shape[1] != 3 or not hq.is_floating_point() or len(keys) != len(hq):
         got = f"{hq.dtype} {tuple(hq.shape)} and {len(keys)} keys"
@@ -65,37 +66,41 @@ def degrade_batch(
         if members:
             drawn = [steps[number][label] for number in members]
             generators = [plans[number].draw.generator(label) for number in members]
-            batch = Ragged.of([pictures[number] for number in members])
-            changed = _carry_out(batch, drawn, generators, hq=size).pictures()
+            batch = PaddedBatch.of([pictures[number] for number in members])
+            changed = _apply_step(batch, drawn, generators, hq=size).images()
             for number, picture in zip(members, changed, strict=True):
                 pictures[number] = picture
     ended = {(picture.shape[1], picture.shape[2]) for picture in pictures} - {size}
     if ended:
-        raise RefbenchError(f"the recipe ends at {ended.pop()}, HQ has {size}; end it with full_size")
+        raise RefbenchError(
+            f"the recipe ends at (height, width) {ended.pop()}, HQ has {size}; end it with full_size"
+        )
     levels = torch.stack(pictures)
     return levels.round().clamp(0, 255).float().div(255.0).flip(1)
 
 
-def _carry_out(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, *, hq: Size) -> Ragged:
+def _apply_step(
+    batch: PaddedBatch, drawn: Sequence[DrawnStep], generators: Generators, *, hq: Size
+) -> PaddedBatch:
     operation = drawn[0].operation
     values = [step.values for step in drawn]
     if operation.kernel is not None:
-        return _correlated(batch, [operation.kernel(own) for own in values])
+        return _correlate(batch, [operation.kernel(own) for own in values])
     if operation.size is not None:
         sizes = [operation.size(have, own, hq) for have, own in zip(batch.sizes, values, strict=True)]
-        return _resized(batch, sizes, [own["method"] for own in values])
+        return _resize_batch(batch, sizes, [own["method"] for own in values])
     if operation.name in BATCHED:
         return BATCHED[operation.name](batch, values, generators)
-    return _on_cpu(batch, drawn, generators, hq=hq)
+    return _apply_on_cpu(batch, drawn, generators, hq=hq)
 
 
-def _correlated(batch: Ragged, kernels: Sequence[Kernel]) -> Ragged:
+def _correlate(batch: PaddedBatch, kernels: Sequence[Kernel]) -> PaddedBatch:
     for have, kernel in zip(batch.sizes, kernels, strict=True):
-        require_room(have, kernel)
+        require_larger_than_kernel(have, kernel)
     size = max(len(kernel) for kernel in kernels)
     half = size // 2
     height, width = batch.pixels.shape[2:]
-    wide = batch.extended(half, (height + size - 1, width + size - 1), mirrored)
+    wide = batch.extended(half, (height + size - 1, width + size - 1), reflected)
     spread = np.zeros((len(kernels), size, size))
     for place, kernel in zip(spread, kernels, strict=True):
         inset = half - len(kernel) // 2
@@ -103,13 +108,13 @@ def _correlated(batch: Ragged, kernels: Sequence[Kernel]) -> Ragged:
     frame = wide.shape[2:]
     spectrum = torch.fft.rfft2(torch.from_numpy(spread).to(wide), s=frame)[:, None]
     blurred = torch.fft.irfft2(torch.fft.rfft2(wide) * spectrum.conj(), s=frame)
-    return Ragged(blurred[:, :, :height, :width], batch.sizes)
+    return PaddedBatch(blurred[:, :, :height, :width], batch.sizes)
 
 
-def _resized(batch: Ragged, sizes: Sequence[Size], methods: Sequence[str]) -> Ragged:
+def _resize_batch(batch: PaddedBatch, sizes: Sequence[Size], methods: Sequence[str]) -> PaddedBatch:
     both: list[list[Taps]] = [[], []]
     for have, size, method in zip(batch.sizes, sizes, methods, strict=True):
-        require_remains(have, size)
+        require_nonempty(have, size)
         for axis in (0, 1):
             both[axis].append(taps(have[axis], size[axis], method))
     height, width = batch.pixels.shape[2:]
@@ -118,13 +123,13 @@ def _resized(batch: Ragged, sizes: Sequence[Size], methods: Sequence[str]) -> Ra
     )
     totals = torch.tensor([one.total * other.total for one, other in zip(*both, strict=True)])
     sums = rows @ batch.pixels @ columns.transpose(2, 3)
-    return Ragged(sums / totals.to(batch.pixels)[:, None, None, None], tuple(sizes))
+    return PaddedBatch(sums / totals.to(batch.pixels)[:, None, None, None], tuple(sizes))
 
 
-def _noisy(batch: Ragged, noise: Sequence[Tensor]) -> Ragged:
-    """Noise (C or 1, h, w) added to each picture, clipped."""
-    changed = [picture + own.to(picture) for picture, own in zip(batch.pictures(), noise, strict=True)]
-    return Ragged.of([picture.clamp(0, 255) for picture in changed])
+def _add_noise(batch: PaddedBatch, noise: Sequence[Tensor]) -> PaddedBatch:
+    """Add noise (C or 1, h, w) to each image and clip to 0 to 255."""
+    changed = [picture + own.to(picture) for picture, own in zip(batch.images(), noise, strict=True)]
+    return PaddedBatch.of([picture.clamp(0, 255) for picture in changed])
 
 
 def _normal(size: Size, values: dict[str, Any], generator: np.random.Generator) -> Tensor:
@@ -132,43 +137,50 @@ def _normal(size: Size, values: dict[str, Any], generator: np.random.Generator) 
     return torch.from_numpy(normal).permute(2, 0, 1).double()
 
 
-def _gaussian_noise(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
+def _gaussian_noise(
+    batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
+) -> PaddedBatch:
     drawn = zip(batch.sizes, values, generators, strict=True)
-    return _noisy(batch, [_normal(size, own, generator) * own["sigma"] for size, own, generator in drawn])
+    return _add_noise(batch, [_normal(size, own, generator) * own["sigma"] for size, own, generator in drawn])
 
 
-def _speckle_noise(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
-    drawn = zip(batch.pictures(), batch.sizes, values, generators, strict=True)
-    return _noisy(
+def _speckle_noise(
+    batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
+) -> PaddedBatch:
+    drawn = zip(batch.images(), batch.sizes, values, generators, strict=True)
+    return _add_noise(
         batch,
         [_normal(s, own, g).to(picture) * picture * (own["sigma"] / 255) for picture, s, own, g in drawn],
     )
 
 
-def _sensor_noise(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
+def _sensor_noise(
+    batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
+) -> PaddedBatch:
     noise = []
-    for picture, size, own, generator in zip(batch.pictures(), batch.sizes, values, generators, strict=True):
+    for picture, size, own, generator in zip(batch.images(), batch.sizes, values, generators, strict=True):
         variance = own["shot"] * picture.clamp(0, 255) + own["read"] ** 2
         noise.append(_normal(size, own, generator).to(picture) * variance.sqrt())
-    return _noisy(batch, noise)
+    return _add_noise(batch, noise)
 
 
-def _jpeg(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
-    return torch_jpeg.recode(batch, [int(own["quality"]) for own in values])
+def _jpeg(batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators) -> PaddedBatch:
+    return torch_jpeg.encode_decode(batch, [int(own["quality"]) for own in values])
 
 
-def _colour_shift(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
+def _colour_shift(
+    batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
+) -> PaddedBatch:
     shifts = torch.tensor([[own["blue"], own["green"], own["red"]] for own in values])
-    return Ragged((batch.pixels + shifts.to(batch.pixels)[:, :, None, None]).clamp(0, 255), batch.sizes)
+    return PaddedBatch((batch.pixels + shifts.to(batch.pixels)[:, :, None, None]).clamp(0, 255), batch.sizes)
 
 
-def _grey(batch: Ragged, values: Sequence[dict[str, Any]], generators: Generators) -> Ragged:
-    blue, green, red = batch.pixels.unbind(1)
-    luma = BLUE * blue + GREEN * green + RED * red
-    return Ragged(luma[:, None].expand_as(batch.pixels), batch.sizes)
+def _grey(batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators) -> PaddedBatch:
+    plane: Tensor = luma(*batch.pixels.unbind(1))
+    return PaddedBatch(plane[:, None].expand_as(batch.pixels), batch.sizes)
 
 
-BATCHED: dict[str, Callable[[Ragged, Sequence[dict[str, Any]], Generators], Ragged]] = {
+BATCHED: dict[str, Callable[[PaddedBatch, Sequence[dict[str, Any]], Generators], PaddedBatch]] = {
     "gaussian_noise": _gaussian_noise,
     "speckle_noise": _speckle_noise,
     "sensor_noise": _sensor_noise,
@@ -178,10 +190,12 @@ BATCHED: dict[str, Callable[[Ragged, Sequence[dict[str, Any]], Generators], Ragg
 }
 
 
-def _on_cpu(batch: Ragged, drawn: Sequence[Drawn], generators: Generators, *, hq: Size) -> Ragged:
+def _apply_on_cpu(
+    batch: PaddedBatch, drawn: Sequence[DrawnStep], generators: Generators, *, hq: Size
+) -> PaddedBatch:
     pictures = []
-    for picture, step, generator in zip(batch.pictures(), drawn, generators, strict=True):
+    for picture, step, generator in zip(batch.images(), drawn, generators, strict=True):
         pixels = np.ascontiguousarray(picture.permute(1, 2, 0).double().cpu().numpy())
         changed = step.operation.apply(pixels, step.values, Setting(generator, hq))
         pictures.append(torch.from_numpy(changed).permute(2, 0, 1).to(picture))
-    return Ragged.of(pictures)
+    return PaddedBatch.of(pictures)

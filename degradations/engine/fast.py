@@ -1,10 +1,10 @@
-"""The classical chain (blur, shrink, Gaussian noise, coding, full size) sooner, and to the same bytes.
+"""Fast path of the classical chain (blur, downscale, Gaussian noise, coding, full size), equal to the byte.
 
-What is costly is done roughly in float32, and only where the next step looks (see `sampling`). Before the
-coding the picture is rounded to 8 bits: where a rough sample lies so near to a half that float32 cannot say
-which way it rounds, it is computed again in float64, as the definition has it. So no rounding comes out
-differently. The return to full size needs no such care: whole levels times whole weights are whole numbers,
-exact in float64 in any order of summation, matrix products included.
+Samples are computed in float32, and only where the bilinear downscaling reads them (`sparse_sampling`).
+Before the coding, the image is rounded to 8 bits: a sample so close to a half that float32 cannot decide the
+rounding is computed again in float64, as the reference implementation does. So every rounding is equal. The
+resizing to full size needs no such care: integer levels times integer weights are integers, exact in float64
+in any order of summation, matrix products included.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ..operations.blurring import require_room
+from ..operations.blurring import require_larger_than_kernel
 from ..operations.kernels import Kernel
 from ..operations.operation import Levels, Size, round_levels
 from ..operations.resampling import taps
-from ..operations.resizing import require_remains
-from .buffers import scratch
-from .sparse_sampling import DOUBT, exact_samples, rough_samples
+from ..operations.resizing import require_nonempty
+from .buffers import buffers
+from .sparse_sampling import ROUNDING_MARGIN, approximate_samples, exact_samples
 
 Double = npt.NDArray[np.float64]
 ROWS_AT_ONCE = 32
@@ -30,32 +30,32 @@ ROWS_AT_ONCE = 32
 def blur_shrink_round(
     levels: Levels, kernel: Kernel, size: Size, *, normal: npt.NDArray[np.float32], sigma: float
 ) -> Levels:
-    """What correlating, resizing bilinearly, adding noise and rounding to 8 bits gives.
+    """Correlate, downscale bilinearly, add noise and round to 8 bits.
 
     Args:
         levels: BGR uint8, HWC.
         kernel: float64, square; the border is reflect-101.
-        size: (height, width) after shrinking.
+        size: (height, width) after downscaling.
         normal: standard normal numbers, (height, width, 3) or (height, width, 1).
         sigma: the noise's standard deviation, in levels.
 
     Raises:
-        InvalidInputError: the picture is too small for the kernel or for the shrinking.
+        InvalidInputError: the image is too small for the kernel or for the downscaling.
     """
     have = levels.shape[:2]
-    require_room(have, kernel)
-    require_remains(have, size)
+    require_larger_than_kernel(have, kernel)
+    require_nonempty(have, size)
     rows, columns = (taps(length, count, "bilinear") for length, count in zip(have, size, strict=True))
-    samples = rough_samples(levels, kernel, rows, columns=columns)
+    samples = approximate_samples(levels, kernel, rows, columns=columns)
     small = np.empty(samples.shape, dtype=np.uint8)
     doubtful = np.empty(samples.shape, dtype=bool)
     for start in range(0, size[0], ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        rough = samples[part]
-        rough += normal[part] * np.float32(sigma)
-        rounded = np.rint(rough)
-        rough -= rounded
-        np.greater(np.abs(rough, out=rough), 0.5 - DOUBT, out=doubtful[part])
+        approximate = samples[part]
+        approximate += normal[part] * np.float32(sigma)
+        rounded = np.rint(approximate)
+        approximate -= rounded
+        np.greater(np.abs(approximate, out=approximate), 0.5 - ROUNDING_MARGIN, out=doubtful[part])
         small[part] = np.clip(rounded, 0, 255, out=rounded)
     places = np.nonzero(doubtful)
     drawn = np.broadcast_to(normal, samples.shape)[places].astype(np.float64)
@@ -65,10 +65,10 @@ def blur_shrink_round(
 
 
 def enlarge_round(levels: Levels, size: Size) -> Levels:
-    """Resized bilinearly to ``size`` = (height, width), no smaller than before, and rounded to 8 bits."""
+    """Upscale BGR uint8 bilinearly to ``size`` = (height, width) and round to 8 bits; no side may shrink."""
     height, width, channels = *size, levels.shape[2]
     rows, columns = (_dense_bands(n, count) for n, count in zip(levels.shape[:2], size, strict=True))
-    wide = scratch.double("wide", len(levels), width, channels)
+    wide = buffers.double("wide", len(levels), width, channels)
     for channel in range(channels):
         narrow = levels[..., channel].astype(np.float64)
         for band in columns:
@@ -83,7 +83,7 @@ def enlarge_round(levels: Levels, size: Size) -> Levels:
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """A dense piece of a resampling matrix: which outputs it writes, which inputs it reads, the weights."""
+    """A dense block of a resampling matrix: the outputs it writes, the inputs it reads, the weights."""
 
     writes: slice
     reads: slice
@@ -92,7 +92,7 @@ class _Band:
 
 @lru_cache(maxsize=128)
 def _dense_bands(length: int, count: int) -> tuple[_Band, ...]:
-    """The matrix of bilinear resizing, in whole numbers that add up to 2 x ``count`` in each row."""
+    """The matrix of bilinear resizing, in integers that add up to 2 x ``count`` in each row."""
     matrix = taps(length, count, "bilinear").matrix(length)
     bands = []
     for start in range(0, count, ROWS_AT_ONCE):

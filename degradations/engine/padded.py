@@ -1,4 +1,4 @@
-"""Pictures of different sizes as one batch: padded to the largest, each with its own height and width."""
+"""Padded batches: images of different sizes in one tensor, each with its own height and width."""
 
 from __future__ import annotations
 
@@ -14,39 +14,41 @@ from ..operations.resampling import Taps
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """``pixels`` (B, C, H, W) float32, and the (height, width) of each picture in its upper left corner.
+class PaddedBatch:
+    """Images in the upper left corners of one tensor.
 
-    What lies outside of a picture is some finite number, and nothing may depend on it.
+    Attributes:
+        pixels: (B, C, H, W) floating point, levels 0 to 255; finite but otherwise undefined outside an image.
+        sizes: (height, width) of each image.
     """
 
     pixels: Tensor
     sizes: tuple[Size, ...]
 
     @classmethod
-    def of(cls, pictures: Sequence[Tensor]) -> Ragged:
-        """Pictures (C, h, w) as a batch."""
-        sizes = tuple((picture.shape[1], picture.shape[2]) for picture in pictures)
+    def of(cls, images: Sequence[Tensor]) -> PaddedBatch:
+        """Pad images (C, h, w) to the largest height and width."""
+        sizes = tuple((image.shape[1], image.shape[2]) for image in images)
         if len(set(sizes)) == 1:
-            return cls(torch.stack(list(pictures)), sizes)
+            return cls(torch.stack(list(images)), sizes)
         height, width = (max(lengths) for lengths in zip(*sizes, strict=True))
-        padded = [F.pad(p, (0, width - p.shape[2], 0, height - p.shape[1])) for p in pictures]
+        padded = [F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in images]
         return cls(torch.stack(padded), sizes)
 
-    def pictures(self) -> list[Tensor]:
-        """Views of the pictures, each (C, h, w)."""
-        return [picture[:, :h, :w] for picture, (h, w) in zip(self.pixels, self.sizes, strict=True)]
+    def images(self) -> list[Tensor]:
+        """Views of the images, each (C, h, w)."""
+        return [image[:, :h, :w] for image, (h, w) in zip(self.pixels, self.sizes, strict=True)]
 
     def read(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Picture b at rows[b] and columns[b]: (B, C, number of rows, number of columns)."""
+        """Gather image b at rows[b] and columns[b]: (B, C, number of rows, number of columns)."""
         batch = torch.arange(len(self.sizes), device=self.pixels.device)[:, None, None]
         taken = self.pixels[batch, :, rows[:, :, None], columns[:, None, :]]
         return taken.permute(0, 3, 1, 2)
 
     def extended(self, before: int, size: Size, place: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """A frame of ``size`` about every picture, which begins ``before`` pixels above and left of it.
+        """Extend every image to ``size``, starting ``before`` pixels above and left of it.
 
-        ``place`` says which pixel stands for a position, given positions (1, n) and lengths (B, 1).
+        ``place`` maps positions (1, n) and lengths (B, 1) to the pixel that is read: the border mode.
         """
         device = self.pixels.device
         lengths = torch.tensor(self.sizes, device=device)
@@ -57,21 +59,21 @@ class Ragged:
         return self.read(rows, columns)
 
 
-def mirrored(positions: Tensor, lengths: Tensor) -> Tensor:
-    """Reflected about the outermost pixels; what is too far off may stand for any pixel."""
+def reflected(positions: Tensor, lengths: Tensor) -> Tensor:
+    """Border mode reflect-101; positions beyond one reflection are clamped."""
     inside = positions.abs()
     return torch.where(inside < lengths, inside, 2 * lengths - 2 - inside).clamp_min(0)
 
 
-def repeated(positions: Tensor, lengths: Tensor) -> Tensor:
-    """The outermost pixels repeated."""
+def replicated(positions: Tensor, lengths: Tensor) -> Tensor:
+    """Border mode: the outermost pixels repeated (replicate)."""
     return torch.minimum(positions.clamp_min(0), lengths - 1)
 
 
 def matrices(all_taps: Sequence[Taps], length: int) -> Tensor:
-    """Resampling as matrices (B, outputs, ``length``), float64; zeros where a picture has fewer outputs.
+    """Resampling matrices (B, outputs, ``length``), float64; zero rows where an image has fewer outputs.
 
-    As in `Taps`, the rows of a matrix add up to its taps' ``total``, by which to divide.
+    As in `Taps`, the rows of a matrix add up to ``total``, by which to divide.
     """
     count = max(len(taps.weights) for taps in all_taps)
     dense = torch.zeros(len(all_taps), count, length, dtype=torch.float64)

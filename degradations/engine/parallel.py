@@ -1,6 +1,6 @@
-"""The same function over many items, on several threads: OpenCV, NumPy, Pillow and zlib leave the GIL.
+"""Parallel map over items in threads: OpenCV, NumPy, Pillow and zlib release the GIL.
 
-One worker is one thread: OpenCV and BLAS would otherwise start threads of their own in each of them.
+One worker is one thread: OpenCV and BLAS are kept from starting threads of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Results of ``function`` as they are done, in any order; at most a few items wait at a time."""
+def parallel_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield the results of ``function`` in order of completion; at most two items per worker are queued."""
     if workers <= 1:
-        with one_thread_each():
+        with single_threaded():
             yield from map(function, items)
         return
     queue = iter(items)
-    with one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with single_threaded(), ThreadPoolExecutor(workers) as pool:
         try:
             waiting: set[Future[Result]] = {
                 pool.submit(function, item) for item in islice(queue, 2 * workers)
@@ -40,8 +40,8 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], workers: int
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Keep OpenCV and BLAS from starting threads of their own."""
+def single_threaded() -> Iterator[None]:
+    """Context in which OpenCV and BLAS use one thread each; the former setting of OpenCV is restored."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,18 +1,19 @@
-"""LQ images of a reference set: synthesised below ``SET/lq``, or made again and compared."""
+"""LQ images of a reference set: synthesise them below ``SET/lq``, or verify those that exist."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...records.ids import VersionedId
 from ...records.lq_set import INFO, LqInfo
 from ...records.reference_set import ReferenceSet
 from ...records.selection import hq_files
 from ..recipes.lookup import load_recipe
 from ..recipes.recipe import Recipe
 from .options import DegradeOptions
-from .synthesise import synthesise
-from .verify import Verification, verify
+from .synthesise import synthesise_lq
+from .verify import Verification, verify_lq_folder
 
 
 def degrade_set(
@@ -33,7 +34,7 @@ def degrade_set(
     images, sizes = hq_files(chosen, options.split)
     loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
     return [
-        synthesise(
+        synthesise_lq(
             images,
             recipe,
             chosen.lq_folder(recipe.name),
@@ -48,24 +49,25 @@ def degrade_set(
 def verify_lq_of_set(
     reference_set: Path, recipes: Sequence[str], split: str = "test", *, workers: int = 1
 ) -> list[Verification]:
-    """Draw and make every LQ image of a set again and compare: keys, sizes, draws, pixels.
+    """Verify the LQ images of a set by synthesising them again: keys, sizes, draws, pixels.
 
     Args:
         reference_set: folder of the set.
         recipes: names of the LQ folders below ``SET/lq``, or what `degrade_set` was given.
         split: whose targets; ``all`` for every image with references.
-        workers: images made at the same time.
+        workers: threads.
 
     Raises:
-        FaultListError: whatever differs, all at once.
+        FaultListError: every difference, all at once.
         RefbenchError: no such set, LQ folder or split.
     """
     chosen = ReferenceSet.read(reference_set)
     images, sizes = hq_files(chosen, split)
-    named = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
-    return [verify(images, chosen.lq_folder(name), sizes, workers=workers) for name in named]
+    names = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
+    return [verify_lq_folder(images, chosen.lq_folder(name), sizes, workers=workers) for name in names]
 
 
 def _recipe_name(text: str) -> str:
     """The name of a recipe that is given as a file, an object or an id; any other text is a name."""
-    return load_recipe(text).name if text.endswith((".yaml", ".yml")) or {":", "@"} & set(text) else text
+    is_name = not text.endswith((".yaml", ".yml")) and ":" not in text and not VersionedId.parse(text).version
+    return text if is_name else load_recipe(text).name

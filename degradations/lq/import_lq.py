@@ -1,4 +1,4 @@
-"""LQ images that came from elsewhere, such as a published test set, taken in under the same checks."""
+"""Import LQ images that others made, such as a published test set, under the same checks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, write_bytes
 from ...images import encode_png, find_photos
 from ...progress import progress
+from ...records.ids import VersionedId
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
-from ..engine.parallel import each
-from .pairs import Fault, Sizes, Thumbnail, misplaced, read_hq, read_opaque, require_keys, thumbnail, unpaired
+from ..engine.parallel import parallel_map
+from .pairs import (
+    Fault,
+    Sizes,
+    Thumbnail,
+    read_hq,
+    read_opaque,
+    require_keys,
+    swapped_pairs,
+    thumbnail,
+    unpaired,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -39,20 +50,21 @@ def import_lq(
 
     Args:
         images: HQ files by key.
-        source: folder whose pictures are named by key; it is only read.
+        source: folder of images named by key; it is only read.
         out: the LQ folder to write.
-        name: stands in for the recipe's name, for instance ``official-severe``.
+        name: takes the place of the recipe's name, for instance ``official-severe``.
         ignore_extra: leave out LQ images without HQ instead of refusing them.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
         workers: threads.
 
     Raises:
-        FaultListError: keys on one side only, two files of one key, unreadable or transparent pictures, other
-            sizes than HQ's, LQ images that look exchanged; all at once, and nothing is written.
+        FaultListError: keys on one side only, two files of one key, unreadable or transparent images, other
+            sizes than HQ's, LQ images that look swapped; all at once, and nothing is written.
         RefbenchError: ``out`` is not empty.
     """
     if out.is_dir() and any(out.iterdir()):
         raise RefbenchError(f"{out} is not empty; name another folder, or remove it")
+    recipe_id = str(VersionedId(name, "imported"))
     require_keys(images)
     files: dict[str, Path] = {}
     faults: list[Fault] = []
@@ -65,7 +77,7 @@ def import_lq(
     check = partial(_check, images=images, files=files, sizes=sizes or {})
     pairs: dict[str, _Pair] = {}
     with progress("check LQ images", len(keys)) as advance:
-        for done in each(check, keys, workers):
+        for done in parallel_map(check, keys, workers):
             if isinstance(done, Fault):
                 faults.append(done)
             else:
@@ -73,7 +85,7 @@ def import_lq(
             advance(1)
     ordered = [pairs[key] for key in sorted(pairs)]
     if ordered:
-        faults += misplaced(sorted(pairs), [pair.hq for pair in ordered], [pair.lq for pair in ordered])
+        faults += swapped_pairs(sorted(pairs), [pair.hq for pair in ordered], [pair.lq for pair in ordered])
     if faults:
         raise FaultListError(str(source), sorted(map(str, faults)))
     for pair in ordered:
@@ -82,7 +94,7 @@ def import_lq(
     info = LqInfo(
         origin="imported",
         recipe=name,
-        recipe_id=f"{name}@imported",
+        recipe_id=recipe_id,
         fingerprint="",
         steps=None,
         seed=None,
@@ -109,6 +121,6 @@ def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], *, s
 
 
 def _as_png(path: Path) -> bytes:
-    """The file's own bytes if it is an RGB PNG; otherwise its pixels as one."""
+    """The bytes of an RGB PNG unchanged; any other file as a PNG of its pixels."""
     photo, data = read_opaque(path)
     return data if data.startswith(PNG) and not photo.notes else encode_png(photo.pixels)

@@ -1,4 +1,4 @@
-"""HQ and LQ in pairs by key: reading both sides with care, and telling when they do not belong together."""
+"""Pairs of HQ and LQ images by key: checked reading, unpaired keys, and detection of swapped files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ...images import RGB, Photo, decode
 
 Sizes: TypeAlias = Mapping[str, tuple[int, int]]
 Thumbnail: TypeAlias = npt.NDArray[np.float32]
-THUMBNAIL = 16  # pixels a side: as much as the severest LQ image holds
-MARGIN = 0.05  # of correlation, by which another HQ must be more alike before a pair is called wrong
-AT_ONCE = 1024
+THUMBNAIL = 16  # pixels a side; detail that remains after the most severe recipe
+MARGIN = 0.05  # by which the correlation with another HQ image must exceed that of the pair
+CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An image that cannot be used, and why."""
+    """An image that cannot be used, by its key, and the reason."""
 
     key: str
     reason: str
@@ -34,7 +34,7 @@ class Fault:
 
 
 def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
-    """Pixels and SHA-256 of one HQ file.
+    """Pixels, RGB uint8 (H, W, 3), and SHA-256 of one HQ file.
 
     Raises:
         UnreadableImageError: unreadable, transparent, or of another size (width, height) than ``sizes`` says.
@@ -48,7 +48,7 @@ def read_hq(key: str, path: Path, sizes: Sizes) -> tuple[RGB, str]:
 
 
 def read_opaque(path: Path) -> tuple[Photo, bytes]:
-    """A picture without transparency, and its encoded bytes.
+    """A decoded image without transparency, and the bytes of its file.
 
     Raises:
         UnreadableImageError: unreadable or transparent.
@@ -64,7 +64,7 @@ def read_opaque(path: Path) -> tuple[Photo, bytes]:
 
 
 def require_keys(keys: Collection[str]) -> None:
-    """Refuse keys that cannot name a file in one folder.
+    """Check that every key can name a file in one folder.
 
     Raises:
         FaultListError: every such key.
@@ -75,28 +75,28 @@ def require_keys(keys: Collection[str]) -> None:
 
 
 def unpaired(hq: Collection[str], lq: Collection[str], extra_is_fault: bool = True) -> Iterator[Fault]:
-    """Keys that stand on one side only."""
+    """Yield a fault for each key that only one of the two sides has."""
     yield from (Fault(key, "has no LQ image") for key in sorted(set(hq) - set(lq)))
     if extra_is_fault:
         yield from (Fault(key, "has no HQ image") for key in sorted(set(lq) - set(hq)))
 
 
 def thumbnail(pixels: RGB) -> Thumbnail:
-    """What is left of a face after the severest degradation, of mean 0 and length 1, as a flat array."""
+    """A 16 x 16 version of an image as a flat float32 vector of mean 0 and length 1."""
     small = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
     centred = (small - small.mean()).ravel()
     scaled: Thumbnail = centred / max(float(np.linalg.norm(centred)), 1e-6)
     return scaled
 
 
-def misplaced(keys: Sequence[str], hq: Sequence[Thumbnail], lq: Sequence[Thumbnail]) -> Iterator[Fault]:
-    """LQ images that are clearly more like another key's HQ than like their own: exchanged files."""
+def swapped_pairs(keys: Sequence[str], hq: Sequence[Thumbnail], lq: Sequence[Thumbnail]) -> Iterator[Fault]:
+    """Yield a fault for each LQ image that correlates clearly better with the HQ image of another key."""
     high = np.stack(hq)
-    for start in range(0, len(keys), AT_ONCE):
-        alike = np.stack(lq[start : start + AT_ONCE]) @ high.T
+    for start in range(0, len(keys), CHUNK):
+        alike = np.stack(lq[start : start + CHUNK]) @ high.T
         own = alike[np.arange(len(alike)), np.arange(start, start + len(alike))]
         best = alike.argmax(axis=1)
         for row in map(int, np.flatnonzero(alike.max(axis=1) > own + MARGIN)):
             other = int(best[row])
-            told = f"correlation {alike[row, other]:.2f} against {own[row]:.2f}"
-            yield Fault(keys[start + row], f"looks like the LQ image of {keys[other]} ({told})")
+            correlations = f"correlation {alike[row, other]:.2f} against {own[row]:.2f}"
+            yield Fault(keys[start + row], f"looks like the LQ image of {keys[other]} ({correlations})")

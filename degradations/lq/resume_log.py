@@ -1,4 +1,4 @@
-"""What is already done in an LQ folder: one line per finished image, so that a stopped run can go on."""
+"""Resume log of an LQ folder: one JSON line per finished image, so that an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..recipes.recipe import Recipe
 NAME = ".rows.jsonl"
 
 
-class Journal:
-    """The rows of a folder under one recipe and seed; ``note`` appends one as soon as its image is whole."""
+class ResumeLog:
+    """Log of the finished images of one recipe and seed; ``add`` appends a row once its image is written."""
 
     def __init__(self, folder: Path, header: dict[str, Any], rows: dict[str, LqRow]) -> None:
         self.folder = folder
@@ -27,22 +27,22 @@ class Journal:
         self._stream: IO[str] | None = None
 
     @classmethod
-    def open(cls, folder: Path, recipe: Recipe, seed: int) -> Journal:
-        """The journal of a folder, with what an earlier run of the same recipe and seed has done.
+    def open(cls, folder: Path, recipe: Recipe, seed: int) -> ResumeLog:
+        """Open the log of a folder with the rows of an earlier run of the same recipe and seed.
 
         Raises:
-            RefbenchError: the folder holds LQ images of something else; a run that made none does not count.
+            RefbenchError: the folder holds LQ images of another recipe or seed.
         """
         header = {"recipe": recipe.id, "fingerprint": recipe.fingerprint, "seed": seed}
-        before, rows = _what_is_there(folder)
+        before, rows = _existing_rows(folder)
         if before not in (None, header) and rows:
-            told = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
+            present = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
             wanted = f"{recipe.id}, seed {seed}"
             changed = "" if (before["recipe"], before["seed"]) != (recipe.id, seed) else ", with other steps"
-            raise RefbenchError(f"{told}{changed}; name another folder for {wanted}, or remove that one")
+            raise RefbenchError(f"{present}{changed}; name another folder for {wanted}, or remove that one")
         return cls(folder, header, {row.key: row for row in rows})
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> ResumeLog:
         lines = [canonical_json(self.header), *(canonical_json(asdict(row)) for row in self.rows.values())]
         write_text(self.folder / NAME, "\n".join(lines) + "\n")
         (self.folder / INFO).unlink(missing_ok=True)
@@ -55,21 +55,21 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
 
-    def note(self, row: LqRow) -> None:
-        """Append a row, unless it is known."""
+    def add(self, row: LqRow) -> None:
+        """Append a row unless the log has it."""
         if self._stream is not None and self.rows.get(row.key) != row:
             self._stream.write(canonical_json(asdict(row)) + "\n")
             self._stream.flush()
 
     def remove(self) -> None:
-        """Forget: the folder is whole."""
+        """Delete the log: the folder is complete."""
         (self.folder / NAME).unlink(missing_ok=True)
 
 
-def _what_is_there(folder: Path) -> tuple[dict[str, Any] | None, list[LqRow]]:
-    journal = folder / NAME
-    if journal.is_file():
-        lines = list(_lines(journal))
+def _existing_rows(folder: Path) -> tuple[dict[str, Any] | None, list[LqRow]]:
+    log = folder / NAME
+    if log.is_file():
+        lines = list(_lines(log))
         return (lines[0] if lines else None), [LqRow(**row) for row in lines[1:]]
     if (folder / INFO).is_file():
         info = LqInfo.read(folder)

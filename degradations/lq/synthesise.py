@@ -1,4 +1,4 @@
-"""A whole set: every HQ image to its LQ image on disk, resumable, the same bytes for any worker count."""
+"""Synthesise the LQ images of a set on disk: resumable, the same bytes for any number of workers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from ...deprecated import renamed
 from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, sha256_file, write_bytes
 from ...images import encode_png
 from ...progress import progress, say
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
-from ..engine.degrade import degrade
-from ..engine.parallel import each
+from ..engine.degrade import degrade_image
+from ..engine.parallel import parallel_map
 from ..recipes.recipe import Recipe
 from .pairs import Fault, Sizes, read_hq, require_keys
-from .resume_log import Journal
+from .resume_log import ResumeLog
 
-__all__ = ["LqInfo", "synthesise"]
+__all__ = ["LqInfo", "synthesise_lq"]
 
 
-def synthesise(
+def synthesise_lq(
     images: Mapping[str, Path],
     recipe: Recipe,
     out: Path,
@@ -31,47 +32,47 @@ def synthesise(
 ) -> LqInfo:
     """Write ``out/KEY.png`` for every image, then ``draws.parquet``, then ``lq.json``.
 
-    A run that was stopped goes on where it was: an LQ image is kept if recipe, seed, HQ file and its own
-    bytes are still what they were. The bytes depend neither on ``workers`` nor on the order of ``images``
-    nor on where a run was stopped.
+    An interrupted run continues: an LQ image is kept if recipe, seed, HQ file and its own bytes are
+    unchanged. The bytes depend neither on ``workers`` nor on the order of ``images`` nor on where a run was
+    interrupted.
 
     Args:
         images: HQ files by key.
-        recipe: what may be drawn.
-        out: the folder; it may hold an unfinished run of the same recipe and seed.
-        seed: of the draws.
+        recipe: steps and the distributions of their parameters.
+        out: the LQ folder; it may hold an unfinished run of the same recipe and seed.
+        seed: seed of the draws.
         workers: threads.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
 
     Raises:
-        FaultListError: images that are unreadable, transparent, too small or of another size; what
-            was written for the others is kept for the next run.
+        FaultListError: images that are unreadable, transparent, too small or of another size; the LQ
+            images of the others are kept for the next run.
         RefbenchError: no images, or ``out`` holds LQ images of another recipe or seed.
     """
     if not images:
         raise RefbenchError("there are no HQ images to degrade")
     require_keys(images)
-    journal = Journal.open(out, recipe, seed)
-    make = partial(_make, recipe=recipe, seed=seed, out=out, known=journal.rows, sizes=sizes or {})
+    log = ResumeLog.open(out, recipe, seed)
+    make = partial(_make, recipe=recipe, seed=seed, out=out, known=log.rows, sizes=sizes or {})
     rows: list[LqRow] = []
     faults: list[Fault] = []
-    with journal, progress(f"degrade {recipe.name}", len(images)) as advance:
-        for done in each(make, sorted(images.items()), workers):
+    with log, progress(f"degrade {recipe.name}", len(images)) as advance:
+        for done in parallel_map(make, sorted(images.items()), workers):
             if isinstance(done, LqRow):
                 rows.append(done)
-                journal.note(done)
+                log.add(done)
             else:
                 faults.append(done)
             advance(1)
     if faults:
         fix = "Fix these HQ images or leave them out, and run again."
         raise FaultListError(f"degrade {recipe.name}", sorted(map(str, faults)), fix)
-    others = journal.rows.keys() - images.keys()
+    others = log.rows.keys() - images.keys()
     for key in others:
         (out / f"{key}.png").unlink(missing_ok=True)
     if others:
-        told = "LQ images of other HQ images were removed; a folder holds what was asked for"
-        say(f"{out}: {len(others)} {told}")
+        removed = "LQ images of other HQ images were removed; the folder holds the chosen images only"
+        say(f"{out}: {len(others)} {removed}")
     info = LqInfo(
         origin="synthesised",
         recipe=recipe.name,
@@ -85,7 +86,7 @@ def synthesise(
     )
     write_rows(out, rows, recipe.drawn)
     write_info(out, info)
-    journal.remove()
+    log.remove()
     return info
 
 
@@ -99,7 +100,7 @@ def _make(
         row = known.get(key)
         if row and row.hq_sha256 == hq_sha256 and lq_path.is_file() and sha256_file(lq_path) == row.lq_sha256:
             return row
-        degraded = degrade(hq, recipe, seed, key=key)
+        degraded = degrade_image(hq, recipe, seed, key=key)
     except InvalidInputError as error:
         return Fault(key, str(error))
     data = encode_png(degraded.pixels)
@@ -107,3 +108,6 @@ def _make(
     height, width = hq.shape[:2]
     pixels = pixels_sha256(degraded.pixels)
     return LqRow(key, width, height, hq_sha256, sha256_bytes(data), pixels, degraded.record)
+
+
+__getattr__ = renamed(__name__, {"synthesise": "synthesise_lq"})

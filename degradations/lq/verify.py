@@ -1,4 +1,4 @@
-"""Is a folder of LQ images what it says? Every image is made again and compared."""
+"""Verify an LQ folder: synthesise every image again and compare files, draws and pixels."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
+from ...deprecated import renamed
 from ...errors import FaultListError, InvalidInputError
 from ...images import RGB
 from ...progress import progress
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
-from ..engine.degrade import degrade
-from ..engine.parallel import each
+from ..engine.degrade import degrade_image
+from ..engine.parallel import parallel_map
 from ..recipes.lookup import bundled
 from ..recipes.recipe import Recipe
 from .pairs import Fault, Sizes, read_hq, read_opaque, unpaired
 
-ROUNDING = 0.05  # share of values that may differ by one level where another codec library made the images
+ROUNDING = 0.05  # share of values that may differ by one level, for images made with another codec library
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found when there was no fault.
+    """Result of `verify_lq_folder` where there is no fault.
 
     Attributes:
-        info: what the folder says of itself.
-        identical: keys whose pixels came out the same, or, for imported images, are still what they were.
-        rounded: keys that differ by one level here and there: made with other versions of the libraries.
+        info: content of ``lq.json``.
+        identical: keys whose pixels were reproduced, or, for imported images, are unchanged.
+        rounded: keys with single values that differ by one level: made with other library versions.
     """
 
     info: LqInfo
@@ -37,26 +38,26 @@ class Verification:
     rounded: tuple[str, ...]
 
     def __str__(self) -> str:
-        made = "made again and found identical" if self.info.origin == "synthesised" else "as imported"
+        made = "synthesised again and found identical" if self.info.origin == "synthesised" else "as imported"
         rounding = f"; {len(self.rounded)} differ by single levels" if self.rounded else ""
         return f"{self.info.recipe_id}: {len(self.identical)} of {self.info.images} images {made}{rounding}"
 
 
-def verify(
+def verify_lq_folder(
     images: Mapping[str, Path], folder: Path, sizes: Sizes | None = None, *, workers: int = 1
 ) -> Verification:
     """Check an LQ folder against its HQ images, its draws and its recipe.
 
     Args:
-        images: HQ files by key: all that the folder should hold.
+        images: HQ files by key, of every LQ image that the folder should hold.
         folder: with ``KEY.png``, ``draws.parquet`` and ``lq.json``.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
         workers: threads.
 
     Raises:
-        FaultListError: unpaired keys, HQ or LQ files changed since, other draws or pixels than the recipe
-            gives, a recipe changed under its name; all at once.
-        RefbenchError: not a whole LQ folder.
+        FaultListError: unpaired keys, HQ or LQ files changed since, draws or pixels that the recipe does
+            not reproduce, a recipe changed under its id; all at once.
+        RefbenchError: not a complete LQ folder.
     """
     info = LqInfo.read(folder)
     rows = {row.key: row for row in read_rows(folder)}
@@ -68,7 +69,7 @@ def verify(
     verdicts: dict[str, bool] = {}
     keys = sorted(images.keys() & rows.keys())
     with progress(f"verify {info.recipe}", len(keys)) as advance:
-        for done in each(check, keys, workers):
+        for done in parallel_map(check, keys, workers):
             if isinstance(done, Fault):
                 faults.append(done)
             else:
@@ -89,10 +90,15 @@ def _folder_faults(
     known = bundled(info.recipe)
     if recipe is not None and recipe.fingerprint != info.fingerprint:
         yield Fault("lq.json", "its recipe is not the one whose fingerprint it gives")
-    elif recipe is not None and known is not None and known.id == recipe.id and known != recipe:
+    elif (
+        recipe is not None
+        and known is not None
+        and known.id == recipe.id
+        and known.fingerprint != recipe.fingerprint
+    ):
         yield Fault("lq.json", f"its recipe {recipe.id} is not the bundled one of that name")
-    strangers = {path.stem for path in folder.glob("*.png")} - rows.keys()
-    yield from (Fault(f"{key}.png", "is not in draws.parquet") for key in strangers)
+    extra = {path.stem for path in folder.glob("*.png")} - rows.keys()
+    yield from (Fault(f"{key}.png", "is not in draws.parquet") for key in extra)
 
 
 def _check(
@@ -110,16 +116,16 @@ def _check(
         hq, hq_sha256 = read_hq(key, images[key], sizes)
         if hq_sha256 != row.hq_sha256:
             size = f"{row.width}x{row.height}"
-            became = f"; it was {size} pixels, it is {hq.shape[1]}x{hq.shape[0]}"
+            changed = f"; it was {size} pixels, it is {hq.shape[1]}x{hq.shape[0]}"
             return Fault(
-                key, f"its HQ file changed{became if size != f'{hq.shape[1]}x{hq.shape[0]}' else ''}"
+                key, f"its HQ file changed{changed if size != f'{hq.shape[1]}x{hq.shape[0]}' else ''}"
             )
         lq = read_opaque(folder / f"{key}.png")[0].pixels
         if pixels_sha256(lq) != row.pixels_sha256:
             return Fault(key, "its LQ image changed since it was made")
         if recipe is None or seed is None:
             return {key: True}
-        again = degrade(hq, recipe, seed, key=key)
+        again = degrade_image(hq, recipe, seed, key=key)
     except InvalidInputError as error:
         return Fault(key, str(error))
     if again.record != row.record:
@@ -132,5 +138,10 @@ def _compared(key: str, lq: RGB, again: RGB) -> dict[str, bool] | Fault:
     difference = np.abs(lq.astype(np.int16) - again)
     share, most = float((difference > 0).mean()), int(difference.max(initial=0))
     if most > 1 or share > ROUNDING:
-        return Fault(key, f"made again it differs by up to {most} levels, on {share:.1%} of the values")
+        return Fault(
+            key, f"synthesised again it differs by up to {most} levels, on {share:.1%} of the values"
+        )
     return {key: most == 0}
+
+
+__getattr__ = renamed(__name__, {"verify": "verify_lq_folder"})

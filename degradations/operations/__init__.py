@@ -1,4 +1,4 @@
-"""Single operations on pixels (blur, noise, resizing, coding) and what may be drawn for them."""
+"""Operations on pixels (blur, noise, resizing, coding) and distributions of their parameters."""
 
 from ...deprecated import forward
 

@@ -2,7 +2,7 @@
 
 Every random choice of the pipeline comes from the step's generator, which all its transforms share.
 (albumentations' own ``set_random_seed`` would give each transform a generator of the same seed, and so
-correlated draws.) ``ImageCompression`` compresses true colours here; see `true_colour`.
+correlated draws.) ``ImageCompression`` is read as `TrueColourCompression`; see `true_colour`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .operation import Operation, Parameter, Pixels, Setting, Values, as_pixels,
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 TRUE_COLOUR = "refbench.degradations.transforms.TrueColourCompression"  # `true_colour.SERIAL_NAME`
-_kept = threading.local()
+_local = threading.local()
 
 
 def _apply(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
@@ -33,11 +33,11 @@ def _apply(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
 
 
 def _pipeline(plain: dict[str, Any]) -> Any:
-    """This thread's pipeline: it holds the state of its generators, so threads cannot share one."""
+    """The pipeline of this thread: it holds the state of its generators, so threads cannot share one."""
     text = canonical_json(plain)
-    if getattr(_kept, "text", None) != text:
-        _kept.text, _kept.pipeline = text, _build(plain)
-    return _kept.pipeline
+    if getattr(_local, "text", None) != text:
+        _local.text, _local.pipeline = text, _build(plain)
+    return _local.pipeline
 
 
 def _build(plain: dict[str, Any]) -> Any:
@@ -60,7 +60,7 @@ def _in_true_colour(plain: Any) -> Any:
 
 
 def _fault(plain: Any) -> str:
-    """What keeps ``plain`` from being a pipeline; arguments that albumentations would drop are faults."""
+    """The fault of a serialised pipeline, or an empty text; dropped arguments count as faults."""
     if not isinstance(plain, dict) or "__class_fullname__" not in plain:
         return "is what albumentations.to_dict gives under 'transform'"
     try:
@@ -76,9 +76,10 @@ def _fault(plain: Any) -> str:
     return ""
 
 
+PIPELINE = Parameter("what albumentations.to_dict gives under 'transform'", check=_fault, literal=True)
 ALBUMENTATIONS = Operation(
     "albumentations",
     "Apply an albumentations pipeline, to 8-bit RGB.",
-    {"pipeline": Parameter("what albumentations.to_dict gives under 'transform'", check=_fault)},
+    {"pipeline": PIPELINE},
     _apply,
 )

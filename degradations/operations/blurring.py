@@ -1,9 +1,10 @@
-"""Blur: correlation of each channel with a kernel, the border mirrored about its outermost pixels."""
+"""Blur: correlation of each channel with a kernel under a reflect-101 border."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -13,52 +14,79 @@ from . import kernels
 from .kernels import Kernel
 from .operation import Operation, Parameter, Pixels, Setting, Size, Values
 
-ROUND = frozenset({"isotropic", "generalised-isotropic", "plateau-isotropic"})
-SHAPED = frozenset(
-    {"generalised-isotropic", "generalised-anisotropic", "plateau-isotropic", "plateau-anisotropic"}
-)
-KERNELS = ("isotropic", "anisotropic", *sorted(SHAPED))
+
+@dataclass(frozen=True, slots=True)
+class BlurKernel:
+    """A kernel of the operation ``blur``.
+
+    Attributes:
+        isotropic: ``sigma_x`` counts for both axes, and there is no rotation.
+        shaped: function with the parameter ``shape``; None for the plain Gaussian.
+    """
+
+    isotropic: bool
+    shaped: Callable[..., Kernel] | None = None
+
+    def build(self, values: Values) -> Kernel:
+        """The kernel of drawn values; ``rotation`` in degrees."""
+        size, sigma_x = values["size"], values["sigma_x"]
+        sigma_y = sigma_x if self.isotropic else values["sigma_y"]
+        rotation = 0.0 if self.isotropic else math.radians(values["rotation"])
+        if self.shaped is None:
+            return kernels.gaussian(size, sigma_x, sigma_y, rotation=rotation)
+        return self.shaped(size, sigma_x, sigma_y, rotation=rotation, shape=values["shape"])
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of the parameters of ``blur`` without effect on this kernel."""
+        axes = {"sigma_y", "rotation"} if self.isotropic else set()
+        return frozenset(axes if self.shaped else axes | {"shape"})
+
+
+KERNELS = {
+    "isotropic": BlurKernel(True),
+    "anisotropic": BlurKernel(False),
+    "generalised-anisotropic": BlurKernel(False, kernels.generalised_gaussian),
+    "generalised-isotropic": BlurKernel(True, kernels.generalised_gaussian),
+    "plateau-anisotropic": BlurKernel(False, kernels.plateau),
+    "plateau-isotropic": BlurKernel(True, kernels.plateau),
+}
 
 
 def correlate(pixels: Pixels, kernel: Kernel) -> Pixels:
-    """Correlate with ``kernel`` under the reflect-101 border (edge pixels are not repeated).
+    """Correlate each channel with ``kernel`` under a reflect-101 border (edge pixels are not repeated).
 
     Raises:
-        InvalidInputError: the picture is too small to be mirrored at its border.
+        InvalidInputError: the image is too small for the border of this kernel.
     """
-    require_room(pixels.shape[:2], kernel)
+    require_larger_than_kernel(pixels.shape[:2], kernel)
     used = kernels.trimmed(kernel)
     if len(used) == 1:
         return pixels * float(used[0, 0])
     return cast(Pixels, cv2.filter2D(pixels, -1, used, borderType=cv2.BORDER_REFLECT_101))
 
 
-def require_room(size: Size, kernel: Kernel) -> None:
-    """Refuse a picture with no more pixels a side than half the kernel."""
+def require_larger_than_kernel(size: Size, kernel: Kernel) -> None:
+    """Check that each side is longer than half the kernel.
+
+    Raises:
+        InvalidInputError: it is not.
+    """
     needed = len(kernel) // 2 + 1
     if min(size) < needed:
         have = f"{size[1]}x{size[0]} pixels"
         raise InvalidInputError(
-            f"{have} is too small for a kernel {len(kernel)} wide: it needs {needed} a side"
+            f"{have} is too small for a kernel {len(kernel)} wide: it needs {needed} pixels a side"
         )
 
 
 def blur_kernel(values: Values) -> Kernel:
-    """The kernel of the operation ``blur`` for drawn values (angles in degrees)."""
-    name, size = values["kernel"], values["size"]
-    sigma_x = values["sigma_x"]
-    sigma_y = sigma_x if name in ROUND else values["sigma_y"]
-    rotation = 0.0 if name in ROUND else math.radians(values["rotation"])
-    if name not in SHAPED:
-        return kernels.gaussian(size, sigma_x, sigma_y, rotation=rotation)
-    shaped = kernels.generalised_gaussian if name.startswith("generalised") else kernels.plateau
-    return shaped(size, sigma_x, sigma_y, rotation=rotation, shape=values["shape"])
+    """The kernel of the operation ``blur`` for drawn values; ``rotation`` in degrees."""
+    return KERNELS[values["kernel"]].build(values)
 
 
 def _unused_by_blur(values: Values) -> frozenset[str]:
-    round_ = {"sigma_y", "rotation"} if values["kernel"] in ROUND else set()
-    plain = set() if values["kernel"] in SHAPED else {"shape"}
-    return frozenset(round_ | plain)
+    return KERNELS[values["kernel"]].unused
 
 
 def _sinc_kernel(values: Values) -> Kernel:
@@ -91,13 +119,18 @@ def _correlation(
 SIZE = Parameter("pixels a side, odd", options=tuple(range(3, 102, 2)), default=41)
 BLUR = _correlation(
     "blur",
-    "Gaussian blur, or its generalised or plateau-shaped kin.",
+    "Blur by a Gaussian, generalised Gaussian or plateau-shaped kernel.",
     blur_kernel,
     parameters={
-        "kernel": Parameter("which kernel", options=KERNELS, default="isotropic"),
+        "kernel": Parameter("which kernel", options=tuple(KERNELS), default="isotropic"),
         "size": SIZE,
         "sigma_x": Parameter("standard deviation in pixels", 0, 100),
-        "sigma_y": Parameter("across, if not isotropic; pixels", 0, 100, default=1.0),
+        "sigma_y": Parameter(
+            "standard deviation along the second axis of an anisotropic kernel, in pixels",
+            0,
+            100,
+            default=1.0,
+        ),
         "rotation": Parameter("of an anisotropic kernel, degrees", -360, 360, default=0.0),
         "shape": Parameter("exponent of a generalised or plateau kernel", 0.1, 10, default=1.0),
     },
@@ -105,7 +138,7 @@ BLUR = _correlation(
 )
 SINC = _correlation(
     "sinc",
-    "Ideal low-pass filter, which rings.",
+    "Ideal circular low-pass filter (sinc), which causes ringing.",
     _sinc_kernel,
     parameters={"size": SIZE, "cutoff": Parameter("radians per pixel", 0.01, math.pi)},
 )
@@ -117,7 +150,7 @@ MOTION_BLUR = _correlation(
 )
 DEFOCUS = _correlation(
     "defocus",
-    "Blur by a disc, as of a lens out of focus.",
+    "Blur by a disc, as of a defocused lens.",
     _defocus_kernel,
     parameters={"radius": Parameter("pixels", 0, 50)},
 )

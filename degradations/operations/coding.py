@@ -1,4 +1,4 @@
-"""Lossy coding: round to 8 bits, encode the picture as it is now, decode it again, by OpenCV's codecs."""
+"""Lossy image compression: round to 8 bits, encode and decode by OpenCV's codecs (JPEG, WebP)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODECS = {"jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY), "webp": (".webp", cv2.IMWR
 
 
 def encode(levels: Levels, codec: str, quality: float) -> Encoded:
-    """The bytes of a BGR picture in a codec of `CODECS`; a fractional quality is truncated.
+    """Encode BGR uint8 (H, W, 3) by a codec of `CODECS`; quality 1 to 100, a fraction is truncated.
 
     Raises:
         RefbenchError: this build of OpenCV lacks the codec.
@@ -28,28 +28,28 @@ def encode(levels: Levels, codec: str, quality: float) -> Encoded:
     return encoded
 
 
-def recode(levels: Levels, codec: str, quality: float) -> Levels:
-    """Through a codec of `CODECS` and back; see `encode`."""
+def encode_decode(levels: Levels, codec: str, quality: float) -> Levels:
+    """Encode by a codec of `CODECS` and decode again; see `encode`."""
     return np.asarray(cv2.imdecode(encode(levels, codec, quality), cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
 def _jpeg(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    return as_pixels(recode(round_levels(pixels), "jpeg", values["quality"]))
+    return as_pixels(encode_decode(round_levels(pixels), "jpeg", values["quality"]))
 
 
 def _webp(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
-    return as_pixels(recode(round_levels(pixels), "webp", values["quality"]))
+    return as_pixels(encode_decode(round_levels(pixels), "webp", values["quality"]))
 
 
 JPEG = Operation(
     "jpeg",
-    "JPEG (baseline, 4:2:0) and back.",
-    {"quality": Parameter("truncated to a whole number", 1, 100)},
+    "Encode as JPEG (baseline, 4:2:0) and decode.",
+    {"quality": Parameter("codec quality, truncated to an integer", 1, 100)},
     _jpeg,
 )
 WEBP = Operation(
     "webp",
-    "Lossy WebP and back.",
-    {"quality": Parameter("truncated to a whole number", 1, 100)},
+    "Encode as lossy WebP and decode.",
+    {"quality": Parameter("codec quality, truncated to an integer", 1, 100)},
     _webp,
 )

@@ -1,10 +1,10 @@
-"""Colour: shifts, jitter and the loss of it. Every function clips to the levels 0 to 255."""
+"""Colour operations: channel shift, colour jitter, greyscale. Results are clipped to 0 to 255."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -12,44 +12,49 @@ import numpy.typing as npt
 
 from .operation import Operation, Parameter, Pixels, Setting, Values
 
-BLUE, GREEN, RED = 0.114, 0.587, 0.299  # of the luma, ITU-R BT.601
+BLUE, GREEN, RED = 0.114, 0.587, 0.299  # luma weights, ITU-R BT.601
 JITTERED = ("brightness", "contrast", "saturation", "hue")
 ORDERS = tuple("".join(letters) for letters in permutations("bcsh"))
 
 Colours = TypeVar("Colours", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
+def luma(blue: Any, green: Any, red: Any) -> Any:
+    """BT.601 luma of three planes of one shape, arrays or tensors."""
+    return BLUE * blue + GREEN * green + RED * red
+
+
 def grey(pixels: Colours) -> Colours:
-    """The luma, (H, W, 1)."""
-    luma: Colours = BLUE * pixels[..., :1] + GREEN * pixels[..., 1:2] + RED * pixels[..., 2:]
-    return luma
+    """Luma of BGR levels (H, W, 3): (H, W, 1)."""
+    plane: Colours = luma(pixels[..., :1], pixels[..., 1:2], pixels[..., 2:])
+    return plane
 
 
 def brighten(pixels: Colours, factor: float) -> Colours:
-    """Multiply by ``factor``."""
+    """Multiply levels by ``factor``."""
     return _clip(pixels * factor)
 
 
 def change_contrast(pixels: Colours, factor: float) -> Colours:
-    """Move away from (below 1: towards) the mean luma of the picture."""
+    """Scale the difference to the mean luma of the image by ``factor``."""
     return _clip(factor * pixels + (1.0 - factor) * grey(pixels).mean())
 
 
 def saturate(pixels: Colours, factor: float) -> Colours:
-    """Move away from (below 1: towards) the luma of each pixel."""
+    """Scale the difference to the luma of each pixel by ``factor``."""
     return _clip(factor * pixels + (1.0 - factor) * grey(pixels))
 
 
-def turn_hue(pixels: Colours, turn: float) -> Colours:
-    """Turn the hue by ``turn`` of a full circle (-0.5 to 0.5); computed in float32."""
+def shift_hue(pixels: Colours, turn: float) -> Colours:
+    """Shift the hue by ``turn`` of a full circle (-0.5 to 0.5); computed in float32."""
     hsv = cv2.cvtColor((_clip(pixels) / 255.0).astype(np.float32), cv2.COLOR_BGR2HSV)
     hsv[..., 0] = (hsv[..., 0] + 360.0 * turn) % 360.0
     return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(pixels.dtype) * 255.0)
 
 
 def jitter(pixels: Colours, amounts: Mapping[str, float], order: str) -> Colours:
-    """Change what ``amounts`` names, in the order of the first letters."""
-    changes = {"b": brighten, "c": change_contrast, "s": saturate, "h": turn_hue}
+    """Apply the changes of `JITTERED` by ``amounts``, in an order of first letters such as ``bcsh``."""
+    changes = {"b": brighten, "c": change_contrast, "s": saturate, "h": shift_hue}
     names = {name[0]: name for name in JITTERED}
     for letter in order:
         pixels = changes[letter](pixels, amounts[names[letter]])
@@ -80,14 +85,14 @@ COLOUR_SHIFT = Operation(
 )
 COLOUR_JITTER = Operation(
     "colour_jitter",
-    "Change brightness, contrast, saturation and hue, one after the other.",
+    "Change brightness, contrast, saturation and hue in a given order.",
     {
         "brightness": Parameter("a factor", 0, 10, default=1.0),
         "contrast": Parameter("a factor", 0, 10, default=1.0),
         "saturation": Parameter("a factor", 0, 10, default=1.0),
-        "hue": Parameter("of a full circle", -0.5, 0.5, default=0.0),
-        "order": Parameter("first letters, in order", options=ORDERS, default="bcsh"),
+        "hue": Parameter("shift as a share of a full circle", -0.5, 0.5, default=0.0),
+        "order": Parameter("order of the changes, by first letters", options=ORDERS, default="bcsh"),
     },
     _jitter,
 )
-GREY = Operation("grey", "Lose all colour.", {}, _grey)
+GREY = Operation("grey", "Convert to grey (BT.601 luma).", {}, _grey)

@@ -1,4 +1,4 @@
-"""What a recipe may say of a parameter: one value, a range, or a choice."""
+"""Distributions of a parameter: a fixed value, a uniform range, or a weighted choice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...records.lq_set import Scalar as Scalar
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Always the same value; in YAML the value itself."""
+    """A fixed value; in YAML the value itself."""
 
     value: Any
 
@@ -22,23 +22,23 @@ class Fixed:
         return self.value
 
     def values(self) -> Iterator[Any]:
-        """The values that bound or make up what can be drawn."""
+        """Bounds of a range, or every option."""
         yield self.value
 
     def plain(self) -> Any:
-        """The form that is written to YAML."""
+        """The value as plain YAML data."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Every number from ``low`` to ``high`` alike; in YAML ``{uniform: [low, high]}``."""
+    """Uniform over the numbers from ``low`` to ``high``; in YAML ``{uniform: [low, high]}``."""
 
     low: float
     high: float
 
     def at(self, unit: float) -> float:
-        """The number that ``unit`` of [0, 1) falls on."""
+        """The quantile of ``unit`` in [0, 1)."""
         return self.low + (self.high - self.low) * unit
 
     def values(self) -> Iterator[Any]:
@@ -46,19 +46,19 @@ class Uniform:
         yield from (self.low, self.high)
 
     def plain(self) -> Any:
-        """The form that is written to YAML."""
+        """The value as plain YAML data."""
         return {"uniform": [self.low, self.high]}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of ``options``, all alike or by ``weights``; in YAML ``{choice: [...], weights: [...]}``."""
+    """One of ``options``, equally likely or by ``weights``; in YAML ``{choice: [...], weights: [...]}``."""
 
     options: tuple[Scalar, ...]
     weights: tuple[float, ...] = ()
 
     def at(self, unit: float) -> Scalar:
-        """The option that ``unit`` of [0, 1) falls on."""
+        """The option at the quantile ``unit`` in [0, 1)."""
         return self.options[pick(self.weights or (1.0,) * len(self.options), unit)]
 
     def values(self) -> Iterator[Any]:
@@ -66,7 +66,7 @@ class Choice:
         yield from self.options
 
     def plain(self) -> Any:
-        """The form that is written to YAML."""
+        """The value as plain YAML data."""
         weights = {"weights": list(self.weights)} if self.weights else {}
         return {"choice": list(self.options), **weights}
 
@@ -75,13 +75,13 @@ Distribution: TypeAlias = Fixed | Uniform | Choice
 
 
 def pick(weights: tuple[float, ...], unit: float) -> int:
-    """Index that ``unit`` of [0, 1) falls on when intervals as long as ``weights`` are laid end to end."""
+    """Index drawn by ``unit`` in [0, 1) with probabilities in proportion to ``weights``."""
     ends = tuple(accumulate(weights))
     return next((i for i, end in enumerate(ends) if unit * ends[-1] < end), len(weights) - 1)
 
 
 def parse(plain: Any) -> Distribution:
-    """Read what `plain` wrote.
+    """Read a distribution from plain YAML data.
 
     Raises:
         RefbenchError: a range that is reversed or not of two numbers; a choice without options; weights

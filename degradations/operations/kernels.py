@@ -1,4 +1,4 @@
-"""Blur kernels: pure functions that give a square float64 array, odd-sized, with sum 1.
+"""Blur kernels: functions that return a square float64 array of odd size and sum 1.
 
 Gaussian, generalised Gaussian and plateau shapes are as in Real-ESRGAN (Wang et al. 2021, section 3.1);
 there, and here, a generalised Gaussian of shape 1 is the Gaussian. The Gaussian is the density of
@@ -39,7 +39,7 @@ def plateau(size: int, sigma_x: float, sigma_y: float, *, rotation: float, shape
 
 
 def sinc(size: int, cutoff: float) -> Kernel:
-    """Ideal circular low-pass filter with ``cutoff`` in radians per pixel (0 to pi): rings at edges.
+    """Ideal circular low-pass filter with ``cutoff`` in radians per pixel (0 to pi); it causes ringing.
 
     Real-ESRGAN, equation 6: cutoff / (2 pi d) * J1(cutoff * d), with J1 the Bessel function.
     """
@@ -53,9 +53,9 @@ def sinc(size: int, cutoff: float) -> Kernel:
 
 
 def motion(size: int, length: float, angle: float) -> Kernel:
-    """A straight stroke of ``length`` pixels at ``angle`` radians through the centre, one pixel wide.
+    """A line segment of ``length`` pixels at ``angle`` radians through the centre, one pixel wide.
 
-    Each pixel weighs as a tent of its distance to the stroke, so that any angle and length is smooth.
+    Weights fall linearly with the distance to the segment, so that any angle and length is antialiased.
     """
     x, y = _rotated_grid(size, angle)
     beyond = np.maximum(np.abs(x) - max(length - 1.0, 0.0) / 2.0, 0.0)
@@ -63,14 +63,14 @@ def motion(size: int, length: float, angle: float) -> Kernel:
 
 
 def defocus(size: int, radius: float) -> Kernel:
-    """A disc of ``radius`` pixels with a border one pixel soft: the blur of a lens out of focus."""
+    """A disc of ``radius`` pixels with an antialiased edge: the blur of a defocused lens."""
     offsets = _offsets(size)
     distance = np.hypot(offsets[:, None], offsets[None, :])
     return _normalised(np.clip(radius + 0.5 - distance, 0.0, 1.0))
 
 
 def trimmed(kernel: Kernel) -> Kernel:
-    """The kernel without the border that weighs nothing; a single weight for the identity."""
+    """The kernel without its border of negligible weights; a single weight for the identity."""
     used = np.abs(kernel) > NEGLIGIBLE
     reach = max(int(np.abs(places - len(kernel) // 2).max(initial=0)) for places in np.nonzero(used))
     border = len(kernel) // 2 - reach

@@ -1,6 +1,8 @@
-"""Noise: of the sensor and of the light. Every function clips to the levels 0 to 255 and does not round.
+"""Noise operations: Gaussian, Poisson, speckle and sensor noise. Results are clipped to 0 to 255, not
+rounded.
 
-Standard normals are float32, drawn row by row, blue before red; grey noise is one number for all channels.
+Standard normals are float32, drawn row by row in the channel order BGR; grey noise is one number for all
+channels.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from .operation import Operation, Parameter, Pixels, Setting, Size, Values
 
 
 def add_noise(pixels: Pixels, noise: Pixels) -> Pixels:
-    """Add levels and clip."""
+    """Add noise in levels and clip to 0 to 255."""
     noisy = pixels + noise
     return np.clip(noisy, 0.0, 255.0, out=noisy)
 
@@ -24,10 +26,10 @@ def standard_normal(size: Size, is_grey: bool, generator: np.random.Generator) -
 
 
 def poisson_noise(pixels: Pixels, is_grey: bool, generator: np.random.Generator) -> Pixels:
-    """Shot noise as in Real-ESRGAN, in levels.
+    """Shot noise as in Real-ESRGAN (Wang et al. 2021), in levels.
 
-    The picture is rounded to 8 bits; with v the number of its distinct levels rounded up to a power of two,
-    a pixel at share x of white gets Poisson(v x) / v - x.
+    The image is rounded to 8 bits; with v the number of its distinct levels rounded up to a power of two and
+    x = level / 255, the noise of a pixel is Poisson(v x) / v - x.
     """
     clipped = np.clip(pixels, 0.0, 255.0)
     light = np.rint(grey(clipped) if is_grey else clipped) / 255.0
@@ -59,10 +61,10 @@ def _sensor(pixels: Pixels, values: Values, setting: Setting) -> Pixels:
     return add_noise(pixels, _normal(pixels, False, setting) * np.sqrt(variance))
 
 
-GREY = Parameter("one number for all channels", options=(False, True), default=False)
+GREY = Parameter("the same noise for all channels", options=(False, True), default=False)
 GAUSSIAN_NOISE = Operation(
     "gaussian_noise",
-    "Add normal noise of one strength.",
+    "Add Gaussian noise.",
     {"sigma": Parameter("standard deviation in levels", 0, 255), "grey": GREY},
     _gaussian,
 )
@@ -74,16 +76,16 @@ POISSON_NOISE = Operation(
 )
 SPECKLE_NOISE = Operation(
     "speckle_noise",
-    "Add normal noise in proportion to the level.",
+    "Add Gaussian noise in proportion to the level.",
     {"sigma": Parameter("standard deviation at white, in levels", 0, 255), "grey": GREY},
     _speckle,
 )
 SENSOR_NOISE = Operation(
     "sensor_noise",
-    "Add normal noise of variance shot * level + read^2 (Foi et al. 2008).",
+    "Add Gaussian noise of variance shot * level + read^2 (Foi et al. 2008).",
     {
         "shot": Parameter("variance per level", 0, 100),
-        "read": Parameter("standard deviation in the dark, in levels", 0, 255, default=0.0),
+        "read": Parameter("standard deviation at level 0, in levels", 0, 255, default=0.0),
     },
     _sensor,
 )

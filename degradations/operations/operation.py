@@ -1,8 +1,8 @@
-"""What an operation is: a pure function of pixels and drawn values, with the parameters it understands.
+"""An operation: a pure function of pixels and drawn values, with a declaration of its parameters.
 
-Between operations a picture is `Pixels`: **BGR**, HWC, float64, in levels from 0 to 255. BGR because that is
-the order of the authors and of OpenCV's codecs; levels because whole levels, and their bilinear mixtures,
-are exact numbers in float64, so that rounding to 8 bits comes out alike on every machine.
+Between operations an image is `Pixels`: **BGR**, (H, W, 3), float64, in levels from 0 to 255. BGR because it
+is the order of the papers' code and of OpenCV's codecs; levels because integer levels, and their bilinear
+mixtures, are exact in float64, so that rounding to 8 bits is the same on every machine.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an operation may know besides the picture and its values.
+    """Context of an operation besides the image and its values.
 
     Attributes:
         generator: seeded for this step of this image; the only source of random arrays.
-        size: (height, width) of HQ in pixels, to which a recipe finally returns.
+        size: (height, width) of HQ in pixels, to which a recipe returns at its end.
     """
 
     generator: np.random.Generator
@@ -37,10 +37,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of an operation: what it means, and what it may be.
+    """A parameter of an operation and its valid values.
 
-    A number from ``low`` to ``high``; or, where there are ``options``, one of them; or, where ``check`` is
-    given, whatever ``check`` has nothing to say against. Without a ``default`` a recipe must give it.
+    Attributes:
+        meaning: what it is, with its unit.
+        low, high: range of a number.
+        options: the valid values, instead of a range.
+        default: value where a recipe gives none; None for a parameter that every recipe must give.
+        check: function that returns the fault of a value, or an empty text, instead of range and options.
+        literal: a recipe gives a value, never a distribution: a mapping is taken as it is.
     """
 
     meaning: str
@@ -49,14 +54,15 @@ class Parameter:
     options: tuple[Any, ...] = ()
     default: Any = None
     check: Callable[[Any], str] | None = None
+    literal: bool = False
 
     def fault(self, value: Any) -> str:
-        """What is wrong with ``value``, in words; empty if nothing is."""
+        """The fault of ``value`` as text; empty for a valid value."""
         if self.check is not None:
             return self.check(value)
         if self.options:
-            named = any(value == option and type(value) is type(option) for option in self.options)
-            return "" if named else f"is one of {_listed(self.options)}; got {value!r}"
+            valid = any(value == option and type(value) is type(option) for option in self.options)
+            return "" if valid else f"is one of {_listed(self.options)}; got {value!r}"
         if not is_number(value):
             return f"is a number; got {value!r}"
         if not self.low <= value <= self.high:
@@ -64,7 +70,7 @@ class Parameter:
         return ""
 
     def faults(self, distribution: Distribution) -> list[str]:
-        """What is wrong with any value that ``distribution`` can give."""
+        """The faults of all values that ``distribution`` can give."""
         if isinstance(distribution, Uniform) and (self.options or self.check):
             return [f"takes a value or a choice, not a range; got [{distribution.low}, {distribution.high}]"]
         return [fault for value in distribution.values() if (fault := self.fault(value))]
@@ -72,17 +78,17 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One degradation.
+    """A degradation with its parameters.
 
     Attributes:
-        name: as written in a recipe.
+        name: its name in recipes.
         meaning: one sentence.
         parameters: by name.
-        apply: (pixels, values, setting) -> pixels; the input is not modified.
-        unused: names of the values that do not matter given the others; they are left out of the record.
-        kernel: of an operation that correlates with this kernel and does nothing else.
-        size: of an operation that resizes by the value ``method`` and does nothing else: the new (height,
-            width) for the present one, the values and HQ's.
+        apply: (pixels, values, setting) -> pixels; must not modify its input.
+        unused: names of values without effect given the others; they are left out of the record.
+        kernel: for an operation that only correlates with a kernel: that kernel.
+        size: for an operation that only resizes by the value ``method``: the new (height, width) from the
+            present one, the values and that of HQ.
     """
 
     name: str
@@ -100,7 +106,7 @@ def as_pixels(levels: Levels | Pixels) -> Pixels:
 
 
 def round_levels(pixels: Pixels) -> Levels:
-    """The nearest of 256 levels, halves to the even one, clipped."""
+    """Round to uint8, halves to even, clipped to 0 to 255."""
     levels = np.rint(pixels)
     return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 

@@ -1,12 +1,11 @@
-"""All operations by name. A new one is a declared `Operation` in a file of its kind and a line here."""
+"""Registry of all operations by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from . import albumentations_op as pipelines
-from . import blurring, coding, colours, noises, resizing
+from . import albumentations_op, blurring, coding, colours, noises, resizing
 from .operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -28,13 +27,13 @@ OPERATIONS: dict[str, Operation] = {
         colours.COLOUR_SHIFT,
         colours.COLOUR_JITTER,
         colours.GREY,
-        pipelines.ALBUMENTATIONS,
+        albumentations_op.ALBUMENTATIONS,
     )
 }
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a name that does not exist: the one most like it, or all there are."""
+    """Hint for an unknown name: the most similar known name, or all of them."""
     known = list(names)
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}"

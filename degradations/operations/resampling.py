@@ -1,8 +1,9 @@
-"""Resampling as matrices: one axis of a picture, (count, length), the same for every machine.
+"""Resampling (bilinear, bicubic, area) as sparse matrices per image axis, with equal weights on every
+machine.
 
 Pixel centres lie at half integers, as in OpenCV: output pixel i is centred at (i + 1/2) length / count - 1/2.
-Nothing is antialiased but by the method ``area``. The matrices equal `cv2.resize` in exact arithmetic;
-OpenCV itself keeps the weights in float32 on some machines and in float64 on others.
+Only the method ``area`` antialiases. The matrices equal `cv2.resize` in exact arithmetic; OpenCV itself keeps
+the weights in float32 on some machines and in float64 on others.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ METHODS = ("bilinear", "area", "bicubic")
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """What each of ``count`` output pixels reads: positions and weights, (count, taps).
+    """Filter taps of ``count`` output pixels.
 
-    The weights add up to ``total``, by which the sum is to be divided. Those of `bilinear` and `area` are
-    whole numbers, so that whole levels are mixed without any rounding until that division.
+    Attributes:
+        positions: (count, taps) input pixels that are read.
+        weights: (count, taps); integers for `bilinear` and `area`, so that sums of integer levels are exact.
+        total: sum of the weights of a pixel, by which a sum is divided.
     """
 
     positions: npt.NDArray[np.int64]
@@ -31,14 +34,14 @@ class Taps:
     total: float
 
     def matrix(self, length: int) -> csr_array:
-        """The sparse matrix that takes ``length`` pixels to ``count``."""
+        """The sparse matrix (count, length) of the resampling, not divided by ``total``."""
         count, taps = self.positions.shape
         ends = np.arange(count + 1) * taps
         return csr_array((self.weights.ravel(), self.positions.ravel(), ends), shape=(count, length))
 
 
 def bilinear(length: int, count: int) -> Taps:
-    """Between the two nearest pixels; at the border the outermost pixel."""
+    """Linear interpolation between the two nearest pixels; the border pixel is repeated."""
     first, share = _centres(length, count)
     share = np.where((first < 0) | (first >= length - 1), 0, share)
     positions = np.clip(np.stack([first, first + 1], axis=1), 0, length - 1)
@@ -46,7 +49,7 @@ def bilinear(length: int, count: int) -> Taps:
 
 
 def bicubic(length: int, count: int) -> Taps:
-    """Cubic convolution over four pixels; the border's pixels are repeated."""
+    """Cubic convolution over four pixels (Keys 1981); the border pixel is repeated."""
     first, share = _centres(length, count)
     offsets = np.arange(-1, 3)
     distance = np.abs(share[:, None] / (2.0 * count) - offsets)
@@ -57,7 +60,7 @@ def bicubic(length: int, count: int) -> Taps:
 
 
 def area(length: int, count: int) -> Taps:
-    """The mean over the stretch that an output pixel covers, parts of pixels in proportion."""
+    """Mean over the interval that an output pixel covers, partial pixels in proportion."""
     starts = np.arange(count)[:, None] * length
     positions = starts // count + np.arange(-(-length // count) + 1)
     covered = np.minimum((positions + 1) * count, starts + length) - np.maximum(positions * count, starts)
@@ -66,7 +69,7 @@ def area(length: int, count: int) -> Taps:
 
 @lru_cache(maxsize=512)
 def taps(length: int, count: int, method: str) -> Taps:
-    """The taps of a method of `METHODS`; remembered, and not to be written to."""
+    """The taps of a method of `METHODS`; cached, so callers must not modify them."""
     return {"bilinear": bilinear, "area": area, "bicubic": bicubic}[method](length, count)
 
 

@@ -1,4 +1,4 @@
-"""Resizing: the picture's two axes resampled one after the other, in float64."""
+"""Resizing operations: both axes of an image are resampled in turn, in float64."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def resize(pixels: Pixels, size: Size, method: str) -> Pixels:
     """Resize to ``size`` = (height, width) by a method of `METHODS`; the result is not clipped.
 
     Raises:
-        InvalidInputError: nothing would be left of the picture.
+        InvalidInputError: the result would have no pixels.
     """
     have = pixels.shape[:2]
-    require_remains(have, size)
+    require_nonempty(have, size)
     if size == have:
         return pixels
     rows, columns = (taps(length, count, method) for length, count in zip(have, size, strict=True))
@@ -42,8 +42,12 @@ def sum_columns(pixels: Pixels, columns: Taps) -> Pixels:
     return np.ascontiguousarray(sum_rows(pixels.transpose(1, 0, 2), columns).transpose(1, 0, 2))
 
 
-def require_remains(have: Size, size: Size) -> None:
-    """Refuse to resize a picture away."""
+def require_nonempty(have: Size, size: Size) -> None:
+    """Check that ``size`` = (height, width) is at least one pixel a side.
+
+    Raises:
+        InvalidInputError: it is not.
+    """
     if min(size) < 1:
         before, after = f"{have[1]}x{have[0]}", f"{size[1]}x{size[0]}"
         raise InvalidInputError(f"{before} pixels is too small to be resized to {after}; use larger images")
@@ -59,7 +63,7 @@ def rescaled(have: Size, values: Values, hq: Size) -> Size:
     return math.floor(have[0] * values["by"]), math.floor(have[1] * values["by"])
 
 
-def returned(have: Size, values: Values, hq: Size) -> Size:
+def relative_to_hq(have: Size, values: Values, hq: Size) -> Size:
     """The size of HQ divided by ``divided_by`` and multiplied by ``by``, rounded down."""
     factor = values["by"] / values["divided_by"]
     return math.floor(hq[0] * factor), math.floor(hq[1] * factor)
@@ -78,25 +82,25 @@ def _resizing(
     return Operation(name, meaning, {**parameters, "method": METHOD}, apply, size=target)
 
 
-METHOD = Parameter("how", options=METHODS, default="bilinear")
+METHOD = Parameter("interpolation", options=METHODS, default="bilinear")
 DOWNSCALE = _resizing(
     "downscale",
-    "Divide the size by a number, rounding down.",
+    "Divide height and width by a number, rounding down.",
     downscaled,
     parameters={"by": Parameter("a divisor; below 1 enlarges", 0.125, 64)},
 )
 RESCALE = _resizing(
     "rescale",
-    "Multiply the size by a number, rounding down.",
+    "Multiply height and width by a number, rounding down.",
     rescaled,
     parameters={"by": Parameter("a factor; above 1 enlarges", 1 / 64, 8)},
 )
 FULL_SIZE = _resizing(
     "full_size",
-    "Return to the size of HQ, or to a part of it, whatever was done before.",
-    returned,
+    "Resize to the size of HQ, or to a fraction of it, from any size.",
+    relative_to_hq,
     parameters={
-        "divided_by": Parameter("a whole number", options=(1, 2, 4, 8), default=1),
-        "by": Parameter("a factor on top of that", 0.125, 8, default=1.0),
+        "divided_by": Parameter("divisor of the size of HQ", options=(1, 2, 4, 8), default=1),
+        "by": Parameter("additional factor", 0.125, 8, default=1.0),
     },
 )

@@ -1,4 +1,4 @@
-"""albumentations' `ImageCompression` on the true colours of an RGB picture."""
+"""albumentations' `ImageCompression` for RGB images: red and blue are swapped before and after encoding."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...extras import optional
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 with optional("albumentations", "compression in true colours"):
     from albumentations import ImageCompression
+    from albumentations.core.serialization import SERIALIZABLE_REGISTRY
 
 Picture = npt.NDArray[Any]
 
@@ -20,8 +21,15 @@ Picture = npt.NDArray[Any]
 SERIAL_NAME = "refbench.degradations.transforms.TrueColourCompression"
 
 
+def register_module_path(transform: type) -> type:
+    """Let serialised pipelines name a transform by its module path, besides the class path of 0.1."""
+    SERIALIZABLE_REGISTRY[f"{transform.__module__}.{transform.__qualname__}"] = transform
+    return transform
+
+
+@register_module_path
 class TrueColourCompression(ImageCompression):  # type: ignore[misc]
-    """`ImageCompression` of an RGB picture's true colours; the original encodes RGB as if it were BGR."""
+    """`ImageCompression` that encodes RGB as RGB; the original encodes RGB images as if they were BGR."""
 
     @classmethod
     def get_class_fullname(cls) -> str:
@@ -29,6 +37,6 @@ class TrueColourCompression(ImageCompression):  # type: ignore[misc]
         return SERIAL_NAME
 
     def apply(self, img: Picture, quality: int, image_type: str, **params: Any) -> Picture:
-        """The compressed picture, for albumentations."""
+        """The compressed image, for albumentations."""
         flipped = np.ascontiguousarray(img[..., ::-1])
         return np.ascontiguousarray(super().apply(flipped, quality, image_type, **params)[..., ::-1])

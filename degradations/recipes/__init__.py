@@ -1,4 +1,4 @@
-"""Recipes: named, versioned steps, and what is drawn from them for an image."""
+"""Recipes: named, versioned sequences of steps, and the deterministic draws of their parameters."""
 
 from ...deprecated import forward
 

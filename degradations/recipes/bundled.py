@@ -1,4 +1,4 @@
-"""The bundled recipes, declared. ``severity-LEVEL`` is a sweep of its own; see `severity`."""
+"""The bundled recipes as declared objects; for the sweep ``severity-LEVEL`` see `severity`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blur, shrink, add noise, JPEG, back to full size: the chain of GFPGAN, CodeFormer and ReF-LDM."""
+"""The classical chain of GFPGAN, CodeFormer and ReF-LDM: blur, downscale, noise, JPEG, full size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Range: TypeAlias = tuple[float, float]
 def classical_steps(
     sigma: Range, by: Range, noise: Range, *, quality: Range, kernel: int = 41
 ) -> tuple[Step, ...]:
-    """The five steps; every number is drawn uniformly, isotropic and anisotropic kernels are equally likely.
+    """The five steps; numbers are uniform, isotropic and anisotropic kernels equally likely.
 
     Args:
-        sigma: of the Gaussian, in pixels.
-        by: what the size is divided by.
-        noise: standard deviation, in levels.
-        quality: of the JPEG.
-        kernel: side of the Gaussian's kernel, in pixels, odd.
+        sigma: range of the Gaussian's standard deviation, in pixels.
+        by: range of the divisor of the size.
+        noise: range of the standard deviation of the noise, in levels.
+        quality: range of the JPEG quality, 1 to 100.
+        kernel: side of the Gaussian's kernel in pixels, odd.
     """
     return (
         Step(

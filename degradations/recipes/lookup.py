@@ -1,31 +1,32 @@
-"""Any recipe by what names it: a bundled name, a YAML file, an object of a Python module."""
+"""Load a recipe: by its bundled name or id, from a YAML file, or from a Python module."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ...errors import FaultListError, RefbenchError
+from ...records.ids import VersionedId
 from ...user_code import import_object
 from ..operations.registry import nearest
 from .bundled import RECIPES
 from .recipe import Recipe
-from .severity import severity_named
+from .severity import parse_severity
 
 
 def bundled(name: str) -> Recipe | None:
-    """The bundled recipe of that name, levels of the severity sweep included; None if there is none."""
-    return RECIPES.get(name) or severity_named(name)
+    """The bundled recipe of that name, ``severity-LEVEL`` included; None if there is none."""
+    return RECIPES.get(name) or parse_severity(name)
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
-    """A recipe by what names it.
+    """Load a recipe.
 
     Args:
         recipe: a bundled name or id (``refldm-severe``, ``severity-0.4@1``), a YAML file (``mine.yaml``), or
             a `Recipe` in a Python module that is installed or in the working folder (``my_recipes:FILM``).
 
     Raises:
-        RefbenchError: no such recipe, with the nearest name; or a file or object that is not a recipe.
+        RefbenchError: no such recipe, with the most similar name; or a file or object that is not a recipe.
     """
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):
@@ -44,13 +45,13 @@ def load_recipe(recipe: str | Path) -> Recipe:
         return read
     if ":" in text:
         return _from_module(text)
-    name, _, version = text.partition("@")
-    found = bundled(name)
+    wanted = VersionedId.parse(text)
+    found = bundled(wanted.name)
     if found is None:
-        hint = f"{nearest(name, RECIPES)} (the file of an own recipe ends in .yaml)"
-        raise RefbenchError(f"no recipe is called {name!r}; {hint}")
-    if version and version != str(found.version):
-        raise RefbenchError(f"{name} is here at version {found.version}, not {version}")
+        hint = f"{nearest(wanted.name, RECIPES)} (the file of a custom recipe ends in .yaml)"
+        raise RefbenchError(f"no recipe is called {wanted.name!r}; {hint}")
+    if wanted.version not in ("", str(found.version)):
+        raise RefbenchError(f"{wanted.name} has version {found.version} here, not {wanted.version}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What is drawn for one image, before a pixel is touched."""
+"""The plan of one image: the drawn steps and the record of every draw, before pixels are processed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from .steps import Node, OneOf, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A step with its drawn values; ``label`` names its generator."""
+class DrawnStep:
+    """A step with its drawn values.
+
+    Attributes:
+        label: name of the step within its recipe; it seeds the generator of the step.
+        operation: what the step applies.
+        values: value of each parameter, by name.
+    """
 
     label: str
     operation: Operation
@@ -26,29 +32,29 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is decided before a pixel is touched.
+    """The drawn steps of one image.
 
     Attributes:
-        draw: where the chance comes from.
-        steps: in order; steps and branches that chance left out are absent.
-        record: what was drawn, by ``LABEL.PARAMETER``; ``LABEL.applied`` for a step of probability below 1,
+        draw: source of the draws.
+        steps: in order; steps and branches that were not drawn are absent.
+        record: every drawn value by ``LABEL.PARAMETER``; ``LABEL.applied`` for a step of probability below 1,
             ``LABEL.branch`` (from 0) for a choice of branches.
     """
 
     draw: Draw
-    steps: tuple[Drawn, ...]
+    steps: tuple[DrawnStep, ...]
     record: dict[str, Scalar]
 
 
 def make_plan(recipe: Recipe, seed: int, key: str) -> Plan:
-    """Draw for one image: a pure function of (recipe id, seed, key)."""
+    """Draw the steps of one image: a pure function of (recipe id, seed, key)."""
     draw = Draw(recipe.stream, seed, key)
     record: dict[str, Scalar] = {}
     steps = tuple(_draw_steps(recipe.steps, draw, record))
     return Plan(draw, steps, record)
 
 
-def _draw_steps(steps: tuple[Node, ...], draw: Draw, record: dict[str, Scalar]) -> Iterator[Drawn]:
+def _draw_steps(steps: tuple[Node, ...], draw: Draw, record: dict[str, Scalar]) -> Iterator[DrawnStep]:
     for node in steps:
         if isinstance(node, OneOf):
             chosen = pick(tuple(branch.weight for branch in node.branches), draw.unit(f"{node.label}.branch"))
@@ -63,7 +69,7 @@ def _draw_steps(steps: tuple[Node, ...], draw: Draw, record: dict[str, Scalar]) 
                 yield _draw_step(node, draw, record)
 
 
-def _draw_step(step: Step, draw: Draw, record: dict[str, Scalar]) -> Drawn:
+def _draw_step(step: Step, draw: Draw, record: dict[str, Scalar]) -> DrawnStep:
     operation = OPERATIONS[step.operation]
     values = {name: parameter.default for name, parameter in operation.parameters.items()}
     for name, distribution in step.parameters.items():
@@ -72,4 +78,4 @@ def _draw_step(step: Step, draw: Draw, record: dict[str, Scalar]) -> Drawn:
     for name, distribution in step.parameters.items():
         if name not in unused and not isinstance(distribution, Fixed):
             record[f"{step.label}.{name}"] = values[name]
-    return Drawn(step.label, operation, values)
+    return DrawnStep(step.label, operation, values)

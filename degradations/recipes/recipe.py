@@ -1,4 +1,4 @@
-"""A recipe: named, versioned steps that say what may be drawn for an image. One YAML file, or one object."""
+"""A recipe: named, versioned degradation steps with distributions of their parameters; read from YAML."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 
 from ...errors import FaultListError, RefbenchError
 from ...files import sha256_json, write_text
+from ...records.ids import VersionedId
 from ..operations.registry import nearest
 from .recipe_yaml import RecipeDumper, parse_steps, plain_steps
 from .steps import Node, drawn_names, faults_in, labelled, labels
@@ -23,18 +24,18 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How LQ is made from HQ.
+    """How LQ images are synthesised from HQ images.
 
     Attributes:
         name: lower-case letters, digits, ``.``, ``_`` and ``-``; it names folders.
-        version: counts up whenever a change moves a pixel.
+        version: from 1; increased by every change that alters pixels.
         steps: applied in order.
         title: one line for tables.
         source: the paper or code it comes from.
-        sweep: recipes of one sweep name it here and share their draws; empty otherwise.
+        sweep: name of a sweep whose recipes share their draws; empty for none.
 
     Raises:
-        FaultListError: steps that cannot be carried out, every fault with its place.
+        FaultListError: invalid name, version or steps, every fault with its place.
     """
 
     name: str
@@ -53,12 +54,12 @@ class Recipe:
     @property
     def id(self) -> str:
         """Name and version, for instance ``refldm-severe@1``."""
-        return f"{self.name}@{self.version}"
+        return str(VersionedId(self.name, str(self.version)))
 
     @property
     def stream(self) -> str:
-        """What the draws depend on besides seed and key: the id, or the sweep's."""
-        return f"{self.sweep}@{self.version}" if self.sweep else self.id
+        """What the draws depend on besides seed and key: the id, or that of the sweep."""
+        return str(VersionedId(self.sweep or self.name, str(self.version)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -67,18 +68,18 @@ class Recipe:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that moves a pixel: changed steps under an unchanged id do not go unnoticed."""
+        """SHA-256 of the stream and the steps: it detects changed steps under an unchanged id."""
         return sha256_json([self.stream, plain_steps(self.steps)])
 
     @property
     def drawn(self) -> tuple[str, ...]:
-        """Names of all that can be drawn, in order of the steps: the columns of ``draws.parquet``."""
+        """Names of all drawn values, in order of the steps: the columns of ``draws.parquet``."""
         return tuple(drawn_names(self.steps))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as in YAML."""
-        words = {name: getattr(self, name) for name in ("title", "source", "sweep") if getattr(self, name)}
-        return {"name": self.name, "version": self.version, **words, "steps": plain_steps(self.steps)}
+        """The recipe as plain YAML data."""
+        texts = {name: getattr(self, name) for name in ("title", "source", "sweep") if getattr(self, name)}
+        return {"name": self.name, "version": self.version, **texts, "steps": plain_steps(self.steps)}
 
     def to_yaml(self) -> str:
         """The recipe as YAML that `from_yaml` reads back to an equal recipe."""
@@ -92,10 +93,10 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, plain: Any) -> Recipe:
-        """Read what `to_dict` wrote.
+        """Read a recipe from plain YAML data.
 
         Raises:
-            FaultListError: every fault with its place, unknown names with the nearest known one.
+            FaultListError: every fault with its place, unknown names with the most similar known one.
         """
         if not isinstance(plain, dict):
             raise RefbenchError(f"a recipe is a mapping with name, version and steps; got {plain!r}")
@@ -105,8 +106,8 @@ class Recipe:
         if faults:
             faults += faults_in(labelled(steps))
             raise FaultListError(f"recipe {plain.get('name', 'without a name')!r}", faults)
-        words = {name: str(plain.get(name, "")) for name in ("title", "source", "sweep")}
-        return cls(plain["name"], plain["version"], steps, **words)
+        texts = {name: str(plain.get(name, "")) for name in ("title", "source", "sweep")}
+        return cls(plain["name"], plain["version"], steps, **texts)
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:

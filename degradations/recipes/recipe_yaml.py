@@ -1,4 +1,4 @@
-"""Steps to plain values, as they stand in YAML, and back."""
+"""Serialisation of recipe steps: to plain YAML data and back."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import yaml
 
 from ...errors import RefbenchError
 from ..operations.distributions import Choice, Distribution, Fixed, parse
+from ..operations.registry import OPERATIONS
 from .steps import Branch, Node, OneOf, Step
 
-UNREAD = Choice(())  # in place of what cannot be read, so that the rest is checked all the same
+PLACEHOLDER = Choice(())  # stands for a value that cannot be read, so that the others are checked too
 
 
 class RecipeDumper(yaml.SafeDumper):
-    """Writes ranges and choices on one line."""
+    """YAML dumper that writes ranges and choices on one line."""
 
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         """A mapping node, in flow style for a range or a choice."""
@@ -23,7 +24,7 @@ class RecipeDumper(yaml.SafeDumper):
 
 
 def plain_steps(steps: tuple[Node, ...]) -> list[dict[str, Any]]:
-    """Steps as plain values."""
+    """Steps as plain YAML data."""
     plain: list[dict[str, Any]] = []
     for node in steps:
         if isinstance(node, OneOf):
@@ -37,7 +38,7 @@ def plain_steps(steps: tuple[Node, ...]) -> list[dict[str, Any]]:
 
 
 def parse_steps(plain: Any, place: str, faults: list[str]) -> tuple[Node, ...]:
-    """Read what `plain_steps` wrote; what cannot be read is told in ``faults``, with ``place``."""
+    """Read steps from plain YAML data; faults are appended to ``faults``, each with its place."""
     if not isinstance(plain, list):
         faults.append(f"{place}: a list of steps; got {plain!r}")
         return ()
@@ -56,13 +57,15 @@ def parse_steps(plain: Any, place: str, faults: list[str]) -> tuple[Node, ...]:
 def _parse_step(entry: dict[str, Any], place: str, faults: list[str]) -> Step:
     operation = entry.pop("operation")
     probability = entry.pop("probability", 1.0)
+    known = OPERATIONS[operation].parameters if operation in OPERATIONS else {}
     parameters: dict[str, Distribution] = {}
     for name, value in entry.items():
+        literal = name in known and known[name].literal
         try:
-            parameters[str(name)] = Fixed(value) if name == "pipeline" else parse(value)
+            parameters[str(name)] = Fixed(value) if literal else parse(value)
         except RefbenchError as error:
             faults.append(f"{place} {operation}.{name}: {error}")
-            parameters[str(name)] = UNREAD
+            parameters[str(name)] = PLACEHOLDER
     return Step(operation, parameters, probability)
 
 

@@ -1,4 +1,4 @@
-"""Two rounds of blur, resizing, noise and JPEG, with sinc filters: Real-ESRGAN (Wang et al. 2021)."""
+"""The second-order degradation of Real-ESRGAN (Wang et al. 2021): two rounds with sinc filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANY_METHOD = Choice(METHODS)
 
 
 def second_order_steps() -> tuple[Node, ...]:
-    """Two rounds and the final filter, as for a scale of 4, then bicubic back to full size."""
+    """Two rounds and the final sinc filter, at a scale of 4, then bicubic upscaling to full size."""
     return (
         _blur((0.2, 3.0)),
         _first_resize(),
@@ -25,7 +25,9 @@ def second_order_steps() -> tuple[Node, ...]:
         OneOf((Branch(0.8, (_blur((0.2, 1.5)),)), Branch(0.2))),
         _second_resize(),
         _noise((1, 25), (0.05, 2.5)),
-        OneOf((Branch(0.5, (*_shrink_and_ring(), _jpeg())), Branch(0.5, (_jpeg(), *_shrink_and_ring())))),
+        OneOf(
+            (Branch(0.5, (*_downscale_and_sinc(), _jpeg())), Branch(0.5, (_jpeg(), *_downscale_and_sinc())))
+        ),
         Step("full_size", {"method": Fixed("bicubic")}),
     )
 
@@ -90,7 +92,7 @@ def _jpeg() -> Step:
     return Step("jpeg", {"quality": Uniform(30, 95)})
 
 
-def _shrink_and_ring() -> tuple[Step, Step]:
+def _downscale_and_sinc() -> tuple[Step, Step]:
     shrink = Step("full_size", {"divided_by": Fixed(4), "method": ANY_METHOD})
     cutoff = Uniform(math.pi / 3, math.pi)
     return shrink, Step("sinc", {"size": Choice(SIZES), "cutoff": cutoff}, probability=0.8)

@@ -1,7 +1,8 @@
-"""One axis of severity, from 0 to 1 through the moderate and severe recipes of ReF-LDM, for curves."""
+"""The severity sweep: recipes ``severity-LEVEL`` from 0 to 1 that interpolate ReF-LDM's ranges."""
 
 from __future__ import annotations
 
+from ...deprecated import renamed
 from ...errors import RefbenchError
 from .classical import Range, classical_steps
 from .recipe import Recipe
@@ -16,15 +17,15 @@ STOPS: tuple[tuple[Range, Range, Range], ...] = (
 )
 
 
-def severity(level: float) -> Recipe:
+def severity_recipe(level: float) -> Recipe:
     """The recipe ``severity-LEVEL``.
 
-    Both ends of each range move linearly: from nothing but JPEG 100 at 0 to moderate at 0.5, and on to
-    severe at 1. All levels share their draws, so that along the sweep an image keeps its noise, its
-    kernel's direction and its place within each range.
+    Both ends of each range are interpolated linearly: from JPEG 100 alone at 0 to ``refldm-moderate`` at 0.5
+    and ``refldm-severe`` at 1. All levels share their draws, so that along the sweep an image keeps its
+    noise, its kernel's direction and its quantile within each range.
 
     Raises:
-        RefbenchError: ``level`` lies outside 0 to 1.
+        RefbenchError: ``level`` is outside 0 to 1.
     """
     if not 0 <= level <= 1:
         raise RefbenchError(f"severity lies from 0 (no change) to 1 (severe); got {level}")
@@ -39,14 +40,14 @@ def severity(level: float) -> Recipe:
     )
 
 
-def severity_named(name: str) -> Recipe | None:
-    """The level that ``name`` (such as ``severity-0.4``) asks for; None for any other name.
+def parse_severity(name: str) -> Recipe | None:
+    """The recipe of a name such as ``severity-0.4``; None for any other name.
 
     Raises:
         RefbenchError: a level outside 0 to 1.
     """
     level = severity_level(name)
-    return None if level is None else severity(level)
+    return None if level is None else severity_recipe(level)
 
 
 def severity_level(name: str) -> float | None:
@@ -69,3 +70,6 @@ def _between(stops: tuple[Range, Range, Range], level: float) -> Range:
 def _mixed(start: Range, end: Range, share: float) -> Range:
     (low, high), (end_low, end_high) = start, end
     return low + (end_low - low) * share, high + (end_high - high) * share
+
+
+__getattr__ = renamed(__name__, {"severity": "severity_recipe"})

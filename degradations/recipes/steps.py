@@ -1,4 +1,4 @@
-"""What a recipe is made of: steps with what may be drawn for them, and choices between branches of steps."""
+"""Steps of a recipe: operations with distributions of their parameters, and choices between branches."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from ..operations.registry import OPERATIONS, nearest
 
 @dataclass(frozen=True)
 class Step:
-    """One operation, each of its parameters with what may be drawn, applied with some probability.
+    """One operation with distributions of its parameters.
 
-    ``label`` names the step among the recipe's steps (``blur``, then ``blur-2``); the recipe sets it.
+    Attributes:
+        operation: name of the operation.
+        parameters: distribution of each parameter, by name; others take their defaults.
+        probability: with which the step is applied, 0 to 1.
+        label: name of the step within its recipe (``blur``, then ``blur-2``), set by the recipe.
     """
 
     operation: str
@@ -26,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Branch:
-    """Steps that are taken together, in proportion to ``weight``."""
+    """Steps that `OneOf` applies with a probability in proportion to ``weight``."""
 
     weight: float
     steps: tuple[Node, ...] = ()
@@ -34,7 +38,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Exactly one of several branches."""
+    """A random choice of exactly one branch."""
 
     branches: tuple[Branch, ...]
     label: str = ""
@@ -44,19 +48,19 @@ Node: TypeAlias = Step | OneOf
 
 
 def labelled(steps: tuple[Node, ...], seen: Counter[str] | None = None) -> tuple[Node, ...]:
-    """The steps with their labels: the operation's name, numbered from its second use on."""
+    """The steps with labels: the operation's name, numbered from its second use on."""
     seen = Counter() if seen is None else seen
-    named: list[Node] = []
+    done: list[Node] = []
     for node in steps:
         name = node.operation if isinstance(node, Step) else "one_of"
         seen[name] += 1
         label = name if seen[name] == 1 else f"{name}-{seen[name]}"
         if isinstance(node, Step):
-            named.append(replace(node, label=label))
+            done.append(replace(node, label=label))
         else:
             branches = tuple(replace(b, steps=labelled(tuple(b.steps), seen)) for b in node.branches)
-            named.append(OneOf(branches, label))
-    return tuple(named)
+            done.append(OneOf(branches, label))
+    return tuple(done)
 
 
 def labels(steps: tuple[Node, ...]) -> Iterator[str]:
@@ -70,7 +74,7 @@ def labels(steps: tuple[Node, ...]) -> Iterator[str]:
 
 
 def drawn_names(steps: tuple[Node, ...]) -> Iterator[str]:
-    """Names of all that can be drawn and recorded, in order of the steps."""
+    """Names of all values that are drawn and recorded, in order of the steps."""
     for node in steps:
         if isinstance(node, Step):
             if node.probability != 1:
@@ -84,7 +88,7 @@ def drawn_names(steps: tuple[Node, ...]) -> Iterator[str]:
 
 
 def faults_in(steps: tuple[Node, ...]) -> Iterator[str]:
-    """What keeps labelled steps from being carried out, each fault with its place."""
+    """The faults of labelled steps, each with its place."""
     for node in steps:
         if isinstance(node, Step):
             yield from (f"{node.label}{fault}" for fault in _step_faults(node))

@@ -1,1 +1,1 @@
-"""Reports on recipes: contact sheets, statistics of draws, the generated documentation."""
+"""Reports on recipes: preview contact sheets, statistics of draws, generated documentation."""

@@ -1,4 +1,4 @@
-"""What a recipe does, at a glance: a contact sheet by quantiles of severity, and statistics of its draws."""
+"""Preview of a recipe: a contact sheet by quantiles of severity, and statistics of the draws."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from ...deprecated import renamed
 from ...errors import RefbenchError
 from ...images import RGB
 from ...progress import progress
-from ..engine.degrade import degrade
-from ..engine.parallel import each
+from ..engine.degrade import degrade_image
+from ..engine.parallel import parallel_map
 from ..lq.pairs import read_hq
 from ..recipes.recipe import Recipe
 from .quick_quality import psnr, ssim
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
-SPREAD = ["least", "lower", "median", "upper", "greatest"]
+SPREAD = ["min", "lower", "median", "upper", "max"]
 TILE = 256
 LINE = 16
-INK, PAPER = (32, 32, 32), (255, 255, 255)
+TEXT_COLOUR, BACKGROUND = (32, 32, 32), (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What `preview` gives.
+    """Result of `preview_recipe`.
 
     Attributes:
-        sheet: RGB picture: HQ above LQ, from the mildest draw to the severest (by PSNR), with the draws.
-        draws: one row per draw: ``key``, ``psnr`` (dB), ``ssim`` and every drawn value, mildest first.
-        statistics: a row per number (count, mean, least, quartiles, greatest) and per option (count, share).
+        sheet: contact sheet, RGB uint8 (H, W, 3): HQ above LQ by falling PSNR, with the drawn values.
+        draws: one row per draw: ``key``, ``psnr`` (dB), ``ssim`` and every drawn value, by falling PSNR.
+        statistics: a row per number (count, mean, min, quartiles, max) and per option (count, share).
     """
 
     sheet: RGB
@@ -46,24 +47,24 @@ class Preview:
     statistics: pd.DataFrame
 
 
-def preview(
+def preview_recipe(
     images: Mapping[str, Path], recipe: Recipe, seed: int = 0, *, samples: int = 100, workers: int = 1
 ) -> Preview:
-    """Degrade ``samples`` times and show the quantiles of severity.
+    """Degrade images ``samples`` times and show the quantiles of severity, measured as PSNR.
 
-    Where there are fewer images than samples, an image is drawn for again, under the keys ``KEY#1``,
-    ``KEY#2`` and so on; its first draw is the one that `synthesise` makes.
+    Where there are fewer images than samples, images are degraded again under the keys ``KEY#1``, ``KEY#2``
+    and so on; the first draw of an image equals that of `synthesise_lq`.
 
     Args:
         images: HQ files by key.
-        recipe: what may be drawn.
-        seed: of the draws.
-        samples: how many draws the quantiles and statistics rest on.
+        recipe: steps and the distributions of their parameters.
+        seed: seed of the draws.
+        samples: number of draws.
         workers: threads.
 
     Raises:
         RefbenchError: no images, or no samples.
-        InvalidInputError: an image that cannot be used.
+        InvalidInputError: an image that is unreadable, transparent or too small.
     """
     if not images or samples < 1:
         raise RefbenchError(
@@ -72,7 +73,7 @@ def preview(
     measure = partial(_measure, images=images, recipe=recipe, seed=seed)
     rows = []
     with progress(f"preview {recipe.name}", samples) as advance:
-        for row in each(measure, _draws(images, samples), workers):
+        for row in parallel_map(measure, _draws(images, samples), workers):
             rows.append(row)
             advance(1)
     draws = pd.DataFrame(rows, columns=["key", "image", "psnr", "ssim", *recipe.drawn])
@@ -87,7 +88,7 @@ def preview(
 
 
 def summarise(draws: pd.DataFrame) -> pd.DataFrame:
-    """A row for each number, and one for each option of a choice; what was not drawn is left out."""
+    """Statistics of draws: a row for each number and for each option of a choice; NaN is left out."""
     rows: list[dict[str, object]] = []
     for name in draws.columns:
         drawn = draws[name].dropna()
@@ -114,7 +115,7 @@ def _measure(
 ) -> dict[str, object]:
     image, key = item
     hq, _ = read_hq(image, images[image], {})
-    degraded = degrade(hq, recipe, seed, key=key)
+    degraded = degrade_image(hq, recipe, seed, key=key)
     distance = {"psnr": psnr(degraded.pixels, hq), "ssim": ssim(degraded.pixels, hq)}
     return {"key": key, "image": image, **distance, **degraded.record}
 
@@ -124,13 +125,13 @@ def _column(
 ) -> RGB:
     image, key = str(row["image"]), str(row["key"])
     hq, _ = read_hq(image, images[image], {})
-    lq = degrade(hq, recipe, seed, key=key).pixels
-    told = [f"quantile {share:.2f}: {row['psnr']:.1f} dB, SSIM {row['ssim']:.2f}"]
-    told += [f"{name} {_brief(row[name])}" for name in recipe.drawn if not pd.isna(row[name])]
-    return np.concatenate([_tile(hq), _tile(lq), _caption(told, _lines(recipe))])
+    lq = degrade_image(hq, recipe, seed, key=key).pixels
+    lines = [f"quantile {share:.2f}: {row['psnr']:.1f} dB, SSIM {row['ssim']:.2f}"]
+    lines += [f"{name} {_brief(row[name])}" for name in recipe.drawn if not pd.isna(row[name])]
+    return np.concatenate([_tile(hq), _tile(lq), _caption(lines, _line_count(recipe))])
 
 
-def _lines(recipe: Recipe) -> int:
+def _line_count(recipe: Recipe) -> int:
     return min(len(recipe.drawn), 14) + 1
 
 
@@ -145,14 +146,14 @@ def _tile(pixels: RGB) -> RGB:
     small = cv2.resize(
         pixels, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=method
     )
-    tile = np.full((TILE, TILE, 3), PAPER, dtype=np.uint8)
+    tile = np.full((TILE, TILE, 3), BACKGROUND, dtype=np.uint8)
     top, left = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
     tile[top : top + small.shape[0], left : left + small.shape[1]] = small
     return tile
 
 
-def _caption(told: list[str], lines: int) -> RGB:
-    return _text(told[:lines], TILE, lines * LINE + LINE // 2, size=11)
+def _caption(text: list[str], count: int) -> RGB:
+    return _text(text[:count], TILE, count * LINE + LINE // 2, size=11)
 
 
 def _heading(title: str, width: int) -> RGB:
@@ -160,8 +161,11 @@ def _heading(title: str, width: int) -> RGB:
 
 
 def _text(lines: list[str], width: int, height: int, *, size: int) -> RGB:
-    picture = Image.new("RGB", (width, height), PAPER)
+    picture = Image.new("RGB", (width, height), BACKGROUND)
     font = ImageFont.load_default(size)
     for number, line in enumerate(lines):
-        ImageDraw.Draw(picture).text((6, 4 + number * LINE), line, INK, font)
+        ImageDraw.Draw(picture).text((6, 4 + number * LINE), line, TEXT_COLOUR, font)
     return np.array(picture, dtype=np.uint8)
+
+
+__getattr__ = renamed(__name__, {"preview": "preview_recipe"})

@@ -1,4 +1,4 @@
-"""How far LQ is from HQ: PSNR and SSIM for previews and statistics (scores have protocols, in `metrics`)."""
+"""PSNR and SSIM in NumPy for previews and statistics; scores have protocols, in `metrics`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...images import RGB
+from ...images import RGB, luma
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def psnr(one: RGB, other: RGB) -> float:
-    """Peak signal-to-noise ratio over all channels, dB; infinite for equal pictures."""
+    """Peak signal-to-noise ratio of RGB uint8 (H, W, 3) over all channels, dB; infinite for equal images."""
     error = float(np.mean((one.astype(np.float64) - other) ** 2))
     return math.inf if error == 0 else 10.0 * math.log10(255.0**2 / error)
 
 
 def ssim(one: RGB, other: RGB) -> float:
-    """Structural similarity of the luma, 11 x 11 Gaussian window (Wang et al. 2004), borders left out."""
-    x, y = _luma(one), _luma(other)
+    """Structural similarity of the luma of RGB uint8 (H, W, 3), -1 to 1 (Wang et al. 2004).
+
+    An 11 x 11 Gaussian window with a sigma of 1.5; pixels whose window crosses the border are left out.
+    """
+    x, y = luma(one).astype(np.float64), luma(other).astype(np.float64)
     mean_x, mean_y = _smooth(x), _smooth(y)
     variance_x, variance_y = _smooth(x * x) - mean_x**2, _smooth(y * y) - mean_y**2
     covariance = _smooth(x * y) - mean_x * mean_y
-    likeness = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
-    scale = (mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2)
+    numerator = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+    denominator = (mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2)
     border = WINDOW // 2
-    return float(np.mean((likeness / scale)[border:-border, border:-border]))
-
-
-def _luma(pixels: RGB) -> npt.NDArray[np.float64]:
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)).astype(np.float64)
+    return float(np.mean((numerator / denominator)[border:-border, border:-border]))
 
 
 def _smooth(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,1 +1,1 @@
-"""Degradations for training: data sets, augmentation, albumentations transforms."""
+"""Training: a PyTorch dataset, augmentation of references, transforms for albumentations."""

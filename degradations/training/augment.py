@@ -1,4 +1,4 @@
-"""Augmentation of a reference image for training, as in ReF-LDM: colour, affine, perspective, mirror."""
+"""Augmentation of reference images for training, as in ReF-LDM: colour, affine, perspective, flip."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Matrix: TypeAlias = npt.NDArray[np.float64]
 
 
 class Augmentation(BaseModel):
-    """What may be done to a reference; the defaults are those of ReF-LDM's code.
+    """Ranges of the augmentation; the defaults are those of ReF-LDM's code.
 
     Attributes:
-        colour: brightness, contrast and saturation change by up to this share.
-        hue: turns by up to this share of a full circle.
-        degrees: rotates by up to this much.
-        shift: moves by up to this share of the size, in whole pixels.
-        scale: least and greatest factor of size.
-        distortion: each corner moves inwards by up to this share of half the size.
-        perspective_probability: 1 in ReF-LDM's code, 0.5 in its paper.
+        colour: largest relative change of brightness, contrast and saturation, 0 to 1.
+        hue: largest shift of the hue, as a share of a full circle, 0 to 0.5.
+        degrees: largest rotation, in degrees.
+        shift: largest translation as a share of the size, rounded to whole pixels.
+        scale: smallest and largest factor of size.
+        distortion: largest inward shift of a corner, as a share of half the size.
+        perspective_probability: of the perspective transform; 1 in ReF-LDM's code, 0.5 in its paper.
         mirror_probability: of a horizontal flip.
     """
 
@@ -44,7 +44,7 @@ class Augmentation(BaseModel):
     mirror_probability: float = Field(default=0.5, ge=0, le=1)
 
     def apply(self, pixels: RGB, draw: Draw) -> RGB:
-        """The augmented picture, RGB uint8 of the same size; what comes into view is black."""
+        """Augment RGB uint8 (H, W, 3); the size is kept, uncovered regions become black."""
         size = pixels.shape[:2]
         changed = self._recoloured(pixels, draw)
         changed = _warped(changed, self.affine(size, draw))
@@ -53,7 +53,7 @@ class Augmentation(BaseModel):
         return mirrored(changed) if draw.unit("mirror") < self.mirror_probability else changed
 
     def affine(self, size: Size, draw: Draw) -> Matrix:
-        """Rotation and scaling about the centre, then a shift: (3, 3), from input to output pixels."""
+        """Rotation and scaling about the centre, then a translation: (3, 3), from input to output pixels."""
         height, width = size
         angle = math.radians(_between(-self.degrees, self.degrees, draw.unit("angle")))
         scale = _between(*self.scale, draw.unit("scale"))
@@ -61,11 +61,11 @@ class Augmentation(BaseModel):
         down = round(_between(-self.shift, self.shift, draw.unit("down")) * height)
         x, y = (width - 1) / 2, (height - 1) / 2
         cos, sin = scale * math.cos(angle), scale * math.sin(angle)
-        turned = [[cos, -sin, x - cos * x + sin * y + right], [sin, cos, y - sin * x - cos * y + down]]
-        return np.array([*turned, [0.0, 0.0, 1.0]])
+        rows = [[cos, -sin, x - cos * x + sin * y + right], [sin, cos, y - sin * x - cos * y + down]]
+        return np.array([*rows, [0.0, 0.0, 1.0]])
 
     def perspective(self, size: Size, draw: Draw) -> Matrix:
-        """The corners moved inwards by whole pixels: (3, 3), from input to output pixels."""
+        """The homography that shifts corners inwards by whole pixels: (3, 3), from input to output pixels."""
         height, width = size
         right, bottom = width - 1, height - 1
         corners = [(0, 0), (right, 0), (right, bottom), (0, bottom)]
@@ -87,7 +87,7 @@ class Augmentation(BaseModel):
 
 
 def mirrored(pixels: RGB) -> RGB:
-    """Left and right exchanged."""
+    """Flip horizontally: RGB uint8 (H, W, 3)."""
     return np.ascontiguousarray(pixels[:, ::-1])
 
 

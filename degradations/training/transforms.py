@@ -1,9 +1,9 @@
-"""Recipes inside an `albumentations.Compose`, and albumentations pipelines as recipes.
+"""Transforms for albumentations: a recipe inside a `Compose`, and a pipeline as a recipe.
 
-`Degrade` draws from the pipeline's own generator, so ``Compose(..., seed=...)`` and ``set_random_seed`` rule
-it as they rule any transform. Two traps are avoided: in a `DataLoader` every worker starts with a copy of the
-same generator, so a worker's seed is mixed in; and with a ``key`` beside the image the draws are those of
-`synthesise` for that key, whatever the order, the workers or the calls before.
+`Degrade` draws from the pipeline's own generator, so ``Compose(..., seed=...)`` and ``set_random_seed`` apply
+to it as to any transform. In a `DataLoader` every worker starts with a copy of the same generator, so the
+worker's seed is mixed in; with a ``key`` beside the image the draws are those of `synthesise_lq` for that
+key, whatever the order, the workers or the calls before.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import numpy.typing as npt
 from ...errors import RefbenchError
 from ...extras import optional
 from ...images import to_uint8
-from ..engine.degrade import degrade
+from ..engine.degrade import degrade_image
 from ..operations.distributions import Fixed
+from ..operations.true_colour import register_module_path
 from ..recipes.lookup import bundled, load_recipe
 from ..recipes.recipe import Recipe
 from ..recipes.steps import Step
@@ -32,15 +33,16 @@ with optional("albumentations", "a recipe as a transform"):
 Picture = npt.NDArray[Any]
 
 
+@register_module_path
 class Degrade(ImageOnlyTransform):  # type: ignore[misc]
-    """A recipe as a transform of RGB pictures, uint8 or float32 in [0, 1].
+    """A recipe as an albumentations transform of RGB images (H, W, 3), uint8 or float32 in [0, 1].
 
     Args:
-        recipe: a bundled name, a YAML file, a `Recipe`, or its plain values.
-        draw_seed: of the draws where a ``key`` is given; the ``seed`` of `synthesise`.
-        p: probability of applying it. 1 by default, unlike albumentations' own transforms.
+        recipe: a bundled name, a YAML file, a `Recipe`, or a dictionary as `Recipe.to_dict` gives.
+        draw_seed: seed of the draws where a ``key`` is given, as ``seed`` of `synthesise_lq`.
+        p: probability of applying it, 0 to 1.
 
-    ``compose(image=picture)`` draws from the pipeline's generator; ``compose(image=picture, key="0001")``
+    ``compose(image=image)`` draws from the pipeline's generator; ``compose(image=image, key="0001")``
     draws for that key.
     """
 
@@ -52,7 +54,7 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
 
     @classmethod
     def get_class_fullname(cls) -> str:
-        """The name in serialised pipelines, which stays that of 0.1, for albumentations."""
+        """The class path in serialised pipelines, that of 0.1, for albumentations."""
         return "refbench.degradations.transforms.Degrade"
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -62,12 +64,12 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
         return {"set_seed": _worker_seed(), "key": self.random_generator.bytes(16).hex()}
 
     def apply(self, img: Picture, set_seed: int, key: str, **params: Any) -> Picture:
-        """The LQ picture, for albumentations."""
+        """The LQ image, for albumentations."""
         if img.dtype == np.uint8:
-            return degrade(img, self.loaded, set_seed, key=key).pixels
-        return degrade(to_uint8(img), self.loaded, set_seed, key=key).pixels.astype(np.float32) / np.float32(
-            255.0
-        )
+            return degrade_image(img, self.loaded, set_seed, key=key).pixels
+        return degrade_image(to_uint8(img), self.loaded, set_seed, key=key).pixels.astype(
+            np.float32
+        ) / np.float32(255.0)
 
     def get_transform_init_args_names(self) -> tuple[str, ...]:
         """What ``to_dict`` writes, for albumentations."""
@@ -75,18 +77,23 @@ class Degrade(ImageOnlyTransform):  # type: ignore[misc]
 
 
 def recipe_of_pipeline(pipeline: Any, name: str, version: int = 1, *, title: str = "") -> Recipe:
-    """An albumentations transform or `Compose` as a recipe: drawn by key, written to YAML, verified.
+    """Make a recipe of an albumentations transform or `Compose`.
 
-    The pipeline gets RGB uint8 and must keep the size. ``ImageCompression`` compresses true colours here
-    (albumentations itself takes RGB for BGR); the pipeline's own seed has no effect.
+    The pipeline gets RGB uint8 (H, W, 3) and must keep the size. ``ImageCompression`` encodes RGB as RGB here
+    (albumentations encodes RGB as if it were BGR); the pipeline's own seed has no effect.
+
+    Args:
+        pipeline: a serialisable transform.
+        name, version, title: of the recipe.
 
     Raises:
-        FaultListError: a pipeline that cannot be serialised or read back.
+        FaultListError: a pipeline that cannot be read back.
+        RefbenchError: a pipeline that cannot be serialised.
     """
     try:
         plain = json.loads(json.dumps(pipeline.to_dict()["transform"]))
     except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-        raise RefbenchError(f"this albumentations pipeline cannot be written down: {error}") from None
+        raise RefbenchError(f"this albumentations pipeline cannot be serialised: {error}") from None
     return Recipe(name, version, (Step("albumentations", {"pipeline": Fixed(plain)}),), title)
 
 
@@ -97,7 +104,7 @@ def _loaded(recipe: str | Recipe | dict[str, Any]) -> Recipe:
         return load_recipe(recipe)
     if isinstance(recipe, dict):
         return Recipe.from_dict(recipe)
-    raise RefbenchError(f"a recipe is a name, a YAML file, a Recipe or its plain values; got {recipe!r}")
+    raise RefbenchError(f"a recipe is a name, a YAML file, a Recipe or a dictionary; got {recipe!r}")
 
 
 def _worker_seed() -> int:

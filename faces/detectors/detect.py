@@ -1,4 +1,4 @@
-"""Detectors: one declared object each, loaded by name; and what to do with none, or many, of their faces."""
+"""Face detection: the declared detectors, loading by name, retries on rotated photos, choice of a face."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from ...deprecated import renamed
 from ...errors import RefbenchError
 from ...files import sha256_file
 from ...images import RGB
@@ -27,16 +28,16 @@ MARGIN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class DetectorKind:
-    """A detector as declared.
+    """A declared detector.
 
     Attributes:
-        name: as users type it.
-        weights: names in the weights table, in the order that ``make`` takes their files.
-        certain: score of a face that needs no further look (`find_faces`).
-        min_score: least score of a face that may enter a set, where the user names none.
+        name: name in options and on the command line.
+        weights: names in the weights table, in the order of the files that ``make`` takes.
+        certain: score from which `find_faces` does not try further.
+        min_score: default of the smallest score of a face that enters a set.
         licence, citation: of the weights.
-        make: files of the weights and device → detector.
-        path: a file of one's own, instead of ``weights``.
+        make: (files of the weights, device) → detector.
+        path: the user's file, instead of ``weights``.
     """
 
     name: str
@@ -49,11 +50,11 @@ class DetectorKind:
     path: Path | None = None
 
     def files(self) -> tuple[Path, ...]:
-        """The files that ``make`` takes; `RefbenchError` where weights are not there."""
+        """The files that ``make`` takes; raises `RefbenchError` where weights are absent."""
         return (self.path,) if self.path else tuple(weight_files.path(name) for name in self.weights)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file, by its name in the weights table or its own."""
+        """SHA-256 of each file, by its name in the weights table or its file name."""
         if self.path:
             return {self.path.name: sha256_file(self.path)}
         return {name: weight_files.digest(name) for name in self.weights}
@@ -96,15 +97,15 @@ DETECTORS: dict[str, DetectorKind] = {kind.name: kind for kind in (MTCNN, RETINA
 DEFAULT_DETECTOR = MTCNN.name
 
 
-def own_detector(path: Path) -> DetectorKind:
-    """Declare a detector of one's own: an SCRFD file with landmarks (ONNX), run by insightface.
+def custom_detector(path: Path) -> DetectorKind:
+    """Declare a custom detector: an SCRFD file with landmarks (ONNX), run by insightface.
 
     Raises:
         RefbenchError: no such file.
     """
     if not path.is_file():
         known = ", ".join(DETECTORS)
-        raise RefbenchError(f"no detector is called {str(path)!r} and no such file is there; known: {known}")
+        raise RefbenchError(f"no detector is called {str(path)!r} and there is no such file; known: {known}")
     return DetectorKind(
         name=path.name,
         weights=(),
@@ -118,39 +119,50 @@ def own_detector(path: Path) -> DetectorKind:
 
 
 def detector_kind(which: str) -> DetectorKind:
-    """The declared detector of that name, or one's own by the path of its file.
+    """The declared detector of that name, or a custom one by the path of its file.
 
     Raises:
-        RefbenchError: there is neither.
+        RefbenchError: no such name and no such file.
     """
-    return DETECTORS.get(which) or own_detector(Path(which))
+    return DETECTORS.get(which) or custom_detector(Path(which))
 
 
 def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "cpu") -> Detector:
-    """Load a detector by name, by the path of an SCRFD file, or as declared.
+    """Load a detector by name, by the path of an SCRFD file, or from its declaration.
+
+    Args:
+        which: name, path or declaration.
+        device: ``cpu`` or ``cuda``.
 
     Raises:
-        RefbenchError: no such detector, or its weights are not there.
+        RefbenchError: no such detector, or its weights are absent.
     """
     kind = which if isinstance(which, DetectorKind) else detector_kind(which)
     return kind.make(kind.files(), device)
 
 
 def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -> list[Face]:
-    """The faces of a photo, with more looks where the first finds none that is certain.
+    """Detect the faces of a photo, with further attempts where no face reaches the score ``certain``.
 
-    The second look is at the photo with a black margin (a face that the photo's border cuts), the others at
-    the photo turned by 90, 270 and 180 degrees (a photo that nobody turned upright). The first look that
-    finds a face with a score of at least ``certain`` counts; if none does, the one with the highest score.
-    (MTCNN gives an upright face 0.97 and more, other detectors less; see `DetectorKind`.)
-    Landmarks and boxes are those in the photo as it came.
+    The second attempt adds a black margin (for faces cut by the border), the others rotate the photo by 90,
+    270 and 180 degrees. The first attempt with a face of at least ``certain`` counts; if there is none, the
+    one with the highest score. (MTCNN gives an upright face 0.97 and more, other detectors less; see
+    `DetectorKind`.)
+
+    Args:
+        detector: a loaded detector.
+        photo: RGB uint8 (H, W, 3).
+        certain: score, 0 to 1.
+
+    Returns:
+        Faces by falling score, in coordinates of ``photo``; an empty list where there is none.
 
     Raises:
-        RefbenchError: the photo is not RGB uint8 HWC.
+        RefbenchError: the photo is not RGB uint8 (H, W, 3).
     """
     check_photo(photo)
     best: list[Face] = []
-    for faces in _looks(detector, photo):
+    for faces in _attempts(detector, photo):
         if faces and (not best or faces[0].score > best[0].score):
             best = faces
         if best and best[0].score >= certain:
@@ -161,10 +173,15 @@ def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -
 def choose_face(
     faces: Sequence[Face], photo: RGB, by: Literal["largest", "centre", "certain"] = "largest"
 ) -> Face:
-    """One face of a photo: the largest, the one whose box is nearest to the middle, or the most certain.
+    """Choose one face of a photo.
+
+    Args:
+        faces: faces in ``photo``.
+        photo: RGB uint8 (H, W, 3).
+        by: ``largest`` box, box nearest to the ``centre``, or highest score (``certain``).
 
     Raises:
-        RefbenchError: there is no face to choose from.
+        RefbenchError: ``faces`` is empty.
     """
     if not faces:
         raise RefbenchError("no face was found in the photo, so none can be chosen")
@@ -181,12 +198,12 @@ def choose_face(
     return min(faces, key=distance)
 
 
-def _looks(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
+def _attempts(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
     yield detector.detect(photo)
     yield _with_margin(detector, photo)
     for quarters in (1, 3, 2):
-        turned = np.ascontiguousarray(np.rot90(photo, quarters))
-        yield [_turn_back(face, quarters, photo) for face in detector.detect(turned)]
+        rotated = np.ascontiguousarray(np.rot90(photo, quarters))
+        yield [_rotate_back(face, quarters, photo) for face in detector.detect(rotated)]
 
 
 def _with_margin(detector: Detector, photo: RGB) -> list[Face]:
@@ -198,8 +215,8 @@ def _with_margin(detector: Detector, photo: RGB) -> list[Face]:
     ]
 
 
-def _turn_back(face: Face, quarters: int, photo: RGB) -> Face:
-    """A face found in ``np.rot90(photo, quarters)`` (counterclockwise), in the photo's own coordinates."""
+def _rotate_back(face: Face, quarters: int, photo: RGB) -> Face:
+    """A face found in ``np.rot90(photo, quarters)`` (counterclockwise), in coordinates of ``photo``."""
     height, width = photo.shape[:2]
 
     def back(x: float, y: float) -> tuple[float, float]:
@@ -221,3 +238,6 @@ def _box(
     left, top, right, bottom = face.box
     (x0, y0), (x1, y1) = move(left, top), move(right, bottom)
     return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+__getattr__ = renamed(__name__, {"own_detector": "custom_detector"})

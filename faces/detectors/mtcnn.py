@@ -1,8 +1,8 @@
-"""MTCNN: three small networks that find faces and five landmarks, from coarse to fine.
+"""MTCNN face detector: a cascade of three small networks that yields boxes and five landmarks.
 
 Source: Zhang, Zhang, Li and Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
 Convolutional Networks", 2016. The weights are those of facenet-pytorch; networks and cascade are written
-here. Boxes inside are edges (left, top, right, bottom) in pixels of the photo, from 0 to its width.
+here. Boxes inside this module are edges (left, top, right, bottom) in pixels, from 0 to the photo's width.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...errors import RefbenchError
 from ...images import RGB
-from ..align import apply, inverted, similarity, warp
+from ..align import invert, similarity_transform, transform_points, warp
 from ..face import Face, Points, check_photo
 from ..resize import pad, resize
 from .mtcnn_networks import OutputNetwork, ProposalNetwork, RefinementNetwork, load_network
@@ -24,23 +24,24 @@ from .mtcnn_networks import OutputNetwork, ProposalNetwork, RefinementNetwork, l
 Floats = npt.NDArray[np.float32]
 CELL, STRIDE = 12, 2
 MIRROR = [1, 0, 2, 4, 3]
-LOOKS = 2
-HALF = 0.5  # a photo shrunk to this or less for the first look is the source of all smaller looks
-WINDOW_48 = (
+REFINEMENTS = 2
+HALF = 0.5  # smaller pyramid levels are resized from the first level if it has at most this scale
+LANDMARKS_48 = (
     48 * np.array([[0.332, 0.387], [0.668, 0.387], [0.5, 0.583], [0.350, 0.755], [0.650, 0.755]]) - 0.5
 )
-"""Where the third network sees the landmarks of an upright face in its crop of 48 pixels, on average."""
+"""Mean landmarks of an upright face in the third network's crop of 48 pixels."""
 
 
 class Mtcnn:
-    """The cascade.
+    """The MTCNN detector.
 
     Args:
         proposal, refinement, output: files of weights.
         device: where the networks run.
-        min_size: smallest face that is looked for, in pixels.
+        min_size: size of the smallest detected face, in pixels.
         min_share: the same as a share of the photo's shorter side; the larger of both counts.
-        thresholds: least score after each network.
+        thresholds: smallest score after each network, 0 to 1.
+        factor: scale between levels of the image pyramid.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class Mtcnn:
 
     @torch.inference_mode()
     def detect(self, photo: RGB) -> list[Face]:
-        """All faces of a photo (RGB uint8 HWC), the most certain first.
+        """All faces of a photo, RGB uint8 (H, W, 3), by falling score.
 
         Raises:
-            RefbenchError: not such a photo.
+            RefbenchError: another shape or dtype.
         """
         check_photo(photo)
         boxes = self._propose(photo)
@@ -89,38 +90,38 @@ class Mtcnn:
                 corner = np.column_stack([columns, rows, columns, rows]) * STRIDE + [0, 0, CELL, CELL]
                 ratio = np.array([width / size[0], height / size[1]] * 2)
                 boxes = (corner * ratio).astype(np.float32)
-                boxes = shift(boxes, shifts[0].cpu().numpy()[:, rows, columns].T)
-                kept = suppress(boxes, score[rows, columns], 0.5)
+                boxes = refine_boxes(boxes, shifts[0].cpu().numpy()[:, rows, columns].T)
+                kept = non_maximum_suppression(boxes, score[rows, columns], 0.5)
                 found.append(boxes[kept])
                 scores.append(score[rows, columns][kept])
             scale *= self.factor
         if not found:
             return np.zeros((0, 4), np.float32)
         boxes = np.concatenate(found)
-        return boxes[suppress(boxes, np.concatenate(scores), 0.7)]
+        return boxes[non_maximum_suppression(boxes, np.concatenate(scores), 0.7)]
 
     def _refine(self, photo: RGB, boxes: Floats) -> Floats:
-        squares = square(boxes)
+        squares = square_boxes(boxes)
         if not len(squares):
             return squares
-        logits, shifts = self.refinement(self._tensor(crops(photo, squares, 24)))
+        logits, shifts = self.refinement(self._tensor(crop_squares(photo, squares, 24)))
         score = logits.softmax(1)[:, 1].cpu().numpy()
         good = score >= self.thresholds[1]
-        refined = shift(squares[good], shifts.cpu().numpy()[good])
-        return refined[suppress(refined, score[good], 0.7)]
+        refined = refine_boxes(squares[good], shifts.cpu().numpy()[good])
+        return refined[non_maximum_suppression(refined, score[good], 0.7)]
 
     def _finish(self, photo: RGB, boxes: Floats) -> list[Face]:
-        squares = square(boxes)
+        squares = square_boxes(boxes)
         if not len(squares):
             return []
-        logits, shifts, places = self.output(self._tensor(crops(photo, squares, 48)))
+        logits, shifts, places = self.output(self._tensor(crop_squares(photo, squares, 48)))
         score = logits.softmax(1)[:, 1].cpu().numpy()
         good = score >= self.thresholds[2]
         squares, score = squares[good], score[good]
-        final = shift(squares, shifts.cpu().numpy()[good])
+        final = refine_boxes(squares, shifts.cpu().numpy()[good])
         sides = (squares[:, 2:] - squares[:, :2])[:, None]
         landmarks = squares[:, None, :2] + _points(places)[good] * sides - 0.5
-        kept = suppress(final, score, 0.7, of_smaller=True)
+        kept = non_maximum_suppression(final, score, 0.7, over_smaller=True)
         return [
             Face(
                 (left, top, right, bottom),
@@ -131,22 +132,22 @@ class Mtcnn:
         ]
 
     def _refined(self, photo: RGB, landmarks: Points, side: float) -> Points:
-        """Landmarks (5, 2) after two more looks, each at an upright crop around those of the look before.
+        """Refine landmarks (5, 2) by running the third network twice more, on upright crops around them.
 
-        A look is the mean over the crop and its mirror image. Landmarks that move by more than a quarter of
-        the box's side are not believed, and the first ones stay.
+        Each pass averages the crop and its mirror image. Landmarks that move by more than a quarter of the
+        side of the box are discarded in favour of the first ones.
         """
         points = landmarks
-        for _ in range(LOOKS):
+        for _ in range(REFINEMENTS):
             try:
-                matrix = similarity(points, WINDOW_48)
+                matrix = similarity_transform(points, LANDMARKS_48)
             except RefbenchError:
                 return landmarks
             view = self._tensor(warp(photo, matrix, 48, border="black")[None])
             seen, mirrored = (_points(self.output(one)[2])[0] for one in (view, view.flip(3)))
             mirrored[:, 0] = 1.0 - mirrored[:, 0]
             middle = (seen + mirrored[MIRROR]) / 2.0 * 48 - 0.5
-            points = apply(inverted(matrix), middle)
+            points = transform_points(invert(matrix), middle)
         return points if np.abs(points - landmarks).max() < side / 4 else landmarks
 
     def _tensor(self, pixels: RGB) -> Tensor:
@@ -155,29 +156,30 @@ class Mtcnn:
 
 
 def _points(places: Tensor) -> Points:
-    """The third network's last output (N, 10) as points (N, 5, 2), shares of the crop."""
+    """The third network's landmark output (N, 10) as points (N, 5, 2), as shares of the crop."""
     return places.cpu().numpy().astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
 
 
-def shift(boxes: Floats, shifts: Floats) -> Floats:
-    """Move each edge of boxes (N, 4) by a share (N, 4) of the box's width or height."""
+def refine_boxes(boxes: Floats, shifts: Floats) -> Floats:
+    """Bounding box regression: move the edges of boxes (N, 4) by shares (N, 4) of width or height."""
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     return (boxes + shifts * sides).astype(np.float32)
 
 
-def square(boxes: Floats) -> Floats:
-    """Squares of whole pixels around the middle of boxes (N, 4), with their longer side."""
+def square_boxes(boxes: Floats) -> Floats:
+    """Squares of whole pixels around the centres of boxes (N, 4), with the longer side of each box."""
     side = np.maximum(np.rint((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)), 2.0)[:, None]
     corner = np.rint((boxes[:, :2] + boxes[:, 2:] - side) / 2.0)
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
 
 
-def suppress(
-    boxes: Floats, scores: Floats, limit: float, *, of_smaller: bool = False
+def non_maximum_suppression(
+    boxes: Floats, scores: Floats, limit: float, *, over_smaller: bool = False
 ) -> npt.NDArray[np.int64]:
-    """Indices of the boxes that stay, best first, when any that overlaps a better one beyond ``limit`` goes.
+    """Non-maximum suppression: indices of the kept boxes (N, 4), by falling score.
 
-    Overlap is the shared area divided by the joint area, or by the smaller box's area for ``of_smaller``.
+    A box is dropped if its overlap with a better one exceeds ``limit``. Overlap is the intersection over the
+    union, or over the area of the smaller box for ``over_smaller``.
     """
     order = np.argsort(-scores, kind="stable")
     left, top, right, bottom = boxes[order].T
@@ -191,13 +193,13 @@ def suppress(
         width = np.minimum(right[place], right) - np.maximum(left[place], left)
         height = np.minimum(bottom[place], bottom) - np.maximum(top[place], top)
         shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-        whole = np.minimum(areas[place], areas) if of_smaller else areas[place] + areas - shared
+        whole = np.minimum(areas[place], areas) if over_smaller else areas[place] + areas - shared
         alive &= shared <= limit * np.maximum(whole, 1e-6)
     return np.array(kept, dtype=np.int64)
 
 
-def crops(photo: RGB, squares: Floats, size: int) -> RGB:
-    """Cut squares of whole pixels out of a photo, black outside it, and resize them: (N, size, size, 3)."""
+def crop_squares(photo: RGB, squares: Floats, size: int) -> RGB:
+    """Crop squares of whole pixels, black outside the photo, and resize them: (N, size, size, 3)."""
     return np.stack([resize(_cut(photo, box.astype(int)), size, size) for box in squares])
 
 

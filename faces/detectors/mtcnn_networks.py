@@ -1,4 +1,4 @@
-"""The three networks of MTCNN, and how their weights are read; see `mtcnn`."""
+"""The three networks of MTCNN and the loading of their weights; see `mtcnn`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...errors import RefbenchError
 
 
 class ProposalNetwork(nn.Module):
-    """Slides a window of 12 pixels in steps of 2: (B, 3, H, W) → logits (B, 2, h, w), shifts (B, 4, h, w)."""
+    """P-Net, a sliding window of 12 pixels: (B, 3, H, W) → logits (B, 2, h, w), shifts (B, 4, h, w)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class ProposalNetwork(nn.Module):
 
 
 class RefinementNetwork(nn.Module):
-    """Judges crops of 24 pixels: (B, 3, 24, 24) → logits (B, 2), shifts (B, 4)."""
+    """R-Net, for crops of 24 pixels: (B, 3, 24, 24) → logits (B, 2), shifts (B, 4)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class RefinementNetwork(nn.Module):
 
 
 class OutputNetwork(nn.Module):
-    """Judges crops of 48 pixels: (B, 3, 48, 48) → logits (B, 2), shifts (B, 4), landmarks (B, 10)."""
+    """O-Net, for crops of 48 pixels: (B, 3, 48, 48) → logits (B, 2), shifts (B, 4), landmarks (B, 10)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class OutputNetwork(nn.Module):
 
 
 def load_network(network: nn.Module, path: Path) -> nn.Module:
-    """Put a file of weights into a network, strictly; parameters are frozen.
+    """Load a file of weights strictly; parameters are frozen.
 
     Raises:
         RefbenchError: the file is damaged or holds another network.

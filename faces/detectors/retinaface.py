@@ -1,4 +1,4 @@
-"""RetinaFace (ResNet-50) through facexlib: its network and its decoding, our weights file and checks.
+"""RetinaFace detector (ResNet-50): facexlib's network and decoding, with checked weights and inputs.
 
 Source: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2020.
 """
@@ -23,8 +23,8 @@ class RetinaFaceDetector:
     Args:
         path: facexlib's file of weights.
         device: where the network runs.
-        threshold: least score.
-        longest: a photo whose longer side is longer is shrunk to it first; None for never.
+        threshold: smallest score, 0 to 1.
+        longest: longer side in pixels to which larger photos are reduced; None for no reduction.
 
     Raises:
         RefbenchError: the file is damaged or holds another network.
@@ -51,10 +51,10 @@ class RetinaFaceDetector:
         self.threshold, self.longest = threshold, longest
 
     def detect(self, photo: RGB) -> list[Face]:
-        """All faces of a photo (RGB uint8 HWC), the most certain first.
+        """All faces of a photo, RGB uint8 (H, W, 3), by falling score.
 
         Raises:
-            RefbenchError: not such a photo.
+            RefbenchError: another shape or dtype.
         """
         check_photo(photo)
         height, width = photo.shape[:2]

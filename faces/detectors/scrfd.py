@@ -1,4 +1,4 @@
-"""SCRFD through insightface and ONNX Runtime, for a model file of the user's own.
+"""SCRFD detector of a user's ONNX file, run by insightface and ONNX Runtime.
 
 Source: Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", 2021.
 """
@@ -21,12 +21,13 @@ class ScrfdDetector:
 
     Args:
         path: an SCRFD file with landmarks, for instance ``det_10g.onnx`` or ``scrfd_10g_bnkps.onnx``.
-        device: ``cpu`` or ``cuda``; if ONNX Runtime falls back to the processor, one line on stderr says so.
-        threshold: least score.
-        size: side of the square that a photo is fitted into, in pixels; a size fixed in the file wins.
+        device: ``cpu`` or ``cuda``; if ONNX Runtime falls back to the CPU, one line on stderr says so.
+        threshold: smallest score, 0 to 1.
+        size: side of the square that a photo is fitted into, in pixels; a size fixed in the file takes
+            precedence.
 
     Attributes:
-        providers: what ONNX Runtime really runs on.
+        providers: execution providers that ONNX Runtime uses.
 
     Raises:
         RefbenchError: no such file, or not a detector with landmarks.
@@ -55,10 +56,10 @@ class ScrfdDetector:
         self.model = model
 
     def detect(self, photo: RGB) -> list[Face]:
-        """All faces of a photo (RGB uint8 HWC), the most certain first.
+        """All faces of a photo, RGB uint8 (H, W, 3), by falling score.
 
         Raises:
-            RefbenchError: not such a photo.
+            RefbenchError: another shape or dtype.
         """
         check_photo(photo)
         rows, points = self.model.detect(np.ascontiguousarray(photo[..., ::-1]))

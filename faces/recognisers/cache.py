@@ -1,4 +1,4 @@
-"""Embeddings kept by content: the same crop under the same network is embedded once."""
+"""Content-addressed cache of face embeddings in one SQLite file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import numpy.typing as npt
 
 from ...errors import RefbenchError
 from ...images import RGB
-from .recognise import Embeddings, Recogniser
+from ..embeddings import Embeddings
+from .recognise import Recogniser
 
 
 class EmbeddingCache:
-    """One SQLite file of embeddings, keyed by the crop's pixels, the recogniser's id and its files' hashes.
+    """Cache of embeddings by the hash of the crop's pixels and the recogniser's fingerprint.
 
-    What is found is what would be computed, to the last bit. A killed run loses at most the batch it was at;
+    Cached embeddings equal computed ones to the bit. An interrupted run loses at most its current batch;
     several processes may share the file.
 
     Args:
-        path: the file; made where it is not there.
+        path: the SQLite file; created if absent.
 
     Raises:
-        RefbenchError: the file is something else or damaged.
+        RefbenchError: the file is damaged or no SQLite file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,25 +37,25 @@ class EmbeddingCache:
             connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key BLOB PRIMARY KEY, vector BLOB)")
 
     def embed(self, recogniser: Recogniser, images: Sequence[RGB], landmarks: npt.ArrayLike) -> Embeddings:
-        """As `Recogniser.embed`; only what is not kept yet goes through the network."""
+        """As `Recogniser.embed`; only crops that are not cached go through the network."""
         crops = recogniser.crop(images, landmarks)
         salt = recogniser.fingerprint.encode()
         keys = [hashlib.sha256(salt + crop.tobytes()).digest() for crop in crops]
         with self._open() as connection:
-            kept = {}
+            cached = {}
             for key in keys:
                 row = connection.execute("SELECT vector FROM embeddings WHERE key = ?", (key,)).fetchone()
                 if row is not None:
-                    kept[key] = np.frombuffer(row[0], dtype="<f4").astype(np.float32)
-            missing = {key: crop for key, crop in zip(keys, crops, strict=True) if key not in kept}
+                    cached[key] = np.frombuffer(row[0], dtype="<f4").astype(np.float32)
+            missing = {key: crop for key, crop in zip(keys, crops, strict=True) if key not in cached}
             vectors = recogniser.embed_crops(list(missing.values()))
-            kept |= dict(zip(missing, vectors, strict=True))
-            rows = [(key, kept[key].astype("<f4").tobytes()) for key in missing]
+            cached |= dict(zip(missing, vectors, strict=True))
+            rows = [(key, cached[key].astype("<f4").tobytes()) for key in missing]
             connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
-        return np.stack([kept[key] for key in keys]) if keys else vectors
+        return np.stack([cached[key] for key in keys]) if keys else vectors
 
     def __len__(self) -> int:
-        """How many embeddings are kept."""
+        """Number of cached embeddings."""
         with self._open() as connection:
             return int(connection.execute("SELECT COUNT(*) FROM embeddings").fetchone()[0])
 

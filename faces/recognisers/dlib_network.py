@@ -1,6 +1,6 @@
-"""dlib's face recognition network (ResNet with 29 convolutions, 128 numbers per face) in plain torch.
+"""dlib's face recognition network (ResNet with 29 convolutions, 128-dimensional embeddings) in torch.
 
-The weights are those of face-api, in which most tensors are held as uint8 with a scale and a least value.
+The weights are those of face-api, in which most tensors are quantised to uint8 with a scale and a minimum.
 Sources: He et al., "Deep Residual Learning for Image Recognition", 2016; King, "Dlib-ml", 2009.
 """
 
@@ -38,7 +38,7 @@ class ScaledConv(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions and a short cut; ``down`` halves the size and may add channels, as zeros."""
+    """Residual block of two convolutions; ``down`` halves the size and zero-pads added channels."""
 
     def __init__(self, inside: int, outside: int, down: bool) -> None:
         super().__init__()
@@ -47,16 +47,17 @@ class Block(nn.Module):
         self.conv2 = ScaledConv(outside, outside, 3, stride=1, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inside, H, W) → (B, outside, h, w); zeros fill the smaller of the two ways."""
+        """(B, inside, H, W) → (B, outside, h, w); the smaller of both paths is zero-padded."""
         out = self.conv2(F.relu(self.conv1(x)))
-        short = F.avg_pool2d(x, 2, 2) if self.down else x
-        channels, height, width = (max(out.shape[i], short.shape[i]) for i in (1, 2, 3))
+        shortcut = F.avg_pool2d(x, 2, 2) if self.down else x
+        channels, height, width = (max(out.shape[i], shortcut.shape[i]) for i in (1, 2, 3))
         return F.relu(
-            _grown(out, channels, height, width=width) + _grown(short, channels, height, width=width)
+            _zero_padded(out, channels, height, width=width)
+            + _zero_padded(shortcut, channels, height, width=width)
         )
 
 
-def _grown(x: Tensor, channels: int, height: int, *, width: int) -> Tensor:
+def _zero_padded(x: Tensor, channels: int, height: int, *, width: int) -> Tensor:
     return F.pad(x, [0, width - x.shape[3], 0, height - x.shape[2], 0, channels - x.shape[1]])
 
 
@@ -84,10 +85,10 @@ class DlibNetwork(nn.Module):
 
 
 def load_dlib_network(weights: Path, manifest: Path) -> DlibNetwork:
-    """Read face-api's quantised weights, strictly: every number is used, none is missing.
+    """Load face-api's quantised weights strictly: every tensor is used, none is missing.
 
     Raises:
-        RefbenchError: the two files do not belong together, or are damaged.
+        RefbenchError: the two files do not match, or are damaged.
     """
     tensors = read_quantised(weights, manifest)
     network = DlibNetwork()
@@ -100,10 +101,10 @@ def load_dlib_network(weights: Path, manifest: Path) -> DlibNetwork:
             scale, bias = tensors.pop(f"{name}/scale/weights"), tensors.pop(f"{name}/scale/biases")
             filters = tensors.pop(f"{name}/conv/filters").transpose(3, 2, 0, 1)
             shift = tensors.pop(f"{name}/conv/bias")
-            _put(part.conv.weight, filters * scale[:, None, None, None])
+            _assign(part.conv.weight, filters * scale[:, None, None, None])
             assert part.conv.bias is not None
-            _put(part.conv.bias, shift * scale + bias)
-        _put(network.end.weight, tensors.pop("fc").T)
+            _assign(part.conv.bias, shift * scale + bias)
+        _assign(network.end.weight, tensors.pop("fc").T)
     except (KeyError, ValueError) as error:
         raise RefbenchError(f"{manifest} does not describe dlib's network: {error}") from None
     if tensors:
@@ -113,7 +114,7 @@ def load_dlib_network(weights: Path, manifest: Path) -> DlibNetwork:
     return network.eval().requires_grad_(False)
 
 
-def _put(parameter: Tensor, values: npt.NDArray[np.float64]) -> None:
+def _assign(parameter: Tensor, values: npt.NDArray[np.float64]) -> None:
     if tuple(parameter.shape) != values.shape:
         raise ValueError(f"a tensor has the shape {values.shape}; wanted {tuple(parameter.shape)}")
     with torch.no_grad():
@@ -124,7 +125,7 @@ def read_quantised(weights: Path, manifest: Path) -> dict[str, npt.NDArray[np.fl
     """Tensors of a TensorFlow.js weights file by name, as float64.
 
     Raises:
-        RefbenchError: the two files do not belong together, or are damaged.
+        RefbenchError: the two files do not match, or are damaged.
     """
     try:
         entries = json.loads(manifest.read_text("utf-8"))[0]["weights"]

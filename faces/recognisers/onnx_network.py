@@ -1,7 +1,6 @@
-"""An ONNX graph as a torch network: differentiable, for any batch size and device.
+"""ONNX import: an ONNX graph as a torch module, differentiable, for any batch size and device.
 
-Only the operators in `onnx_operators` are known. Anything else is named in one error: a network is imported
-whole or not at all.
+The operators of `onnx_operators` are supported; any others are listed in one error.
 """
 
 from __future__ import annotations
@@ -26,46 +25,46 @@ OLDEST_OPSET = 7
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node of the graph: an operation on named values that gives one named value."""
+    """One node of the graph: an operation on named values with one output."""
 
     name: str
     operation: Operation
     inputs: tuple[str, ...]
     output: str
     attributes: Attributes
-    finished: tuple[str, ...]
+    last_used: tuple[str, ...]
 
 
 @contextmanager
-def _interruptions_wait() -> Iterator[None]:
-    """Ctrl-C while onnx loads its compiled part would crash the interpreter; here it is heard afterwards."""
+def _deferred_interrupts() -> Iterator[None]:
+    """Defer SIGINT while onnx loads its extension module, which would crash the interpreter."""
     former = signal.getsignal(signal.SIGINT)
     if former is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
-    if heard:
+    if received:
         signal.raise_signal(signal.SIGINT)
 
 
 class OnnxNetwork(nn.Module):
-    """An imported graph with one input and one output, (B, C, H, W) → (B, ...).
+    """A torch module of an ONNX graph with one input and one output, (B, C, H, W) → (B, ...).
 
-    Its numbers are frozen buffers (``.to`` moves and casts them); gradients reach the input. A batch size
-    that the graph fixes is made free.
+    Its constants are buffers (``.to`` moves and casts them), without gradients; gradients reach the input. A
+    batch size fixed in the graph is made variable.
 
     Raises:
-        RefbenchError: not an ONNX file, more than one input or output, or operators that are not known.
+        RefbenchError: not an ONNX file, more than one input or output, or unsupported operators.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        with _interruptions_wait():
+        with _deferred_interrupts():
             import onnx
             from onnx import numpy_helper
 
@@ -124,7 +123,7 @@ class OnnxNetwork(nn.Module):
         for step in self._steps:
             given = [values[name] for name in step.inputs]
             values[step.output] = step.operation(step.attributes, *given)
-            for name in step.finished:
+            for name in step.last_used:
                 del values[name]
         result = values[self._output]
         assert result is not None
@@ -161,7 +160,7 @@ def _steps(
             )
         if node.op_type == "Reshape" and node.input[1] in constants:
             attributes = attributes | {"fixed": [int(n) for n in constants[node.input[1]]]}
-        finished = {
+        last_used = {
             n for n in node.input if n and last_use[n] == number and n not in constants and n != output
         }
         steps.append(
@@ -171,7 +170,7 @@ def _steps(
                 inputs=tuple(node.input),
                 output=node.output[0],
                 attributes=attributes,
-                finished=tuple(sorted(finished)),
+                last_used=tuple(sorted(last_used)),
             )
         )
     return steps

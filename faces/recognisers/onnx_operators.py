@@ -1,6 +1,6 @@
-"""The ONNX operators that face recognisers are made of, each as the ONNX operator reference defines it.
+"""ONNX operators of face recognition networks in torch, as the ONNX operator reference defines them.
 
-Every operation takes the node's attributes and then its inputs; an optional input that is not given is None.
+Every operation takes the node's attributes and then its inputs in order; an absent optional input is None.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _padding(
     strides: Sequence[int],
     dilations: Sequence[int],
 ) -> list[int]:
-    """Pixels to add left, right, above, below, as ``F.pad`` wants them."""
+    """Padding left, right, top and bottom in pixels, in the order of ``F.pad``."""
     mode = _text(attributes, "auto_pad", "NOTSET")
     if mode == "NOTSET":
         top, left, bottom, right = attributes.get("pads", [0, 0, 0, 0])
@@ -110,7 +110,7 @@ def _gemm(attributes: Attributes, *inputs: Tensor | None) -> Tensor:
 
 
 def _reshape(attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
-    """A shape fixed in the file keeps the batch and takes the rest as written; a computed one is exact."""
+    """Reshape; a shape that is constant in the file keeps the batch dimension of the input."""
     if "fixed" not in attributes:
         sizes = [int(n) for n in shape.tolist()]
         return x.reshape([x.shape[i] if n == 0 else n for i, n in enumerate(sizes)])

@@ -1,4 +1,4 @@
-"""Recognisers: photo and landmarks → a unit vector that tells people apart (see `recogniser_kinds`)."""
+"""Face recognition: photo and landmarks → a unit embedding vector; see `registry` for the recognisers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...deprecated import renamed
 from ...errors import RefbenchError
 from ...files import sha256_json
 from ...images import RGB
 from ..crops import Crop, stack
+from ..embeddings import Embeddings
 from ..face import check_landmarks
 from .registry import DEFAULT_RECOGNISER as DEFAULT_RECOGNISER
 from .registry import RECOGNISERS as RECOGNISERS
 from .registry import RecogniserKind as RecogniserKind
-from .registry import own_recogniser as own_recogniser
-
-Embeddings = npt.NDArray[np.float32]
+from .registry import custom_recogniser as custom_recogniser
 
 
 class FaceNetwork(nn.Module):
-    """RGB crops in [0, 1] (B, 3, size, size) → unit vectors (B, D): the network with its own normalisation.
+    """Embedding network with its normalisation: RGB crops in [0, 1] (B, 3, size, size) → unit vectors (B, D).
 
     Gradients reach the crops; parameters are frozen.
     """
@@ -37,7 +37,7 @@ class FaceNetwork(nn.Module):
         self.crop, self.backbone = crop, backbone
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Embed a batch of crops."""
+        """Embed a batch of crops, see the class."""
         return F.normalize(self.backbone(self.crop.normalise(faces)).flatten(1), dim=1)
 
 
@@ -45,9 +45,9 @@ class Recogniser:
     """A loaded recogniser.
 
     Args:
-        kind: what it is.
+        kind: its declaration.
         module: the network, from RGB crops in [0, 1] to unit vectors.
-        device: where the network runs.
+        device: device of the network.
         flip: average the embeddings of a crop and its mirror image.
     """
 
@@ -70,10 +70,10 @@ class Recogniser:
 
     @property
     def threshold(self) -> float:
-        """Cosine distance under which two photos are taken for the same person.
+        """Cosine distance below which two photos count as the same person.
 
         Raises:
-            RefbenchError: nobody has measured it for this network.
+            RefbenchError: it has not been measured for this network.
         """
         if math.isnan(self.kind.threshold):
             raise RefbenchError(
@@ -82,29 +82,29 @@ class Recogniser:
         return self.kind.threshold
 
     def crop(self, images: Sequence[RGB], landmarks: npt.ArrayLike) -> list[RGB]:
-        """The crops that the network is fed, RGB uint8; ``landmarks`` as for `embed`."""
+        """The crops that the network takes, RGB uint8 (size, size, 3); arguments as for `embed`."""
         points = check_landmarks(landmarks, len(images))
         return [self.kind.crop.cut(image, five) for image, five in zip(images, points, strict=True)]
 
     def embed(self, images: Sequence[RGB], landmarks: npt.ArrayLike) -> Embeddings:
-        """Embed one face of each picture.
+        """Embed one face of each image.
 
         Args:
-            images: N pictures, RGB uint8 HWC, of any sizes.
-            landmarks: (N, 5, 2), where the five points of each face lie in its picture.
+            images: N images, RGB uint8 (H, W, 3), of any sizes.
+            landmarks: (N, 5, 2), the five landmarks of each face in pixels of its image.
 
         Returns:
-            (N, D) float32 unit vectors. Each depends on its own picture only, to the last bit.
+            (N, D) float32 unit vectors. Each depends on its own image alone, to the bit.
 
         Raises:
-            RefbenchError: pictures or landmarks of the wrong kind, or a network that gives NaN.
+            RefbenchError: images or landmarks of the wrong shape or dtype, or a network that yields NaN.
         """
         return self.embed_crops(self.crop(images, landmarks))
 
     def embed_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
-        """Embed one face of each picture of a batch, with gradients to the pictures.
+        """Embed one face of each image of a batch, with gradients to the images.
 
-        Agrees with `embed` but for the interpolation of the crop (cosine 0.999 and more).
+        Equals `embed` up to the interpolation of the crop (cosine similarity of at least 0.999).
 
         Args:
             images: (B, 3, H, W), RGB in [0, 1], on this recogniser's device.
@@ -119,7 +119,7 @@ class Recogniser:
 
     @torch.inference_mode()
     def embed_crops(self, crops: Sequence[RGB]) -> Embeddings:
-        """Embed crops that `crop` gave: (N, D) float32 unit vectors."""
+        """Embed crops from `crop`: (N, D) float32 unit vectors."""
         size = self.kind.crop.size
         for crop in crops:
             if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
@@ -137,19 +137,27 @@ class Recogniser:
             return np.zeros((0, self.kind.dimensions), np.float32)
         joined: Embeddings = np.concatenate(parts)
         if not np.isfinite(joined).all():
-            raise RefbenchError(f"{self.id} gave NaN or infinity; its file may be damaged")
+            raise RefbenchError(f"{self.id} yielded NaN or infinity; its file may be damaged")
         return joined
 
 
 def load_recogniser(
     which: str | RecogniserKind = DEFAULT_RECOGNISER, device: str = "cpu", flip: bool = False
 ) -> Recogniser:
-    """Load a recogniser by name, by the path of one's own network, or as declared by `own_recogniser`.
+    """Load a recogniser by name, by the path of a custom network, or from its declaration.
+
+    Args:
+        which: name, path of an ONNX or TorchScript file, or declaration.
+        device: device of the network.
+        flip: average the embeddings of a crop and its mirror image.
 
     Raises:
-        RefbenchError: no such recogniser, its weights are not there, or its file cannot be used.
+        RefbenchError: no such recogniser, absent weights, or an unusable file.
     """
     kind = which if isinstance(which, RecogniserKind) else RECOGNISERS.get(which)
     if kind is None:
-        kind = own_recogniser(Path(str(which)))
+        kind = custom_recogniser(Path(str(which)))
     return Recogniser(kind, FaceNetwork(kind.crop, kind.make(kind.files())), device, flip=flip)
+
+
+__getattr__ = renamed(__name__, {"own_recogniser": "custom_recogniser"})

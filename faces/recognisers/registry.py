@@ -1,4 +1,4 @@
-"""The recognisers, one declared object each: weights, crop and measured distances."""
+"""Registry of face recognisers as declared objects: weights, crop protocol and measured thresholds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ...deprecated import renamed
 from ...errors import RefbenchError
 from ...files import sha256_file
 from ...weights import weight_files
@@ -20,23 +21,23 @@ from .onnx_network import OnnxNetwork
 
 @dataclass(frozen=True, slots=True)
 class RecogniserKind:
-    """A recogniser as declared.
+    """A declared recogniser.
 
     Attributes:
-        name: as users type it.
-        weights: names in the weights table, in the order that ``make`` takes their files.
-        crop: what the network is fed.
-        dimensions: length of an embedding; 0 where only the file knows.
-        threshold: cosine distance under which two photos are taken for the same person; NaN where nobody
-            has measured it.
-        clustering_threshold: the same for joining photos into identities by connected components, where one
-            wrong pair merges two people: far stricter.
-        guarded_threshold: the same where a group stays joined only if its parts are on average as near.
+        name: name in options and on the command line.
+        weights: names in the weights table, in the order of the files that ``make`` takes.
+        crop: crop protocol of the network's input.
+        dimensions: length of an embedding; 0 where the file alone determines it.
+        threshold: cosine distance below which two photos count as the same person; NaN if not measured.
+        clustering_threshold: the same for clustering by connected components, where one wrong pair merges
+            two people, so it is much stricter.
+        average_linkage_threshold: the same for average linkage, where a group stays joined only if the mean
+            distance between its parts is below it.
         make: files of the weights → network from a normalised crop to an embedding of any length.
-        batch: crops that go through the network at once on a processor; short batches are filled up, so
-            that an embedding never depends on its neighbours.
+        batch: fixed batch size of the network; short batches are padded, so that an embedding never depends
+            on the other images of its batch.
         licence, citation: of the weights.
-        path: a file of one's own, instead of ``weights``.
+        path: the user's file, instead of ``weights``.
     """
 
     name: str
@@ -45,7 +46,7 @@ class RecogniserKind:
     dimensions: int
     threshold: float
     clustering_threshold: float
-    guarded_threshold: float
+    average_linkage_threshold: float
     make: Callable[[tuple[Path, ...]], nn.Module]
     batch: int
     licence: str
@@ -53,11 +54,11 @@ class RecogniserKind:
     path: Path | None = None
 
     def files(self) -> tuple[Path, ...]:
-        """The files that ``make`` takes; `RefbenchError` where weights are not there."""
+        """The files that ``make`` takes; raises `RefbenchError` where weights are absent."""
         return (self.path,) if self.path else tuple(weight_files.path(name) for name in self.weights)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file, by its name in the weights table or its own."""
+        """SHA-256 of each file, by its name in the weights table or its file name."""
         if self.path:
             return {self.path.name: sha256_file(self.path)}
         return {name: weight_files.digest(name) for name in self.weights}
@@ -85,14 +86,14 @@ MOBILEFACENET = RecogniserKind(
     dimensions=512,
     threshold=0.71,
     clustering_threshold=0.38,
-    guarded_threshold=0.5,
+    average_linkage_threshold=0.5,
     make=_onnx,
     batch=1,
     licence="MIT (package; training data not stated)",
     citation="Chen et al., MobileFaceNets, 2018; weights of faceplugin-face-recognition-js",
 )
-"""LFW, ten folds: 99.45 +- 0.13 %. All its photos joined at ``clustering_threshold``: pairwise precision
-0.9995, recall 0.9857; guarded: 0.9993 and 0.9875. See docs/faces.md for how the distances were chosen."""
+"""LFW, ten folds: 99.45 +- 0.13 %. All photos of LFW clustered by connected components: pairwise precision
+0.9995, recall 0.9857; by average linkage: 0.9993 and 0.9875. See docs/faces.md for the thresholds."""
 
 DLIB_RESNET = RecogniserKind(
     name="dlib-resnet",
@@ -101,14 +102,14 @@ DLIB_RESNET = RecogniserKind(
     dimensions=128,
     threshold=0.09,
     clustering_threshold=0.03,
-    guarded_threshold=0.05,
+    average_linkage_threshold=0.05,
     make=_dlib,
     batch=4,
     licence="CC0 (dlib's model), MIT (quantised file of @vladmandic/face-api)",
     citation="King, High Quality Face Recognition with Deep Metric Learning, 2017",
 )
-"""LFW, ten folds: 98.60 +- 0.10 %. A second opinion on pairs: joined at ``clustering_threshold``, they have a
-precision of 0.9990 and a recall of 0.6319 only."""
+"""LFW, ten folds: 98.60 +- 0.10 %. For verification of pairs rather than clustering: connected components at
+``clustering_threshold`` have a pairwise precision of 0.9990 and a recall of 0.6319."""
 
 WEBFACE_R50 = RecogniserKind(
     name="webface-r50",
@@ -117,13 +118,13 @@ WEBFACE_R50 = RecogniserKind(
     dimensions=512,
     threshold=0.4,
     clustering_threshold=0.4,
-    guarded_threshold=0.4,
+    average_linkage_threshold=0.4,
     make=_onnx,
     batch=1,
     licence="non-commercial research (InsightFace)",
     citation="Deng et al., ArcFace, 2019; ResNet-50 trained on WebFace12M (InsightFace)",
 )
-"""The papers' recogniser with the papers' crop and their distance for the same person."""
+"""The recogniser of ReF-LDM, with its crop and threshold."""
 
 WEBFACE_R50_FIVE_POINT = RecogniserKind(
     name="webface-r50-five-point",
@@ -132,7 +133,7 @@ WEBFACE_R50_FIVE_POINT = RecogniserKind(
     dimensions=512,
     threshold=0.4,
     clustering_threshold=0.4,
-    guarded_threshold=0.4,
+    average_linkage_threshold=0.4,
     make=_onnx,
     batch=1,
     licence=WEBFACE_R50.licence,
@@ -145,13 +146,15 @@ RECOGNISERS: dict[str, RecogniserKind] = {
 DEFAULT_RECOGNISER = MOBILEFACENET.name
 
 
-def own_recogniser(path: Path, crop: str = ARCFACE_RGB.name, threshold: float = math.nan) -> RecogniserKind:
-    """Declare a recogniser of one's own: an ONNX file, or a TorchScript file under any other suffix.
+def custom_recogniser(
+    path: Path, crop: str = ARCFACE_RGB.name, threshold: float = math.nan
+) -> RecogniserKind:
+    """Declare a custom recogniser: an ONNX file, or a TorchScript file under any other suffix.
 
     Args:
         path: the file; a network from a normalised crop (B, 3, size, size) to (B, D).
         crop: name in `crops.CROPS`.
-        threshold: cosine distance under which two photos are the same person; NaN if not measured.
+        threshold: cosine distance below which two photos count as the same person; NaN if not measured.
 
     Raises:
         RefbenchError: no such file or crop.
@@ -159,7 +162,9 @@ def own_recogniser(path: Path, crop: str = ARCFACE_RGB.name, threshold: float = 
     if crop not in CROPS:
         raise RefbenchError(f"no crop is called {crop!r}; there are: {', '.join(CROPS)}")
     if not path.is_file():
-        raise RefbenchError(f"{path}: no such file, and no recogniser is called so: {', '.join(RECOGNISERS)}")
+        raise RefbenchError(
+            f"{path}: no such file, and no recogniser of that name; known: {', '.join(RECOGNISERS)}"
+        )
     return RecogniserKind(
         name=f"{path.stem}-{sha256_file(path)[:8]}",
         weights=(),
@@ -167,10 +172,13 @@ def own_recogniser(path: Path, crop: str = ARCFACE_RGB.name, threshold: float = 
         dimensions=0,
         threshold=threshold,
         clustering_threshold=threshold,
-        guarded_threshold=threshold,
+        average_linkage_threshold=threshold,
         make=_onnx if path.suffix.lower() == ".onnx" else _torchscript,
         batch=1,
         licence="unknown",
         citation="",
         path=path,
     )
+
+
+__getattr__ = renamed(__name__, {"own_recogniser": "custom_recogniser"})

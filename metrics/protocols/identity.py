@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...faces.align import FFHQ_512
 from ...faces.crops import ARCFACE_RGB
-from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, load_recogniser, own_recogniser
+from ...faces.recognisers.recognise import RECOGNISERS, RecogniserKind, custom_recogniser, load_recogniser
 from ...files import sha256_file
 from ...records.protocol import Protocol
 from ..core.feature import Batch, Extractor, Feature, Landmarks, Tensors
@@ -166,7 +166,7 @@ def own_identity(path: Path, crop: str = ARCFACE_RGB.name) -> ImageMetric:
     Raises:
         RefbenchError: no such file or crop.
     """
-    kind = own_recogniser(path, crop)
+    kind = custom_recogniser(path, crop)
     named = _NamedRecogniser(kind, f"{path.stem}-{sha256_file(path)[:8]}-{crop}", path.stem, path.name)
     return _to_hq(named, recogniser_feature(kind))
 

@@ -96,9 +96,9 @@ class Batches:
                 references,
                 recipe,
                 seed=seed,
-                count=settings.references,
+                references_per_entry=settings.references,
                 augmentation=settings.augmentation,
-                own_share=settings.target_as_reference,
+                target_as_reference=settings.target_as_reference,
             )
             for _ in range(2)
         )

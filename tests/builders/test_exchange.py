@@ -15,7 +15,7 @@ from refbench.builders.exchange.exchange import FORMATS, export_set
 from refbench.builders.exchange.parquet import read_parquet
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import verify_set
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.errors import FaultListError, RefbenchError
 from refbench.images import read_rgb, write_png
@@ -159,7 +159,7 @@ def test_lq_images_made_elsewhere_are_checked_and_imported(built: Path, tmp_path
     found = ReferenceSet.read(out)
     keys = [target.key for target in found.select("test")]
     for key in keys:
-        made = degrade(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key=key)
+        made = degrade_image(read_rgb(found.hq_path(key)), load_recipe("refldm-moderate"), 0, key=key)
         write_png(source / f"{key}.png", made.pixels)
 
     def run(*words: object) -> Result:

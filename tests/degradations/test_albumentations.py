@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.operations.true_colour import TrueColourCompression
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
@@ -39,7 +39,9 @@ def test_a_key_draws_what_synthesise_draws(face: RGB) -> None:
     pipeline = A.Compose([Degrade("refldm-severe", draw_seed=7)])
     pipeline(image=face)
     made = pipeline(image=face, key="0001")["image"]
-    np.testing.assert_array_equal(made, degrade(face, load_recipe("refldm-severe"), 7, key="0001").pixels)
+    np.testing.assert_array_equal(
+        made, degrade_image(face, load_recipe("refldm-severe"), 7, key="0001").pixels
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,20 +93,20 @@ def test_a_pipeline_is_a_recipe(face: RGB) -> None:
     recipe = recipe_of_pipeline(pipeline, "own-pipeline", title="of mine")
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     again = Recipe.from_yaml(recipe.to_yaml())
-    one = degrade(face, recipe, 0, key="a").pixels
-    degrade(face, recipe, 0, key="b")
-    np.testing.assert_array_equal(degrade(face, again, 0, key="a").pixels, one)
-    assert (degrade(face, recipe, 0, key="b").pixels != one).any()
-    assert (degrade(face, recipe, 1, key="a").pixels != one).any()
+    one = degrade_image(face, recipe, 0, key="a").pixels
+    degrade_image(face, recipe, 0, key="b")
+    np.testing.assert_array_equal(degrade_image(face, again, 0, key="a").pixels, one)
+    assert (degrade_image(face, recipe, 0, key="b").pixels != one).any()
+    assert (degrade_image(face, recipe, 1, key="a").pixels != one).any()
 
 
 def test_transforms_of_a_pipeline_do_not_draw_alike(face: RGB) -> None:
     shifts = [A.RandomBrightnessContrast((-0.4, 0.4), (0, 0), p=0.5) for _ in range(2)]
     recipe = recipe_of_pipeline(A.Compose(shifts), "twice")
-    means = {round(float(degrade(face, recipe, 0, key=str(key)).pixels.mean())) for key in range(12)}
+    means = {round(float(degrade_image(face, recipe, 0, key=str(key)).pixels.mean())) for key in range(12)}
     single = recipe_of_pipeline(A.Compose(shifts[:1]), "once")
-    unchanged = [(degrade(face, single, 0, key=str(key)).pixels == face).all() for key in range(60)]
-    both = [(degrade(face, recipe, 0, key=str(key)).pixels == face).all() for key in range(60)]
+    unchanged = [(degrade_image(face, single, 0, key=str(key)).pixels == face).all() for key in range(60)]
+    both = [(degrade_image(face, recipe, 0, key=str(key)).pixels == face).all() for key in range(60)]
     assert len(means) > 5
     assert sum(both) < sum(unchanged)
 
@@ -115,7 +117,7 @@ def test_jpeg_in_a_pipeline_codes_true_colours(face: RGB) -> None:
     own = A.ImageCompression(quality_range=(40, 40), p=1.0)
     assert (own(image=face)["image"] != true).any(), "albumentations has fixed its channel order"
     recipe = recipe_of_pipeline(own, "jpeg-only")
-    np.testing.assert_array_equal(degrade(face, recipe, 0, key="a").pixels, true)
+    np.testing.assert_array_equal(degrade_image(face, recipe, 0, key="a").pixels, true)
     np.testing.assert_array_equal(
         TrueColourCompression(quality_range=(40, 40), p=1.0)(image=face)["image"], true
     )

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.degradations.engine import torch_jpeg
 from refbench.degradations.engine.batched import degrade_batch
-from refbench.degradations.engine.degrade import degrade
-from refbench.degradations.engine.padded import Ragged
+from refbench.degradations.engine.degrade import degrade_image
+from refbench.degradations.engine.padded import PaddedBatch
 from refbench.degradations.operations.distributions import Fixed, Uniform
 from refbench.degradations.recipes.bundled import RECIPES
 from refbench.degradations.recipes.recipe import Recipe
@@ -40,7 +40,7 @@ def levels(batch: torch.Tensor) -> npt.NDArray[np.int64]:
 def test_equal_in_float64_and_near_in_float32(name: str, faces: npt.NDArray[np.uint8]) -> None:
     recipe = RECIPES[name]
     expected = np.stack(
-        [degrade(face, recipe, 1, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
+        [degrade_image(face, recipe, 1, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
     )
     exact = degrade_batch(as_batch(faces), recipe, 1, keys=KEYS, precision=torch.float64)
     assert exact.dtype == torch.float32
@@ -63,7 +63,7 @@ def test_operations_beyond_the_recipes(faces: npt.NDArray[np.uint8]) -> None:
     )
     recipe = Recipe("others", 1, steps)
     expected = np.stack(
-        [degrade(face, recipe, 0, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
+        [degrade_image(face, recipe, 0, key=key).pixels for face, key in zip(faces, KEYS, strict=True)]
     )
     made = levels(degrade_batch(as_batch(faces), recipe, 0, keys=KEYS, precision=torch.float64))
     assert (made != expected).mean() < 1e-4
@@ -92,10 +92,10 @@ def test_jpeg_equals_libjpeg(height: int, width: int, quality: int, seed: int) -
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3)
     noisy = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     pictures = [smooth, noisy]
-    batch = Ragged.of(
+    batch = PaddedBatch.of(
         [torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32)) for picture in pictures]
     )
-    coded = torch_jpeg.recode(batch, [quality, 101 - quality]).pictures()
+    coded = torch_jpeg.encode_decode(batch, [quality, 101 - quality]).images()
     for picture, own, level in zip(pictures, coded, (quality, 101 - quality), strict=True):
         encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, level])[1]
         np.testing.assert_array_equal(own.permute(1, 2, 0).numpy(), cv2.imdecode(encoded, cv2.IMREAD_COLOR))
@@ -105,8 +105,8 @@ def test_jpeg_of_pictures_of_many_sizes_at_once() -> None:
     rng = np.random.default_rng(0)
     sizes = [(5, 3), (16, 16), (17, 31), (64, 8), (40, 41)]
     pictures = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
-    batch = Ragged.of([torch.from_numpy(p.transpose(2, 0, 1).astype(np.float32)) for p in pictures])
-    for picture, own in zip(pictures, torch_jpeg.recode(batch, [60] * 5).pictures(), strict=True):
+    batch = PaddedBatch.of([torch.from_numpy(p.transpose(2, 0, 1).astype(np.float32)) for p in pictures])
+    for picture, own in zip(pictures, torch_jpeg.encode_decode(batch, [60] * 5).images(), strict=True):
         encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
         np.testing.assert_array_equal(own.permute(1, 2, 0).numpy(), cv2.imdecode(encoded, cv2.IMREAD_COLOR))
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.recipes.draws import Draw
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.training.augment import Augmentation, mirrored
@@ -68,7 +68,7 @@ def test_lq_belongs_to_hq_and_both_are_mirrored_together(
         pairs.set_epoch(epoch)
         entry = pairs[0]
         original = read_rgb(hq["p0"])
-        lq = degrade(original, RECIPE, 1, key=f"p0#{epoch}").pixels
+        lq = degrade_image(original, RECIPE, 1, key=f"p0#{epoch}").pixels
         is_mirrored = not np.array_equal(as_levels(entry["hq"]), original)
         mirrored_entries += is_mirrored
         expected = (mirrored(original), mirrored(lq)) if is_mirrored else (original, lq)
@@ -86,7 +86,13 @@ def test_the_target_itself_takes_a_share_of_the_references_places(
 ) -> None:
     def own(share: float) -> list[bool]:
         pairs = TrainingPairs(
-            hq, references, RECIPE, augmentation=STILL, mirror_probability=0, count=40, own_share=share
+            hq,
+            references,
+            RECIPE,
+            augmentation=STILL,
+            mirror_probability=0,
+            references_per_entry=40,
+            target_as_reference=share,
         )
         entry = pairs[0]
         return [bool(torch.equal(reference, entry["hq"])) for reference in entry["references"]]
@@ -94,7 +100,7 @@ def test_the_target_itself_takes_a_share_of_the_references_places(
     assert not any(own(0.0))
     assert all(own(1.0))
     assert 5 < sum(own(0.3)) < 20
-    assert len(TrainingPairs(hq, references, RECIPE, own_share=1.0)[2]["references"]) == 0
+    assert len(TrainingPairs(hq, references, RECIPE, target_as_reference=1.0)[2]["references"]) == 0
 
 
 def test_references_are_shuffled_and_repeated_in_turn(hq: dict[str, Path]) -> None:
@@ -134,7 +140,7 @@ def test_pictures_are_kept_within_bounds(hq: dict[str, Path], tmp_path: Path) ->
         path.write_bytes(hq[key].read_bytes())
     references = {"p0": [paths["p1"]], "p1": [paths["p0"]]}
     size = read_rgb(paths["p0"]).nbytes
-    kept, bounded = (TrainingPairs(paths, references, RECIPE, keep_bytes=n * size) for n in (2, 1))
+    kept, bounded = (TrainingPairs(paths, references, RECIPE, cache_bytes=n * size) for n in (2, 1))
     before = [pairs[0] for pairs in (kept, bounded)]
     paths["p1"].unlink()
     for name in ("hq", "lq", "references"):

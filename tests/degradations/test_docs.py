@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from refbench.degradations.engine.degrade import degrade
-from refbench.degradations.lq.synthesise import synthesise
-from refbench.degradations.lq.verify import verify
+from refbench.degradations.engine.degrade import degrade_image
+from refbench.degradations.lq.synthesise import synthesise_lq
+from refbench.degradations.lq.verify import verify_lq_folder
 from refbench.degradations.operations.registry import OPERATIONS
 from refbench.degradations.recipes.lookup import load_recipe
-from refbench.degradations.reports.recipes_doc import renewed
+from refbench.degradations.reports.recipes_doc import updated_page
 from refbench.errors import FaultListError
 from refbench.images import read_rgb, write_png
 from toys import Shot, write_set
@@ -44,7 +44,7 @@ def examples(kind: str) -> list[str]:
 
 def test_the_tables_are_up_to_date() -> None:
     text = (DOCS / "recipes.md").read_text("utf-8")
-    assert text == renewed(text), "run: python -m refbench.degradations.page docs/recipes.md"
+    assert text == updated_page(text), "run: python -m refbench.degradations.page docs/recipes.md"
     assert "### refldm-severe" in text
 
 
@@ -52,8 +52,8 @@ def test_the_yaml_example(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "phone.yaml").write_text(examples("yaml")[0])
     recipe = load_recipe(tmp_path / "phone.yaml")
     images = {f"{number}": photo for number in range(5)}
-    synthesise(images, recipe, tmp_path / "lq", seed=0)
-    assert len(verify(images, tmp_path / "lq").identical) == 5
+    synthesise_lq(images, recipe, tmp_path / "lq", seed=0)
+    assert len(verify_lq_folder(images, tmp_path / "lq").identical) == 5
 
 
 def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "out.png").is_file()
     exec(pipelines, names)
     assert load_recipe(tmp_path / "out.yaml").id == "blurred-jpeg@1"
-    dark = degrade(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, key="a").pixels
+    dark = degrade_image(np.full((64, 64, 3), 200, dtype=np.uint8), film, 0, key="a").pixels
     assert dark[:8, :8].mean() < dark[28:36, 28:36].mean() - 5
 
 

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.degradations.engine import sparse_sampling as sampling
-from refbench.degradations.engine.degrade import _is_classical, carry_out, carry_out_plainly, degrade
+from refbench.degradations.engine.degrade import (
+    _is_classical,
+    apply_plan,
+    apply_plan_reference,
+    degrade_image,
+)
 from refbench.degradations.engine.fast import enlarge_round
 from refbench.degradations.operations import kernels
 from refbench.degradations.operations.blurring import correlate
@@ -35,7 +40,7 @@ def test_equal_bytes(name: str, size: tuple[int, int], astronaut: RGB) -> None:
     for key in map(str, range(6)):
         plan = make_plan(load_recipe(name), 1, key)
         assert _is_classical(plan.steps)
-        np.testing.assert_array_equal(carry_out(hq, plan), carry_out_plainly(hq, plan), err_msg=key)
+        np.testing.assert_array_equal(apply_plan(hq, plan), apply_plan_reference(hq, plan), err_msg=key)
 
 
 @given(
@@ -52,7 +57,7 @@ def test_equal_bytes_at_the_edges_of_ranges(
     hq = np.random.default_rng(key).integers(0, 256, (50, 64, 3), dtype=np.uint8)
     steps = classical_steps((sigma, sigma), (by, by), (noise, noise), quality=(quality, quality))
     plan = make_plan(Recipe("edge", 1, steps), 0, str(key))
-    np.testing.assert_array_equal(carry_out(hq, plan), carry_out_plainly(hq, plan))
+    np.testing.assert_array_equal(apply_plan(hq, plan), apply_plan_reference(hq, plan))
 
 
 def test_the_three_ways_of_sampling_err_far_less_than_is_doubted() -> None:
@@ -62,9 +67,9 @@ def test_the_three_ways_of_sampling_err_far_less_than_is_doubted() -> None:
     for count in (12, 60, 150):
         for kernel in (kernels.gaussian(41, 6.0, 6.0), kernels.gaussian(41, 9.0, 2.5, rotation=0.7)):
             rows, columns = taps(200, count, "bilinear"), taps(220, count, "bilinear")
-            rough = sampling.rough_samples(hard, kernel, rows, columns=columns)
+            approximate = sampling.approximate_samples(hard, kernel, rows, columns=columns)
             exact = resize(correlate(hard.astype(np.float64), kernel), (count, count), "bilinear")
-            assert np.abs(rough - exact).max() < sampling.DOUBT / 1.5
+            assert np.abs(approximate - exact).max() < sampling.ROUNDING_MARGIN / 1.5
             places = np.nonzero(np.ones((3, 3, 3)))
             chosen = sampling.exact_samples(hard, kernel, rows, columns=columns, places=places)
             np.testing.assert_allclose(chosen, exact[places], atol=1e-10)
@@ -84,21 +89,22 @@ def test_enlarging_rounds_exact_halves_to_even() -> None:
 def test_a_doubt_that_is_too_small_would_be_noticed(monkeypatch: pytest.MonkeyPatch, astronaut: RGB) -> None:
     from refbench.degradations.engine import fast
 
-    real = fast.rough_samples
+    real = fast.approximate_samples
     monkeypatch.setattr(
-        fast, "rough_samples", lambda *given, **named: real(*given, **named) + np.float32(0.01)
+        fast, "approximate_samples", lambda *given, **named: real(*given, **named) + np.float32(0.01)
     )
     plan = make_plan(load_recipe("severity-0.1"), 0, "a")
-    assert (carry_out(astronaut[:200, :200], plan) != carry_out_plainly(astronaut[:200, :200], plan)).any()
+    assert (
+        apply_plan(astronaut[:200, :200], plan) != apply_plan_reference(astronaut[:200, :200], plan)
+    ).any()
 
 
 PROGRAM = """
 import hashlib, cv2, numpy as np
 cv2.setNumThreads({threads})
-from refbench.degradations.degrade import degrade
-from refbench.degradations.named import load_recipe
+from refbench.degradations import degrade_image, load_recipe
 hq = np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8)
-made = [degrade(hq, load_recipe("refldm-train"), 0, str(k)).pixels.tobytes() for k in range(8)]
+made = [degrade_image(hq, load_recipe("refldm-train"), 0, key=str(k)).pixels.tobytes() for k in range(8)]
 print(hashlib.sha256(b"".join(made)).hexdigest())
 """
 
@@ -119,4 +125,4 @@ def test_the_recipe_must_end_at_the_size_of_hq(astronaut: RGB) -> None:
 
     short = Recipe("short", 1, classical_steps((0, 1), (2, 2), (0, 1), quality=(90, 90))[:-1])
     with pytest.raises(RefbenchError, match="end it with the operation full_size"):
-        degrade(astronaut[:64, :64], short, 0, key="a")
+        degrade_image(astronaut[:64, :64], short, 0, key="a")

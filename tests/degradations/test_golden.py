@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from refbench.degradations.engine import fast
 from refbench.degradations.operations.blurring import blur_kernel, correlate
-from refbench.degradations.operations.coding import recode
+from refbench.degradations.operations.coding import encode_decode
 from refbench.degradations.operations.noises import add_noise
 from refbench.degradations.operations.operation import as_pixels, round_levels
 from refbench.degradations.operations.resizing import downscaled, resize
@@ -51,7 +51,7 @@ class Case:
         pixels = correlate(as_pixels(self.hq[..., ::-1]), self.own_kernel())
         noise = self.normal.astype(np.float64) * self.drawn["noise_sigma"]
         noisy = add_noise(resize(pixels, self.size, "bilinear"), noise)
-        decoded = recode(round_levels(noisy), "jpeg", self.drawn["jpeg_quality"])
+        decoded = encode_decode(round_levels(noisy), "jpeg", self.drawn["jpeg_quality"])
         return resize(as_pixels(decoded), self.hq.shape[:2], "bilinear")
 
 
@@ -100,6 +100,6 @@ def test_the_fast_path_gives_the_same_bytes(cases: list[Case]) -> None:
         small = fast.blur_shrink_round(
             bgr, case.own_kernel(), case.size, normal=case.normal, sigma=case.drawn["noise_sigma"]
         )
-        decoded = recode(small, "jpeg", case.drawn["jpeg_quality"])
+        decoded = encode_decode(small, "jpeg", case.drawn["jpeg_quality"])
         result = fast.enlarge_round(decoded, case.hq.shape[:2])
         np.testing.assert_array_equal(result, round_levels(case.exact_result()), err_msg=case.name)

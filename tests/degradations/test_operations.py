@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.operations import colours
 from refbench.degradations.operations.operation import Setting
 from refbench.degradations.operations.registry import OPERATIONS
@@ -125,7 +125,7 @@ def test_jpeg_truncates_its_quality_and_codes_true_colours(face: Pixels) -> None
 def test_colours(face: Pixels) -> None:
     red = np.zeros((2, 2, 3))
     red[..., 2] = 200.0
-    np.testing.assert_allclose(colours.turn_hue(red, 1 / 3), np.roll(red, -1, axis=2), atol=0.01)
+    np.testing.assert_allclose(colours.shift_hue(red, 1 / 3), np.roll(red, -1, axis=2), atol=0.01)
     np.testing.assert_allclose(colours.saturate(face, 0.0), colours.grey(face).repeat(3, 2), atol=1e-9)
     assert colours.grey(red)[0, 0, 0] == pytest.approx(0.299 * 200)
     assert colours.change_contrast(face, 0.0).std() == pytest.approx(0, abs=1e-9)
@@ -141,7 +141,7 @@ def test_a_picture_smaller_than_the_kernel_is_refused(face: Pixels) -> None:
 
 def test_the_mildest_recipe_is_near_the_identity(astronaut: npt.NDArray[np.uint8]) -> None:
     recipe = Recipe("mildest", 1, classical_steps((0, 0), (1, 1), (0, 0), quality=(100, 100)))
-    assert psnr(degrade(astronaut, recipe, 0, key="a").pixels, astronaut) > 38
+    assert psnr(degrade_image(astronaut, recipe, 0, key="a").pixels, astronaut) > 38
 
 
 def test_severity_orders_psnr_and_ssim(astronaut: npt.NDArray[np.uint8]) -> None:
@@ -149,7 +149,9 @@ def test_severity_orders_psnr_and_ssim(astronaut: npt.NDArray[np.uint8]) -> None
     hq = np.ascontiguousarray(astronaut[:256, 100:356])
     likeness = []
     for level in levels:
-        made = [degrade(hq, load_recipe(f"severity-{level}"), 0, key=str(key)).pixels for key in range(8)]
+        made = [
+            degrade_image(hq, load_recipe(f"severity-{level}"), 0, key=str(key)).pixels for key in range(8)
+        ]
         likeness.append((np.mean([psnr(lq, hq) for lq in made]), np.mean([ssim(lq, hq) for lq in made])))
     assert all(np.diff([values[0] for values in likeness]) < 0)
     assert all(np.diff([values[1] for values in likeness]) < 0)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from refbench.degradations.commands import app
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
-from refbench.degradations.reports.preview import QUANTILES, TILE, preview
+from refbench.degradations.reports.preview import QUANTILES, TILE, preview_recipe
 from refbench.degradations.reports.quick_quality import psnr
 from refbench.errors import RefbenchError
 from refbench.images import read_rgb, write_png
@@ -34,33 +34,33 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: RGB) -> Path:
 
 def test_draws_are_ordered_by_severity_and_are_those_of_degrade(photos: Path) -> None:
     recipe = load_recipe("refldm-moderate")
-    made = preview({path.stem: path for path in photos.iterdir()}, recipe, seed=3, samples=12)
+    made = preview_recipe({path.stem: path for path in photos.iterdir()}, recipe, seed=3, samples=12)
     assert len(made.draws) == 12
     assert made.draws["psnr"].is_monotonic_decreasing
     hq = read_rgb(photos / "p1.png")
     for key in ("p1", "p1#2"):
         row = made.draws.set_index("key").loc[key]
-        degraded = degrade(hq, recipe, 3, key=key)
+        degraded = degrade_image(hq, recipe, 3, key=key)
         assert row["jpeg.quality"] == degraded.record["jpeg.quality"]
         assert row["psnr"] == pytest.approx(psnr(degraded.pixels, hq))
 
 
 def test_the_sheet_has_a_column_per_quantile(photos: Path) -> None:
     recipe = load_recipe("refldm-severe")
-    sheet = preview({"p0": photos / "p0.png"}, recipe, samples=20).sheet
+    sheet = preview_recipe({"p0": photos / "p0.png"}, recipe, samples=20).sheet
     assert sheet.dtype == np.uint8
     assert sheet.shape[1] == TILE * len(QUANTILES)
     assert sheet.std() > 20
-    few = preview({"p0": photos / "p0.png"}, recipe, samples=2).sheet
+    few = preview_recipe({"p0": photos / "p0.png"}, recipe, samples=2).sheet
     assert few.shape[1] == TILE * 2
 
 
 def test_statistics(photos: Path) -> None:
-    made = preview({"p0": photos / "p0.png"}, load_recipe("gfpgan-v1"), samples=40)
+    made = preview_recipe({"p0": photos / "p0.png"}, load_recipe("gfpgan-v1"), samples=40)
     table = made.statistics.set_index(["name", "option"])
     quality = table.loc[("jpeg.quality", "")]
     assert quality["count"] == 40
-    assert 60 <= quality["least"] <= quality["lower"] <= quality["median"] <= quality["greatest"] <= 100
+    assert 60 <= quality["min"] <= quality["lower"] <= quality["median"] <= quality["max"] <= 100
     shares = made.statistics[made.statistics["name"] == "blur.kernel"]
     assert set(shares["option"]) == {"isotropic", "anisotropic"}
     assert shares["mean"].sum() == pytest.approx(1)
@@ -70,14 +70,14 @@ def test_statistics(photos: Path) -> None:
 
 def test_equal_pictures_have_no_finite_psnr(photos: Path) -> None:
     same = Recipe.from_yaml("{name: same, version: 1, steps: [{operation: full_size}]}")
-    made = preview({"p0": photos / "p0.png"}, same, samples=3)
+    made = preview_recipe({"p0": photos / "p0.png"}, same, samples=3)
     assert np.isinf(made.draws["psnr"]).all()
     assert pd.isna(made.statistics.set_index("name").loc["psnr", "mean"])
 
 
 def test_nothing_to_preview(photos: Path) -> None:
     with pytest.raises(RefbenchError, match="one image and one sample"):
-        preview({}, load_recipe("codeformer"))
+        preview_recipe({}, load_recipe("codeformer"))
 
 
 def test_recipes_command(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from refbench.degradations.operations.registry import OPERATIONS
 from refbench.degradations.recipes.bundled import RECIPES
 from refbench.degradations.recipes.lookup import bundled, load_recipe
 from refbench.degradations.recipes.recipe import Recipe
-from refbench.degradations.recipes.severity import severity
+from refbench.degradations.recipes.severity import severity_recipe
 from refbench.degradations.recipes.steps import Branch, OneOf, Step
 from refbench.errors import FaultListError, RefbenchError
 
@@ -32,7 +32,9 @@ steps:
 
 
 @pytest.mark.parametrize(
-    "recipe", [*RECIPES.values(), severity(0), severity(0.35), severity(1)], ids=lambda r: r.id
+    "recipe",
+    [*RECIPES.values(), severity_recipe(0), severity_recipe(0.35), severity_recipe(1)],
+    ids=lambda r: r.id,
 )
 def test_yaml_and_back(recipe: Recipe) -> None:
     again = Recipe.from_yaml(recipe.to_yaml())
@@ -72,7 +74,7 @@ def test_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "answer"),
     [
         ("refldm-sever", "did you mean 'refldm-severe'"),
-        ("refldm-severe@7", "at version 1, not 7"),
+        ("refldm-severe@7", "version 1 here, not 7"),
         ("severity-1.5", "severity lies from 0"),
         ("severity-x", "no recipe is called"),
         ("absent.yaml", "No such file"),
@@ -152,10 +154,10 @@ def test_a_bundled_name_cannot_be_taken_for_other_steps(tmp_path: Path) -> None:
 
 
 def test_severity_passes_through_moderate_and_severe() -> None:
-    assert severity(0.5).steps == RECIPES["refldm-moderate"].steps
-    assert severity(1).steps == RECIPES["refldm-severe"].steps
+    assert severity_recipe(0.5).steps == RECIPES["refldm-moderate"].steps
+    assert severity_recipe(1).steps == RECIPES["refldm-severe"].steps
     for level, by in ((0.25, (1, 4.5)), (0.55, (1.7, 10.4)), (0.75, (4.5, 20))):
-        between = severity(level).steps[1]
+        between = severity_recipe(level).steps[1]
         assert isinstance(between, Step)
         assert tuple(between.parameters["by"].values()) == pytest.approx(by)
 

@@ -18,11 +18,11 @@ from refbench.faces.align import (
     align_face,
     align_to,
     already_aligned,
-    apply,
     outside_share,
     scale_of,
-    similarity,
+    similarity_transform,
     template_at,
+    transform_points,
     warp,
     warp_tensor,
 )
@@ -57,7 +57,7 @@ def smooth(height: int, width: int, slow: float = 1.0) -> npt.NDArray[np.uint8]:
 @given(angles, scales, shifts, shifts)
 def test_a_similarity_is_found_exactly(angle: float, scale: float, dx: float, dy: float) -> None:
     wanted = similar(angle, scale, dx, dy)
-    found = similarity(FFHQ_512, apply(wanted, FFHQ_512))
+    found = similarity_transform(FFHQ_512, transform_points(wanted, FFHQ_512))
     assert np.allclose(found, wanted, rtol=1e-9, atol=1e-8 * (1 + abs(dx) + abs(dy)))
     assert scale_of(found) == pytest.approx(scale)
 
@@ -65,13 +65,13 @@ def test_a_similarity_is_found_exactly(angle: float, scale: float, dx: float, dy
 @given(st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60)), min_size=5, max_size=5))
 def test_the_residual_is_least_and_never_mirrored(moves: list[tuple[float, float]]) -> None:
     target = ARCFACE_112 + np.array(moves)
-    found = similarity(ARCFACE_112, target)
+    found = similarity_transform(ARCFACE_112, target)
     turn = found[:, :2]
     assert np.linalg.det(turn) >= 0
     assert np.allclose(turn @ turn.T, np.eye(2) * scale_of(found) ** 2, atol=1e-9)
 
     def residual(matrix: Matrix) -> float:
-        return float(((apply(matrix, ARCFACE_112) - target) ** 2).sum())
+        return float(((transform_points(matrix, ARCFACE_112) - target) ** 2).sum())
 
     best = residual(found)
     for angle, scale, dx, dy in (
@@ -138,7 +138,7 @@ def test_shrinking_does_not_alias(side: int) -> None:
     level = align_face(photo, landmarks, 256).pixels[8:-8, 8:-8].astype(np.float64)
     assert abs(level.mean() - 127.5) < 2
     assert level.std() < 12
-    bare = cv2.warpAffine(photo, similarity(landmarks, template_at(FFHQ_512, 256, 512)), (256, 256))
+    bare = cv2.warpAffine(photo, similarity_transform(landmarks, template_at(FFHQ_512, 256, 512)), (256, 256))
     assert bare.astype(np.float64).std() > 2 * level.std()
 
 
@@ -197,7 +197,7 @@ def test_an_aligned_picture_needs_no_detector() -> None:
     assert np.array_equal(face.landmarks, FFHQ_512)
     assert face.outside == 0.0
     assert np.array_equal(already_aligned(face.pixels).pixels, face.pixels)
-    assert np.allclose(apply(face.matrix, template_at(FFHQ_512, 1024, 512)), FFHQ_512)
+    assert np.allclose(transform_points(face.matrix, template_at(FFHQ_512, 1024, 512)), FFHQ_512)
     with pytest.raises(RefbenchError, match="square"):
         already_aligned(photo[:1000])
 
@@ -214,7 +214,7 @@ def test_templates_are_upright_and_cannot_be_changed(template: npt.NDArray[np.fl
 
 def test_the_tensor_warp_agrees_with_the_pixel_warp_and_has_gradients() -> None:
     photo = smooth(512, 512)
-    matrices = [similarity(FFHQ_512 + shift, ARCFACE_112) for shift in (0.0, 9.0)]
+    matrices = [similarity_transform(FFHQ_512 + shift, ARCFACE_112) for shift in (0.0, 9.0)]
     images = (
         torch.from_numpy(photo.transpose(2, 0, 1)[None].repeat(2, axis=0)).float().div(255).requires_grad_()
     )

@@ -12,17 +12,17 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from refbench.errors import RefbenchError
-from refbench.faces.align import ARCFACE_112, FFHQ_512, align_face, similarity
+from refbench.faces.align import ARCFACE_112, FFHQ_512, align_face, similarity_transform
 from refbench.faces.detectors.detect import (
     DETECTORS,
     Detector,
     Face,
     choose_face,
+    custom_detector,
     find_faces,
     load_detector,
-    own_detector,
 )
-from refbench.faces.detectors.mtcnn import Floats, Mtcnn, crops, square, suppress
+from refbench.faces.detectors.mtcnn import Floats, Mtcnn, crop_squares, non_maximum_suppression, square_boxes
 from refbench.faces.detectors.mtcnn_networks import OutputNetwork, ProposalNetwork
 from refbench.faces.detectors.retinaface import RetinaFaceDetector
 from refbench.faces.detectors.scrfd import ScrfdDetector
@@ -158,7 +158,7 @@ def test_every_london_photo_has_one_upright_face(mtcnn: Detector, london: Path) 
         left, _, right, _ = faces[0].box
         assert 250 < right - left < 700
         assert abs((left + right) / 2 - 512) < 120
-        tilt = similarity(faces[0].landmarks, ARCFACE_112)
+        tilt = similarity_transform(faces[0].landmarks, ARCFACE_112)
         assert abs(np.degrees(np.arctan2(tilt[1, 0], tilt[0, 0]))) < 10
 
 
@@ -179,16 +179,16 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_suppression_keeps_the_best_of_those_that_overlap() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 0, 30, 10], [22, 2, 26, 6]], np.float32)
     scores = np.array([0.8, 0.9, 0.7, 0.95], np.float32)
-    assert suppress(boxes, scores, 0.5).tolist() == [3, 1, 2]
-    assert suppress(boxes, scores, 0.5, of_smaller=True).tolist() == [3, 1]
+    assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [3, 1, 2]
+    assert non_maximum_suppression(boxes, scores, 0.5, over_smaller=True).tolist() == [3, 1]
     none: Floats = np.zeros((0, 4), np.float32)
-    assert suppress(none, np.zeros(0, np.float32), 0.5).tolist() == []
+    assert non_maximum_suppression(none, np.zeros(0, np.float32), 0.5).tolist() == []
 
 
 def test_crops_are_black_outside_the_photo() -> None:
     photo = np.full((20, 30, 3), 255, np.uint8)
-    squares = square(np.array([[-10, -10, 10, 10], [100, 100, 120, 110], [5, 5, 15, 13]], np.float32))
-    corner, beyond, inner = crops(photo, squares, 20)
+    squares = square_boxes(np.array([[-10, -10, 10, 10], [100, 100, 120, 110], [5, 5, 15, 13]], np.float32))
+    corner, beyond, inner = crop_squares(photo, squares, 20)
     assert (corner[:10] == 0).all()
     assert (corner[10:, 10:] == 255).all()
     assert (beyond == 0).all()
@@ -300,7 +300,7 @@ def test_what_is_no_scrfd_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"nothing")
     with pytest.raises(RefbenchError, match="insightface"):
-        load_detector(own_detector(broken))
+        load_detector(custom_detector(broken))
 
 
 class Scripted:

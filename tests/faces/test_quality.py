@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refbench.faces.align import align_face, already_aligned
 from refbench.faces.face import Face
-from refbench.faces.quality import Pose, head_pose, measure, project, sharpness
+from refbench.faces.quality import Pose, head_pose, measure_face, project_landmarks, sharpness
 
 
 @given(st.floats(-60, 60), st.floats(-60, 60), st.floats(-179, 179), st.floats(1, 300))
 def test_a_pose_is_read_back(yaw: float, pitch: float, roll: float, scale: float) -> None:
-    found = head_pose(project(Pose(yaw, pitch, roll), scale))
+    found = head_pose(project_landmarks(Pose(yaw, pitch, roll), scale))
     assert found.yaw == pytest.approx(yaw, abs=1e-6)
     assert found.pitch == pytest.approx(pitch, abs=1e-6)
     assert found.roll == pytest.approx(roll, abs=1e-6)
 
 
 def test_the_signs_of_a_pose() -> None:
-    frontal = project(Pose(0, 0, 0))
+    frontal = project_landmarks(Pose(0, 0, 0))
     looks_right, looks_up, leans_clockwise = (
-        project(pose) for pose in (Pose(25, 0, 0), Pose(0, 25, 0), Pose(0, 0, 25))
+        project_landmarks(pose) for pose in (Pose(25, 0, 0), Pose(0, 25, 0), Pose(0, 0, 25))
     )
     assert looks_right[2, 0] > frontal[2, 0]
     assert looks_up[2, 1] < frontal[2, 1]
@@ -65,9 +65,9 @@ def test_an_enlarged_crop_is_less_sharp() -> None:
 
 def test_a_face_is_measured_in_the_photos_pixels() -> None:
     photo = _detailed(1024)
-    landmarks = project(Pose(0, 0, 10), scale=40.0, centre=(500.0, 480.0))
+    landmarks = project_landmarks(Pose(0, 0, 10), scale=40.0, centre=(500.0, 480.0))
     aligned = align_face(photo, landmarks)
-    found = measure(aligned, Face((400.0, 400.0, 600.0, 650.0), 0.98, landmarks))
+    found = measure_face(aligned, Face((400.0, 400.0, 600.0, 650.0), 0.98, landmarks))
     assert found.eye_distance == pytest.approx(80.0)
     assert found.roll == pytest.approx(10.0, abs=1e-6)
     assert found.score == 0.98
@@ -77,7 +77,7 @@ def test_a_face_is_measured_in_the_photos_pixels() -> None:
 
 
 def test_an_aligned_picture_has_no_score() -> None:
-    found = measure(already_aligned(_detailed(256)))
+    found = measure_face(already_aligned(_detailed(256)))
     assert math.isnan(found.score)
     assert "score" not in found.as_dict()
     assert found.eye_distance == pytest.approx(125.92 / 2, abs=0.1)

@@ -19,8 +19,8 @@ from refbench.faces.recognisers.recognise import (
     RECOGNISERS,
     FaceNetwork,
     Recogniser,
+    custom_recogniser,
     load_recogniser,
-    own_recogniser,
 )
 from refbench.images import read_rgb
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ def test_declared_recognisers_are_complete() -> None:
     assert next(iter(RECOGNISERS)) == "mobilefacenet"
     for name, kind in RECOGNISERS.items():
         assert kind.name == name
-        assert 0 < kind.clustering_threshold <= kind.guarded_threshold <= kind.threshold < 1
+        assert 0 < kind.clustering_threshold <= kind.average_linkage_threshold <= kind.threshold < 1
         assert kind.crop is CROPS[kind.crop.name]
         assert kind.licence
         assert kind.citation
@@ -129,7 +129,7 @@ def test_one_s_own_network_by_path(own_file: Path) -> None:
     assert recogniser.embed([], np.zeros((0, 5, 2))).shape[0] == 0
     with pytest.raises(RefbenchError, match="no measured threshold"):
         _ = recogniser.threshold
-    assert load_recogniser(own_recogniser(own_file, threshold=0.3)).threshold == 0.3
+    assert load_recogniser(custom_recogniser(own_file, threshold=0.3)).threshold == 0.3
 
 
 def test_one_s_own_onnx_agrees_with_its_torch_form(tmp_path: Path, own_file: Path) -> None:
@@ -162,7 +162,7 @@ def test_faulty_calls_are_refused(own_file: Path, tmp_path: Path) -> None:
     with pytest.raises(RefbenchError, match=r"facenet.*mobilefacenet"):
         load_recogniser("facenet")
     with pytest.raises(RefbenchError, match="no crop"):
-        own_recogniser(own_file, crop="square")
+        custom_recogniser(own_file, crop="square")
     text = tmp_path / "text.pt"
     text.write_text("nothing")
     with pytest.raises(RefbenchError, match="TorchScript"):
@@ -170,7 +170,7 @@ def test_faulty_calls_are_refused(own_file: Path, tmp_path: Path) -> None:
 
 
 def test_a_network_that_gives_nan_is_said(own_file: Path) -> None:
-    kind = own_recogniser(own_file)
+    kind = custom_recogniser(own_file)
 
     class Broken(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from refbench.errors import RefbenchError
-from refbench.faces.align import FFHQ_512, similarity
+from refbench.faces.align import FFHQ_512, similarity_transform
 from refbench.metrics.protocols import colour
 from refbench.metrics.protocols import copy_detection as copying
 from refbench.metrics.scoring.meter import Meter, measure
@@ -90,7 +90,9 @@ def test_on_real_faces(london: Path, need_weights) -> None:
             found.append(value.item())
         return found[0], found[1]
 
-    pasted = cv2.warpAffine(reference.pixels, similarity(reference.landmarks, hq.landmarks), (512, 512))
+    pasted = cv2.warpAffine(
+        reference.pixels, similarity_transform(reference.landmarks, hq.landmarks), (512, 512)
+    )
     small = cv2.resize(hq.pixels, (64, 64), interpolation=cv2.INTER_AREA)
     honest = cv2.resize(small, (512, 512), interpolation=cv2.INTER_CUBIC)
     assert values(hq.pixels) == (0.0, 0.0)

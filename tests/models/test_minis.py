@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from refbench.degradations.engine.degrade import degrade
+from refbench.degradations.engine.degrade import degrade_image
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.faces.align import align_face
 from refbench.faces.detectors.detect import find_faces, load_detector
@@ -80,7 +80,7 @@ def test_minis_restore_and_look_at_references(name: str, faces: dict[str, list[R
     recipe = load_recipe("refldm-severe-128")
     people = list(faces)
     hq = torch.stack([_tensor(faces[person][0]) for person in people])
-    lq = torch.stack([_tensor(degrade(faces[p][0], recipe, 0, key=p).pixels) for p in people])
+    lq = torch.stack([_tensor(degrade_image(faces[p][0], recipe, 0, key=p).pixels) for p in people])
     references = [_tensor(faces[person][1])[None] for person in people]
 
     def restored(preset: str | None, given: list[Tensor]) -> Tensor:
