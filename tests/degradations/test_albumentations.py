@@ -147,7 +147,7 @@ def test_faulty_pipelines_are_told(change: dict[str, Any], answer: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Using lambda")
 def test_what_cannot_be_written_down() -> None:
-    with pytest.raises(RefbenchError, match="cannot be written down"):
+    with pytest.raises(RefbenchError, match="cannot be serialised"):
         recipe_of_pipeline(A.Lambda(image=lambda image, **_: image), "lambda")
     with pytest.raises(RefbenchError, match="a recipe is a name"):
         Degrade(3)  # type: ignore[arg-type]

@@ -134,7 +134,7 @@ def test_colours(face: Pixels) -> None:
 
 def test_a_picture_smaller_than_the_kernel_is_refused(face: Pixels) -> None:
     with pytest.raises(
-        InvalidInputError, match=r"20x20 pixels is too small for a kernel 41 wide: it needs 21 a side"
+        InvalidInputError, match=r"20x20 pixels is too small for a kernel 41 wide: it needs 21 pixels a side"
     ):
         apply("blur", face[:20, :20], {"sigma_x": 1.0})
 
