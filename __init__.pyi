@@ -6,12 +6,11 @@ from .evaluate_options import EvaluateOptions
 from .leaderboard.site.options import PublishOptions
 from .metrics.core.options import ScoreOptions
 from .models.restorers.options import RestoreOptions
-from .records.card import Card
+from .records.card import Card, RestorerCard
 from .records.lq_set import LqInfo
 from .records.protocol import Protocol
 from .records.record import Record
 from .records.reference_set import ReferenceSet
-from .records.run_manifest import RestorerCard
 from .verbs import build, degrade, evaluate, publish, restore, score, summary, verify_lq
 from .version import __version__
 

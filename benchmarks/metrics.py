@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from refbench.faces.align import FFHQ_512
 from refbench.faces.recognisers.recognise import load_recogniser
-from refbench.files import sha256_file, write_json
+from refbench.files import sha256_file
 from refbench.images import read_rgb, write_png
 from refbench.metrics.catalogue import select
 from refbench.metrics.core.feature import Batch
@@ -48,6 +48,7 @@ from refbench.metrics.scoring import engine
 from refbench.metrics.scoring.engine import available_cores, deterministic
 from refbench.metrics.scoring.score import Entry, score_many
 from refbench.records.card import Card
+from refbench.records.lq_set import LqInfo, write_info
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 from refbench.weights import weight_files
 
@@ -128,7 +129,18 @@ def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet,
         other = (f"k{(index + 1) % count:04d}",)
         hq = f"images/{key}.png"
         targets.append(Target(key, "p0", "test", hq, digest, 512, 512, other, (0.2,), POINTS))
-    write_json(root / "lq" / "none" / "lq.json", {"recipe_id": "none@1", "lq_hash": "0" * 64})
+    lq = LqInfo(
+        origin="imported",
+        recipe="none",
+        recipe_id="none@1",
+        fingerprint="",
+        steps=None,
+        seed=None,
+        images=len(targets),
+        lq_hash="0" * 64,
+        versions={},
+    )
+    write_info(root / "lq" / "none", lq)
     named: dict[str, Any] = {"name": "bench", "content_hash": content_hash(targets), "image_size": 512}
     info = SetInfo(**named, settings={}, versions={}, counts={})
     return ReferenceSet(root, info, tuple(targets)), folders

@@ -33,10 +33,10 @@ from refbench.metrics.scoring.score import Entry, score_many
 from refbench.models.checkpoints.minis import FOLDER, SIZE, load_mini
 from refbench.models.restorers.restore import restore_images
 from refbench.models.restorers.restorer import Restorer
-from refbench.records.card import Card
+from refbench.records.card import Card, RestorerCard
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, Target
-from refbench.records.run_manifest import Job, RestorerCard
+from refbench.records.run_manifest import Job
 from torch import Tensor
 
 LPIPS, IDS, FRECHET = "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "fd/alexnet-relu5-v1"
@@ -112,7 +112,7 @@ CLAIMS = (
 class Bicubic:
     """The LQ image shrunk to what it holds (a quarter) and enlarged again by bicubic interpolation."""
 
-    card = RestorerCard("bicubic", "0", 0, None, "", "")
+    card = RestorerCard(model="bicubic", version="0", references_used=0)
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]

@@ -8,7 +8,7 @@ from ..devices import pick_device
 from ..records.card import CARD_NAME, Card, write_card
 from ..records.evaluation_modes import with_references
 from ..records.reference_set import ReferenceSet
-from ..records.run_manifest import Job, RestorerCard
+from ..records.run_manifest import Job
 from ..records.selection import require_lq, targets_of
 from .checkpoints.registry import load_restorer
 from .restorers.options import RestoreOptions
@@ -50,25 +50,12 @@ def restore_set(
         record_times=options.record_times,
     )
     if report.restored or not (out / CARD_NAME).exists():
-        write_card(out / CARD_NAME, submission_card(restorer.card, report, options.references, device))
+        card = Card.of_restorer(
+            restorer.card,
+            options.references,
+            hardware="unknown" if report.seconds_per_image is None else device,
+            seconds_per_image=report.seconds_per_image,
+            peak_memory_mib=report.peak_memory_mib,
+        )
+        write_card(out / CARD_NAME, card)
     return report
-
-
-def submission_card(facts: RestorerCard, report: RestoreReport, references: int | str, device: str) -> Card:
-    """The card of a submission: what the restorer says of itself, the evaluation mode, time and memory."""
-    limits = [facts.references_used, references if isinstance(references, int) else None]
-    return Card(
-        model=facts.model,
-        version=facts.version,
-        paper=facts.paper,
-        licence=facts.licence,
-        parameters=facts.parameters,
-        references_used=min((limit for limit in limits if limit is not None), default=None),
-        references=str(references),
-        training_data=facts.training_data,
-        hardware="unknown" if report.seconds_per_image is None else device,
-        seconds_per_image=report.seconds_per_image,
-        peak_memory_mib=report.peak_memory_mib,
-        control=facts.control,
-        notes=facts.notes,
-    )

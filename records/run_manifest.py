@@ -1,10 +1,12 @@
-"""What a folder of restored images was made from, so that a run is continued and never mixed with another."""
+"""The run manifest (``restore.json``): what a folder of restored images was made from.
+
+With it a run is resumed where it stopped, and images of two runs are never mixed in one folder.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,29 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import FaultListError, RefbenchError
 from ..files import sha256_file, sha256_json, write_json
+from .card import RestorerCard
 
-LEDGER = "restore.json"
-
-
-@dataclass(frozen=True, slots=True)
-class RestorerCard:
-    """Facts about a restorer that go into its submission card.
-
-    ``references_used`` is the most references it looks at, and it is given no more; None is no limit.
-    ``parameters`` is None where it is unknown. ``notes`` names every setting that decides the output
-    besides the weights: two restorers that differ have different cards. A ``control`` is a yardstick
-    and no model: boards show it and never rank it.
-    """
-
-    model: str
-    version: str
-    references_used: int | None
-    parameters: int | None
-    licence: str
-    training_data: str
-    paper: str = ""
-    notes: str = ""
-    control: bool = False
+RUN_MANIFEST = "restore.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +28,58 @@ class Job:
     references: tuple[Path, ...] = ()
 
 
-class Ledger(BaseModel):
-    """What ``restore.json`` says: restorer, seed, a hash of every image's inputs, and the failures."""
+class RunManifest(BaseModel):
+    """What ``restore.json`` says.
+
+    Attributes:
+        restorer: the card of the restorer.
+        seed: base of the images' seeds.
+        inputs: SHA-256 over the hashes of the LQ image and the references, by key.
+        failures: reason by key of the images that could not be restored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    restorer: dict[str, str | int | None]
+    restorer: RestorerCard
     seed: int
     inputs: dict[str, str]
     failures: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path) -> Ledger | None:
-        """Read the ledger of a folder; None where there is none.
+    def read(cls, folder: Path) -> RunManifest | None:
+        """Read the run manifest of a folder; None where there is none.
 
         Raises:
             RefbenchError: it is damaged, or of another schema version.
         """
         try:
-            return cls.model_validate(json.loads((folder / LEDGER).read_text("utf-8")))
+            return cls.model_validate_json((folder / RUN_MANIFEST).read_text("utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, ValidationError) as error:
-            raise RefbenchError(f"{folder / LEDGER} cannot be read: {error}; name another folder") from None
+            raise RefbenchError(
+                f"{folder / RUN_MANIFEST} cannot be read: {error}; name another folder"
+            ) from None
 
     def write(self, folder: Path) -> None:
-        """Write the ledger."""
-        write_json(folder / LEDGER, self.model_dump(mode="json"))
+        """Write ``restore.json``, atomically."""
+        write_json(folder / RUN_MANIFEST, self.model_dump(mode="json"))
 
 
-def open_ledger(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -> Ledger:
-    """Write down what is going to be in ``out``, after a check that it holds nothing else.
+def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -> RunManifest:
+    """Write the run manifest of a run into ``out``, after a check that it holds no images of another run.
 
     Raises:
         RefbenchError: ``out`` holds images of another restorer, seed or inputs.
         FaultListError: inputs that are absent.
     """
     inputs = _digests(jobs)
-    fresh = Ledger(restorer=asdict(card), seed=seed, inputs=inputs, failures={})
+    fresh = RunManifest(restorer=card, seed=seed, inputs=inputs, failures={})
     present = {path.stem for path in out.glob("*.png")} if out.is_dir() else set()
-    earlier = Ledger.read(out)
+    earlier = RunManifest.read(out)
     if present and earlier is None:
-        raise RefbenchError(f"{out} holds images of which nothing is known; name another folder or empty it")
+        raise RefbenchError(f"{out} holds images without a restore.json; name another folder or empty it")
     if present and earlier is not None:
         changed = [name for name in ("restorer", "seed") if getattr(earlier, name) != getattr(fresh, name)]
         if any(earlier.inputs.get(key, inputs[key]) != inputs[key] for key in present & inputs.keys()):
@@ -101,17 +92,17 @@ def open_ledger(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path
         unlisted = sorted(key for key in present if key not in earlier.inputs)
         if unlisted:
             raise RefbenchError(
-                f"{out} holds images that no run made: {', '.join(unlisted[:5])}; remove them"
+                f"{out} holds images that restore.json does not list: {', '.join(unlisted[:5])}; remove them"
             )
         inputs = {key: earlier.inputs[key] for key in present} | inputs
-    ledger = fresh.model_copy(update={"inputs": inputs})
-    ledger.write(out)
-    return ledger
+    manifest = fresh.model_copy(update={"inputs": inputs})
+    manifest.write(out)
+    return manifest
 
 
-def close_ledger(ledger: Ledger, failures: Mapping[str, str], out: Path) -> None:
-    """Write the ledger with the failures of the run."""
-    ledger.model_copy(update={"failures": dict(failures)}).write(out)
+def close_run(manifest: RunManifest, failures: Mapping[str, str], out: Path) -> None:
+    """Write the run manifest with the failures of the run."""
+    manifest.model_copy(update={"failures": dict(failures)}).write(out)
 
 
 def _digests(jobs: Sequence[Job]) -> dict[str, str]:

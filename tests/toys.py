@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from refbench.files import sha256_file, write_json
+from refbench.files import sha256_file
 from refbench.images import RGB, read_rgb, write_png
 from refbench.leaderboard.store.store import Store
+from refbench.records.lq_set import LqInfo, write_info
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 
@@ -138,6 +139,22 @@ def write_set(root: Path, shots: Iterable[Shot], name: str = "toy", *, distance:
     return made
 
 
+def write_lq_info(folder: Path, images: int) -> None:
+    """``lq.json`` of LQ images that were made elsewhere; its hash is made up."""
+    info = LqInfo(
+        origin="imported",
+        recipe=folder.name,
+        recipe_id=f"{folder.name}@1",
+        fingerprint="",
+        steps=None,
+        seed=None,
+        images=images,
+        lq_hash="0" * 64,
+        versions={},
+    )
+    write_info(folder, info)
+
+
 def write_noise_set(root: Path) -> ReferenceSet:
     """Five people with three images each, six of another size, one without references; LQ: ``dim``."""
     shots = []
@@ -148,7 +165,7 @@ def write_noise_set(root: Path) -> ReferenceSet:
             shots.append(Shot(f"p{person}_{number}", f"p{person:04d}", pixels, references=alone))
     brighter = {shot.key: np.clip(shot.pixels.astype(int) + 20, 0, 255).astype(np.uint8) for shot in shots}
     write_images(root / "lq" / "dim", brighter)
-    write_json(root / "lq" / "dim" / "lq.json", {"recipe_id": "dim@1", "lq_hash": "0" * 64})
+    write_lq_info(root / "lq" / "dim", images=len(shots))
     return write_set(root, shots)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from ...errors import RefbenchError
 from ...files import sha256_json
 from ...records.card import Card
+from ...records.lq_set import INFO, LqInfo
 from ...records.protocol import ProtocolId
 from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
 from ...records.reference_set import ReferenceSet
@@ -150,16 +150,11 @@ def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:
     """Id and content hash of a recipe's LQ images, from their ``lq.json``.
 
     Raises:
-        RefbenchError: the set has no LQ images of that recipe.
+        RefbenchError: the set has no LQ images of that recipe, or their ``lq.json`` is not readable.
     """
-    path = reference_set.lq_folder(recipe) / "lq.json"
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        return str(said["recipe_id"]), str(said["lq_hash"])
-    except FileNotFoundError:
+    folder = reference_set.lq_folder(recipe)
+    if not (folder / INFO).is_file():
         fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(
-            f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {fix}"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RefbenchError(f"{path} is not readable: {error}") from None
+        raise RefbenchError(f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {fix}")
+    info = LqInfo.read(folder)
+    return info.recipe_id, info.lq_hash

@@ -17,7 +17,7 @@ import yaml
 
 from ...errors import RefbenchError
 from ...files import sha256_file
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 from ...weights import weight_files
 from ..composite_context.restorer import CompositeContextRestorer
 from ..networks.autoencoder import Autoencoder

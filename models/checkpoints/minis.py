@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ...errors import InvalidInputError
 from ...files import canonical_json, sha256_file
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 from ..composite_context.restorer import CompositeContextRestorer, CompositeSampling
 from ..networks.autoencoder import Autoencoder
 from ..refldm.restorer import RefLdmRestorer, RefLdmSampling

@@ -10,7 +10,7 @@ from torch import nn
 
 from ...faces.recognisers.recognise import load_recogniser
 from ...files import sha256_file
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 from ...weights import weight_files
 from ..composite_context.model import CompositeContext, CompositeContextConfig, Towers
 from ..composite_context.restorer import PRESETS as COMPOSITE_PRESETS

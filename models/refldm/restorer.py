@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 from ..diffusion.ddim import Denoise
 from ..networks.attention import CacheKV
 from ..restorers.latent_restorer import ContentCache, LatentRestorer

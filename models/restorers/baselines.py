@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import InvalidInputError
 from ...images import RGB, to_uint8
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 
 Plane = npt.NDArray[np.float32]
 
@@ -22,7 +22,9 @@ Plane = npt.NDArray[np.float32]
 class LqCopy:
     """Returns the LQ image unchanged: the lower bound for restorers."""
 
-    card = RestorerCard("LQ copy", "1", 0, 0, "Apache-2.0", "none")
+    card = RestorerCard(
+        model="LQ copy", references_used=0, parameters=0, licence="Apache-2.0", training_data="none"
+    )
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
@@ -38,7 +40,14 @@ class ReferenceCopy:
     It scores high where a metric rewards "shows this person" instead of "restores this photo".
     """
 
-    card = RestorerCard("First reference copied", "1", 1, 0, "Apache-2.0", "none", control=True)
+    card = RestorerCard(
+        model="First reference copied",
+        references_used=1,
+        parameters=0,
+        licence="Apache-2.0",
+        training_data="none",
+        control=True,
+    )
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
@@ -74,7 +83,12 @@ class Classical:
     def card(self) -> RestorerCard:
         """Description of the restorer for the submission card."""
         return RestorerCard(
-            "Classical", "1", 0, 0, "Apache-2.0", "none", notes=f"Richardson-Lucy {self.deconvolution_steps}"
+            model="Classical",
+            references_used=0,
+            parameters=0,
+            licence="Apache-2.0",
+            training_data="none",
+            notes=f"Richardson-Lucy {self.deconvolution_steps}",
         )
 
     def restore(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidInputError
-from ...records.run_manifest import RestorerCard
+from ...records.card import RestorerCard
 from ..diffusion.ddim import Denoise, ddim, spaced_timesteps
 from ..diffusion.dpm_solver import dpm_solver
 from ..diffusion.schedule import Schedule

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import InvalidInputError, RefbenchError
 from ...images import RGB, read_rgb, to_uint8, write_png
 from ...progress import progress
-from ...records.run_manifest import Job, close_ledger, open_ledger
+from ...records.run_manifest import Job, close_run, open_run
 from .restorer import AnyRestorer, FileRestorer
 from .user_restorers import FolderRestorer
 
@@ -81,7 +81,7 @@ def restore_images(
         raise RefbenchError(f"every image needs a unique key; duplicate: {', '.join(twice)}")
     card = restorer.card
     jobs = [Job(job.key, job.lq, job.references[: card.references_used]) for job in jobs]
-    ledger = open_ledger(jobs, card, seed, out=out)
+    manifest = open_run(jobs, card, seed, out=out)
     kept = tuple(key for key in keys if (out / f"{key}.png").exists())
     waiting = [job for job in jobs if job.key not in set(kept)]
     restored: list[str] = []
@@ -99,7 +99,7 @@ def restore_images(
                     write_png(out / f"{key}.png", outcome)
                     restored.append(key)
             advance(len(batch))
-    close_ledger(ledger, failures, out)
+    close_run(manifest, failures, out)
     if not record_times or not restored or isinstance(restorer, FolderRestorer):
         return RestoreReport(tuple(restored), kept, failures)
     return RestoreReport(tuple(restored), kept, failures, seconds / len(restored), peak_memory_mib())

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...images import RGB
+from ...records.card import RestorerCard as RestorerCard
 from ...records.run_manifest import Job as Job
-from ...records.run_manifest import RestorerCard as RestorerCard
 
 
 @runtime_checkable

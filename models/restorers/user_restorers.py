@@ -20,7 +20,8 @@ from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
 from ...files import sha256_file, sha256_json
 from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
-from ...records.run_manifest import Job, RestorerCard
+from ...records.card import RestorerCard
+from ...records.run_manifest import Job
 from ...user_code import import_object, working_folder_importable
 from .restorer import AnyRestorer, FileRestorer, Restorer
 
@@ -83,9 +84,7 @@ class CommandRestorer:
         references = None if "{refs}" in self.command else 0
         leading = shlex.split(self.command.partition("{")[0])
         program = Path(next((word for word in reversed(leading) if not word.startswith("-")), "command")).stem
-        return RestorerCard(
-            program, "1", references, None, UNKNOWN, UNKNOWN, notes=f"command: {self.command}"
-        )
+        return RestorerCard(model=program, references_used=references, notes=f"command: {self.command}")
 
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Restore one face; see `FileRestorer.restore_file`.
@@ -137,7 +136,7 @@ class FolderRestorer:
         """Description of the restorer for the submission card."""
         images = [[path.name, sha256_file(path)] for path in find_photos(self.folder)]
         notes = f"{len(images)} images made elsewhere, sha256 {sha256_json(images)[:16]}"
-        return RestorerCard(self.folder.resolve().name, "1", None, None, UNKNOWN, UNKNOWN, notes=notes)
+        return RestorerCard(model=self.folder.resolve().name, notes=notes)
 
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Read the image of ``job``; see `FileRestorer.restore_file`.
@@ -197,7 +196,7 @@ class OnnxRestorer:
             count = self.inputs[1].shape[1]
             references = count if isinstance(count, int) else None
         notes = f"ONNX, values {self.preset}, sha256 {sha256_file(self.path)[:16]}"
-        return RestorerCard(self.path.stem, "1", references, None, UNKNOWN, UNKNOWN, notes=notes)
+        return RestorerCard(model=self.path.stem, references_used=references, notes=notes)
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]

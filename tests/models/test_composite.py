@@ -19,7 +19,7 @@ from refbench.models.networks.context import ContextConfig, ContextEncoder, sinu
 from refbench.models.networks.unet import CrossAttention, UNetConfig
 from refbench.models.networks.vision_tower import VisionTower, VisionTowerConfig
 from refbench.models.refldm.model import RefLdm, RefLdmConfig
-from refbench.records.run_manifest import RestorerCard
+from refbench.records.card import RestorerCard
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -85,7 +85,7 @@ def drawn(*shape: int, seed: int = 1) -> Tensor:
 
 def restorer(model: CompositeContext, **sampling: object) -> CompositeContextRestorer:
     chosen = CompositeSampling.model_validate({"steps": 3} | sampling)
-    return CompositeContextRestorer(model, chosen, RestorerCard("tiny", "1", 5, 0, "none", "none"))
+    return CompositeContextRestorer(model, chosen, RestorerCard(model="tiny", references_used=5))
 
 
 def run(restorer: CompositeContextRestorer, lq: Tensor, references: list[Tensor]) -> Tensor:

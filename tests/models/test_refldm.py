@@ -21,7 +21,7 @@ from refbench.models.refldm.model import RefLdm, RefLdmConfig
 from refbench.models.refldm.restorer import PRESETS, RefLdmRestorer, RefLdmSampling
 from refbench.models.restorers.latent_restorer import ContentCache
 from refbench.models.restorers.sampling import choose_sampling
-from refbench.records.run_manifest import RestorerCard
+from refbench.records.card import RestorerCard
 from torch import Tensor, nn
 
 SIZE = 32
@@ -68,7 +68,7 @@ def drawn(*shape: int, seed: int = 1) -> Tensor:
 
 def restorer(model: RefLdm, **sampling: object) -> RefLdmRestorer:
     chosen = RefLdmSampling.model_validate({"steps": 3} | sampling)
-    return RefLdmRestorer(model, chosen, RestorerCard("tiny", "1", 5, 0, "none", "none"))
+    return RefLdmRestorer(model, chosen, RestorerCard(model="tiny", references_used=5))
 
 
 def run(restorer: RefLdmRestorer, lq: Tensor, references: list[Tensor], seeds: list[int]) -> Tensor:

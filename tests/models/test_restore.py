@@ -16,7 +16,7 @@ from refbench.images import read_rgb, write_png
 from refbench.models.checkpoints.registry import RESTORERS, load_restorer
 from refbench.models.restorers.baselines import Classical, LqCopy, ReferenceCopy, magnification, noise_level
 from refbench.models.restorers.restore import Job, image_seed, restore_images
-from refbench.records.run_manifest import RestorerCard
+from refbench.records.card import RestorerCard
 from torch import Tensor
 
 SIZE = 32
@@ -40,7 +40,7 @@ class Noisy:
 
     fault: str = ""
     at: int = 2
-    card: RestorerCard = field(default=RestorerCard("noisy", "1", 2, 0, "none", "none"))
+    card: RestorerCard = field(default=RestorerCard(model="noisy", references_used=2, parameters=0))
     calls: int = 0
 
     def restore(
@@ -136,7 +136,7 @@ def test_another_run_is_not_mixed_in(jobs: list[Job], tmp_path: Path) -> None:
     with pytest.raises(RefbenchError, match="another inputs"):
         restore_images(jobs, Noisy(), tmp_path / "out", seed=1)
     write_png(tmp_path / "foreign" / "k0.png", np.zeros((SIZE, SIZE, 3), np.uint8))
-    with pytest.raises(RefbenchError, match="nothing is known"):
+    with pytest.raises(RefbenchError, match=r"without a restore\.json"):
         restore_images(jobs, Noisy(), tmp_path / "foreign")
 
 
@@ -256,7 +256,7 @@ def test_python_class_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, j
     (tmp_path / "my_own_restorer.py").write_text(
         "from refbench.models import RestorerCard\n"
         "class Mirror:\n"
-        "    card = RestorerCard('mirror', '1', 0, 0, 'MIT', 'none')\n"
+        "    card = RestorerCard(model='mirror', references_used=0, licence='MIT')\n"
         "    def __init__(self, preset='still'): self.preset = preset\n"
         "    def restore(self, lq, references, generators): return lq.flip(-1)\n"
         "class Nothing: pass\n"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ....errors import FaultListError, RefbenchError
 from ....faces.recognisers.recognise import load_recogniser
 from ....progress import say
-from ....records.run_manifest import RestorerCard
+from ....records.card import RestorerCard
 from ...checkpoints.checkpoints import load_autoencoder, read_tensors
 from ...checkpoints.trained import load_towers
 from ...composite_context.model import CompositeContext
@@ -30,7 +30,7 @@ from .task import Losses, Task
 
 SHEET_STEPS = 20
 LATENT_CACHE_BYTES = 2**30
-CARD = RestorerCard("in training", "0", 5, None, "unknown", "unknown")
+CARD = RestorerCard(model="in training", version="0", references_used=5)
 
 
 class DiffusionTask(Task):
