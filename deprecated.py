@@ -62,7 +62,8 @@ metrics metrics.distances: frechet kernel_distance=kid manifold=precision_recall
 metrics metrics.protocols: colour copying=copy_detection gain identity inception landmark masks=flpips
     no_reference perceptual=lpips pixel trunks=backbones
 metrics metrics.scoring: chunks engine harness hq_vectors=hq_feature_cache meter pairing provenance
-    reading=decoding recording score set_statistics shards=distributed
+    reading=decoding recording set_statistics shards=distributed
+metrics metrics: score=legacy_score
 metrics records: modes=evaluation_modes protocol record
 models models.checkpoints: brought=external bundled=registry checkpoints minis trained
 models models.composite_context: composite_context=model composite_restorer=restorer

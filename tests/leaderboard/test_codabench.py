@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,16 @@ import yaml
 from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.sharing.codabench import Challenge, column_key, write_codabench_bundle
+from refbench.metrics import legacy_score
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.metrics.scoring.score import score_images
 from refbench.records.card import Card
 from refbench.records.reference_set import ReferenceSet
+from toys import files_of
 
 CHOSEN = [PROTOCOLS[name] for name in ("psnr/rgb", "ssim/y-full")]
 SPRING = Challenge("Spring faces", "2030-03-01", "2030-06-01", contact="us@example.org")
+OLD_PROGRAM = Path(__file__).parents[1] / "fixtures" / "v0_1" / "codabench_score.py"
 Scene = tuple[ReferenceSet, Path]
 
 
@@ -111,16 +115,25 @@ def test_the_same_inputs_give_the_same_bundle(scene: Scene, tmp_path: Path) -> N
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def run_program(bundle: zipfile.ZipFile, submission: Path, app: Path) -> subprocess.CompletedProcess[str]:
+def run_program(
+    bundle: zipfile.ZipFile, submission: Path, app: Path, *, program: bytes | None = None
+) -> subprocess.CompletedProcess[str]:
     """What the platform does: unpack programs, data and submission below /app and run the command."""
     for name, place in (("scoring_program", "program"), ("reference_data", "input/ref")):
         zipfile.ZipFile(io.BytesIO(bundle.read(f"{name}.zip"))).extractall(app / place)
     (app / "input" / "res").mkdir(parents=True)
     for path in submission.iterdir():
         (app / "input" / "res" / path.name).write_bytes(path.read_bytes())
+    if program is not None:
+        (app / "program" / "score.py").write_bytes(program)
     command = yaml.safe_load((app / "program" / "metadata.yaml").read_text())["command"]
     words = [word.replace("/app", str(app)) for word in command.split()]
-    return subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, cwd=app)
+    return subprocess.run(
+        [sys.executable, "-W", "always::DeprecationWarning:__main__", *words[1:]],
+        capture_output=True,
+        text=True,
+        cwd=app,
+    )
 
 
 def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path) -> None:
@@ -140,6 +153,39 @@ def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipF
     means = record.scores.groupby("protocol")["value"].mean()
     assert scores == {column_key(name): pytest.approx(value) for name, value in means.items()}
     assert (tmp_path / "output" / "record" / "record.json").is_file()
+
+
+def test_the_scoring_program_of_0_1_gives_the_same_scores(
+    scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    for name, program in (("new", None), ("old", OLD_PROGRAM.read_bytes())):
+        done = run_program(bundle, scene[1], tmp_path / name, program=program)
+        assert done.returncode == 0, done.stderr
+        assert ("DeprecationWarning" in done.stderr) == (name == "old")
+    new, old = (tmp_path / name / "output" for name in ("new", "old"))
+    assert (old / "scores.json").read_bytes() == (new / "scores.json").read_bytes()
+    assert files_of(old / "record") == files_of(new / "record")
+
+
+def test_the_scoring_program_uses_public_names_alone() -> None:
+    text = resources.files("refbench.leaderboard.rendering").joinpath("templates", "codabench_score.py")
+    imported = re.findall(r"from (refbench\S*) import (.*)", text.read_text("utf-8"))
+    assert {module for module, _ in imported} == {"refbench", "refbench.leaderboard", "refbench.metrics"}
+    for module, names in imported:
+        assert set(names.split(", ")) <= set(import_module(module).__all__)
+
+
+def test_arguments_of_0_1_that_do_not_fit_are_refused() -> None:
+    with (
+        pytest.warns(DeprecationWarning, match="arguments of 0.1"),
+        pytest.raises(TypeError, match=r"missing: \['card'\]"),
+    ):
+        legacy_score.score_images("set", "test", "recipe", {})
+    with (
+        pytest.warns(DeprecationWarning, match="arguments of 0.1"),
+        pytest.raises(TypeError, match="missing: none"),
+    ):
+        legacy_score.score_many("set", "test", [], split="val")
 
 
 def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -13,11 +13,9 @@ def main(given: Path, output: Path) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"
     settings = json.loads((Path(__file__).parent / "settings.json").read_text("utf-8"))
 
-    from refbench.errors import RefbenchError
-    from refbench.leaderboard.sharing.codabench import column_key
-    from refbench.leaderboard.submission.submission import check_submission
-    from refbench.metrics.scoring.score import score_images
-    from refbench.records.reference_set import ReferenceSet
+    from refbench import RefbenchError, ReferenceSet
+    from refbench.leaderboard import check_submission, column_key
+    from refbench.metrics import score_images
 
     output.mkdir(parents=True, exist_ok=True)
     try:
