@@ -9,6 +9,7 @@ row above, then run lengths; twice as fast as OpenCV's fastest level, and no lar
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -22,6 +23,9 @@ from .errors import RefbenchError, UnreadableImageError
 from .files import write_bytes
 
 RGB = npt.NDArray[np.uint8]
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the luma of ITU-R BT.601."""
+
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_MEGAPIXELS = 64.0
 PNG_UP = 2  # the row filter "up" of the PNG specification, section 9.2
@@ -162,3 +166,9 @@ def find_photos(folder: Path) -> list[Path]:
     found = [path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES]
     visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(visible, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def psnr_of_error(error: npt.NDArray[np.floating]) -> float:
+    """Peak signal-to-noise ratio in dB of a difference in levels of 255, any shape; infinite for zeros."""
+    mean = float(np.square(error, dtype=np.float64).mean())
+    return 10.0 * math.log10(255.0**2 / mean) if mean else math.inf

@@ -114,3 +114,13 @@ def test_photos_are_found_in_order_and_hidden_ones_left_out(tmp_path: Path) -> N
     ]
     with pytest.raises(RefbenchError, match="not a folder"):
         find_photos(tmp_path / "none")
+
+
+def test_luma_and_psnr_are_the_standard_ones() -> None:
+    from refbench.images import LUMA_WEIGHTS, luma, psnr_of_error
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    np.testing.assert_allclose(luma(pixels), pixels @ np.array(LUMA_WEIGHTS), atol=0.51)
+    assert sum(LUMA_WEIGHTS) == pytest.approx(1.0)
+    assert psnr_of_error(np.full((4, 4), 25.5)) == pytest.approx(20.0)
+    assert psnr_of_error(np.zeros(3)) == float("inf")

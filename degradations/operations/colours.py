@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ...images import LUMA_WEIGHTS
 from .operation import Operation, Parameter, Pixels, Setting, Values
 
-BLUE, GREEN, RED = 0.114, 0.587, 0.299  # luma weights, ITU-R BT.601
+RED, GREEN, BLUE = LUMA_WEIGHTS
 JITTERED = ("brightness", "contrast", "saturation", "hue")
 ORDERS = tuple("".join(letters) for letters in permutations("bcsh"))
 

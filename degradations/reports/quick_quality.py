@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...images import RGB, luma
+from ...images import RGB, luma, psnr_of_error
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -16,8 +14,7 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 def psnr(one: RGB, other: RGB) -> float:
     """Peak signal-to-noise ratio of RGB uint8 (H, W, 3) over all channels, dB; infinite for equal images."""
-    error = float(np.mean((one.astype(np.float64) - other) ** 2))
-    return math.inf if error == 0 else 10.0 * math.log10(255.0**2 / error)
+    return psnr_of_error(one.astype(np.float64) - other)
 
 
 def ssim(one: RGB, other: RGB) -> float:

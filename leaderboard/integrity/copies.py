@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from ...errors import UnreadableImageError
-from ...images import RGB, read_rgb
+from ...images import RGB, luma, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet, Target
 from ..store.flags import COPY, Flag
-from .stored_again import Plane, luma, measure_copy, psnr, quarter
+from .stored_again import Plane, measure_copy, psnr, quarter
 
 COPY_DB = 45.0
 UNCHANGED_LQ_DB = 55.0
@@ -203,7 +203,7 @@ def _open(path: Path) -> _Image | None:
         pixels = read_rgb(path)
     except UnreadableImageError:
         return None
-    plane = luma(pixels)
+    plane = luma(pixels).astype(np.float32)
     small = cv2.resize(plane, (VIEW_SIDE, VIEW_SIDE), interpolation=cv2.INTER_AREA)
     return _Image(pixels, plane, quarter(plane), _unit(np.asarray(small, dtype=np.float32)))
 

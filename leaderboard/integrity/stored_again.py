@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...images import RGB
+from ...images import psnr_of_error
 
 Plane = npt.NDArray[np.float32]
 REACH = 2
@@ -37,11 +37,6 @@ class CopyMeasures:
     residual_psnr: float
     sharpening: float
     recovered: float
-
-
-def luma(pixels: RGB) -> Plane:
-    """Luma (Rec. 601) of RGB uint8 (H, W, 3), as float32 (H, W) from 0 to 255."""
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.float32)
 
 
 def quarter(plane: Plane) -> Plane:
@@ -71,8 +66,7 @@ def measure_copy(output: Plane, source: Plane, hq: Plane | None = None) -> CopyM
 
 def psnr(error: npt.NDArray[np.floating]) -> float:
     """PSNR of an error in levels of 255; at most 100."""
-    mean = float(np.square(error, dtype=np.float64).mean())
-    return min(100.0, 10.0 * math.log10(255.0**2 / mean)) if mean else 100.0
+    return min(100.0, psnr_of_error(error))
 
 
 def _filtered(output: Plane, source: Plane) -> Plane:

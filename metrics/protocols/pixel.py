@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import RefbenchError
+from ...images import LUMA_WEIGHTS
 from ...records.protocol import Protocol
 from ..core.feature import PIXELS
 from ..core.metric import ImageMetric
@@ -30,7 +31,8 @@ Planes = Callable[[Tensor], Tensor]
 def luma(images: Tensor) -> Tensor:
     """Full-range luma of ITU-R BT.601, (N, 1, H, W) in [0, 1], of RGB in [0, 1]."""
     red, green, blue = images.unbind(1)
-    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
+    weights = LUMA_WEIGHTS
+    return (weights[0] * red + weights[1] * green + weights[2] * blue)[:, None]
 
 
 def luma_rounded(images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from ...errors import RefbenchError
 from ...faces.recognisers.recognise import load_recogniser
 from ...metrics.protocols.identity import cosine
 from ...metrics.protocols.lpips import load_lpips
+from ...metrics.protocols.pixel import psnr
 from ..networks.face_embedder import aligned_embedder
 from .config import AutoencoderRun, DiffusionRun
 from .data import Batches
@@ -51,7 +52,6 @@ class Validation:
         """Mean scores of the validation images as ``restore`` restores them: ``psnr``, ``lpips``, ``ids``."""
         hq = self.batch.hq
         restored = restore(self.batch).to(hq).clamp(0, 1)
-        off = (restored - hq).square().flatten(1).mean(1)
         lpips = torch.cat(
             [self.lpips(a[None], b[None], normalize=True) for a, b in zip(restored, hq, strict=True)]
         )
@@ -59,7 +59,7 @@ class Validation:
             [cosine(self.embed(a[None]), self.embed(b[None])) for a, b in zip(restored, hq, strict=True)]
         )
         return {
-            "psnr": float((-10 * off.clamp(min=1e-10).log10()).mean()),
+            "psnr": float(psnr(restored, hq).mean()),
             "lpips": float(lpips.mean()),
             "ids": float(similar.mean()),
         }
