@@ -30,10 +30,14 @@ def targets_of(reference_set: ReferenceSet, split: str) -> Sequence[Target]:
 def hq_files(reference_set: ReferenceSet, split: str) -> tuple[dict[str, Path], dict[str, tuple[int, int]]]:
     """HQ files of the targets of a split by key, and their (width, height) as the manifest says.
 
+    Targets without HQ are left out.
+
     Raises:
-        RefbenchError: no target in the split.
+        RefbenchError: no target in the split, or none that has HQ.
     """
-    targets = targets_of(reference_set, split)
+    targets = [target for target in targets_of(reference_set, split) if target.has_hq]
+    if not targets:
+        raise RefbenchError(f"{reference_set.root}: no target of split {split!r} has an HQ image")
     images = {target.key: reference_set.hq_path(target.key) for target in targets}
     return images, {target.key: (target.width, target.height) for target in targets}
 
