@@ -9,13 +9,15 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 PACKAGE = __name__.rpartition(".")[0]
 
 # Room of the old names, package of the new ones: names, each as ``old=new`` where the last part changed.
@@ -165,3 +167,22 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(module), names[name])
 
     return find
+
+
+def renamed_keywords(**names: str) -> Callable[[type[T]], type[T]]:
+    """Class decorator: the constructor takes keywords of 0.1, given as old to new, and warns."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        construct = cls.__init__
+
+        @wraps(construct)
+        def translated(self: T, *positional: Any, **given: Any) -> None:
+            for old in names.keys() & given.keys():
+                warn(f"{cls.__name__}({old}=...)", f"{cls.__name__}({names[old]}=...)")
+                given[names[old]] = given.pop(old)
+            construct(self, *positional, **given)
+
+        cls.__init__ = translated  # type: ignore[method-assign]
+        return cls
+
+    return decorate

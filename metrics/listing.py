@@ -28,10 +28,14 @@ def missing(metric: Metric) -> list[str]:
 
 
 def facts(metric: Metric) -> dict[str, Any]:
-    """All fields of a protocol as plain values, what is missing, and whether it is in the default list."""
+    """All fields of a protocol as plain values, what is missing, and whether it is in the default list.
+
+    ``counterpart`` repeats ``compared_with`` under its name in 0.1, for programs that read the JSON.
+    """
     protocol = metric.protocol
     return {
         **{name: getattr(protocol, name) for name in Protocol.__slots__},
+        "counterpart": protocol.compared_with,
         "bounds": list(protocol.bounds),
         "weights": list(protocol.weights),
         "missing": missing(metric),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from ..deprecated import renamed_keywords, warn
 from ..errors import RefbenchError
 
 ComparedWith = Literal["hq", "lq", "references", "none", "set"]
@@ -74,6 +75,7 @@ class ProtocolId:
         return f"{gain}{self.family}/{self.variant}{behind}{lower}"
 
 
+@renamed_keywords(counterpart="compared_with")
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """The meaning of a number. Whoever changes a part that moves the number changes the id too.
@@ -108,3 +110,9 @@ class Protocol:
     def is_set_metric(self) -> bool:
         """Whether the number is of the whole set, as FID is, and no single image has one."""
         return self.compared_with == "set"
+
+    @property
+    def counterpart(self) -> ComparedWith:
+        """``compared_with`` by its name in 0.1."""
+        warn("Protocol.counterpart", "Protocol.compared_with")
+        return self.compared_with

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...deprecated import warn
+from ...deprecated import renamed, renamed_keywords, warn
 from ...images import RGB, to_uint8
 
 Tensors = tuple[Tensor, ...]
@@ -21,6 +21,7 @@ Tensors = tuple[Tensor, ...]
 Landmarks = npt.NDArray[np.float64]
 
 
+@renamed_keywords(true="hq")
 class Batch:
     """Images, and where the faces in their HQ images are.
 
@@ -85,6 +86,7 @@ def _no_files() -> tuple[Path, ...]:
     return ()
 
 
+@renamed_keywords(halves="bfloat16")
 @dataclass(frozen=True, slots=True)
 class Feature:
     """A network or transform of images, declared.
@@ -119,3 +121,5 @@ def _load_pixels(device: torch.device) -> Extractor:
 
 PIXELS = Feature("pixels", (), _load_pixels)
 """The images themselves, (N, 3, H, W) RGB float32 in [0, 1]."""
+
+__getattr__ = renamed(__name__, {"Bundle": "Tensors"})

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from ...deprecated import renamed, renamed_keywords
 from ...records.protocol import Protocol
 from .feature import Feature, Tensors
 
@@ -96,6 +97,7 @@ class GainMetric:
         return restored - lq if self.base.protocol.higher_is_better else lq - restored
 
 
+@renamed_keywords(enough="min_images")
 @dataclass(frozen=True, slots=True)
 class SetMetric:
     """A number of all restored images together, compared with all HQ images or with stored statistics.
@@ -119,3 +121,5 @@ class SetMetric:
 
 Metric = ImageMetric | NoReferenceMetric | ReferenceMetric | GainMetric | SetMetric
 PerImage = ImageMetric | NoReferenceMetric | ReferenceMetric
+
+__getattr__ = renamed(__name__, {"LoneMetric": "NoReferenceMetric"})
