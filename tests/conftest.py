@@ -97,7 +97,8 @@ class Web:
 
     Serves ``files`` (path to bytes) with ETag, Range and If-Range; ``redirects`` send a path elsewhere;
     ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type, ``marks``
-    its ETag. ``requests`` keeps what was asked for: (method, path, Range header).
+    its ETag, which is a weak one for paths in ``weak``. ``requests`` keeps what was asked for: (method, path,
+    Range header).
     """
 
     def __init__(self) -> None:
@@ -107,6 +108,7 @@ class Web:
         self.types: dict[str, str] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.marks: dict[str, str] = {}
+        self.weak: set[str] = set()
         self.statuses: dict[str, list[int]] = {}
         self.requests: list[tuple[str, str, str | None]] = []
         web = self
@@ -140,6 +142,7 @@ class Web:
             return
         data = self.files[path]
         mark = f'"{self.marks.get(path) or sha256(data).hexdigest()}"'
+        mark = f"W/{mark}" if path in self.weak else mark
         start = 0
         if asked and handler.headers.get("If-Range") in (None, mark):
             start = int(asked.removeprefix("bytes=").partition("-")[0])

@@ -9,20 +9,33 @@ import numpy as np
 import pandas as pd
 
 from ...records.record import SCORE_COLUMNS, Record, SetScore
+from ...source_state import COMMIT, TREE
 
 SAME = 1e-5
 """Largest relative difference of scores that are the same: the last digits of a network's sums depend on the
 number of threads and on the device."""
 
+NOT_COMPARED = {COMMIT, TREE}
+"""Equal scores by another commit of the code are the same record."""
+
 
 def first_difference(held: Record, new: Record) -> str:
-    """What differs between two records, in words; empty if they are the same (see ``SAME``)."""
-    before, after = (record.info.model_dump(exclude={"set_scores"}) for record in (held, new))
+    """What differs between two records, in words; empty if they are the same.
+
+    Scores are compared within ``SAME``; in the provenance, ``NOT_COMPARED`` is left out.
+    """
+    before, after = (_compared(record) for record in (held, new))
     for name in before:
         if before[name] != after[name]:
             return f"its {name.replace('_', ' ')} differ ({_differing_fields(before[name], after[name])})"
     same = _same_scores(held.scores, new.scores)
     return "" if same and _same_set_scores(held.info.set_scores, new.info.set_scores) else "its scores differ"
+
+
+def _compared(record: Record) -> dict[str, Any]:
+    fields = record.info.model_dump(exclude={"set_scores"})
+    provenance = {name: value for name, value in fields["provenance"].items() if name not in NOT_COMPARED}
+    return fields | {"provenance": provenance}
 
 
 def _ordered(scores: pd.DataFrame) -> pd.DataFrame:

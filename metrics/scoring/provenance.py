@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...errors import RefbenchError
 from ...files import sha256_file
+from ...source_state import source_state
 from ...weights import weight_files
 from ..core.feature import Feature
 from ..core.metric import Metric, SetMetric
@@ -62,4 +63,4 @@ def provenance(
     packages = {f"package {name}": number for name, number in versions().items()}
     files = {f"weights {name}": digest for name, digest in digests.items()}
     batch = "each network's own" if batch_size is None else str(batch_size)
-    return packages | files | {"device": device, "dtype": precision, "batch size": batch}
+    return packages | source_state() | files | {"device": device, "dtype": precision, "batch size": batch}

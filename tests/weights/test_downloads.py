@@ -57,6 +57,20 @@ def test_a_file_that_changed_meanwhile_is_started_over(web: Any, tmp_path: Path)
     assert (tmp_path / "a.bin").read_bytes() == DATA[::-1]
 
 
+def test_a_weak_etag_is_no_ground_for_resuming(web: Any, tmp_path: Path) -> None:
+    """RFC 9110, 13.1.5: If-Range needs a strong validator, as a weak one stays when bytes change."""
+    web.files["/a.bin"] = DATA
+    web.marks["/a.bin"] = "1"
+    web.weak.add("/a.bin")
+    web.cuts["/a.bin"] = [1000]
+    with pytest.raises(DownloadError):
+        download(f"{web.url}/a.bin", tmp_path / "a.bin", tries=1)
+    web.files["/a.bin"] = DATA[::-1]
+    download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA[::-1]
+    assert [asked for _, _, asked in web.requests] == [None, None]
+
+
 def test_what_another_address_left_is_not_mixed_in(web: Any, tmp_path: Path) -> None:
     web.files |= {"/a.bin": DATA, "/b.bin": DATA[::-1]}
     web.marks |= {"/a.bin": "1", "/b.bin": "1"}
