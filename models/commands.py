@@ -120,7 +120,7 @@ def convert(
     if weights not in ("ema", "raw"):
         raise RefbenchError(f"weights are 'ema' or 'raw'; got {weights!r}")
     choose: Choice = "ema" if weights == "ema" else "raw"
-    model = convert_release(checkpoint, out, choose, dtype=torch.float16 if half else torch.float32)
+    model = convert_release(checkpoint, out, choose=choose, dtype=torch.float16 if half else torch.float32)
     count = sum(parameter.numel() for parameter in model.parameters())
     use = f"restore with --model {out}" if isinstance(model, RefLdm) else f"train with autoencoder={out}"
     emit({"out": str(out), "parameters": count}, as_json, f"{out}: {count / 1e6:.2f} M parameters; {use}")

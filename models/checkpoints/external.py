@@ -53,7 +53,7 @@ def load_external(
     if description:
         return build_restorer(path, tensors, description, preset=preset, device=device)
     if any(name.startswith(("model_ema.", "model.diffusion_model.")) for name in tensors):
-        return _released(path, tensors, preset, device=device)
+        return _released(path, tensors, preset=preset, device=device)
     if is_autoencoder(tensors):
         raise UnusableWeightsError(f"{path} holds an autoencoder alone; a restorer is in refldm.ckpt")
     beside = path.with_suffix(".yaml").name
@@ -65,14 +65,14 @@ def load_external(
 
 def load_released_refldm(path: Path, preset: str | None = None, device: str = "cpu") -> RefLdmRestorer:
     """Load the released ReF-LDM checkpoint as a restorer; errors as in `load_external`."""
-    return _released(path, read_tensors(path)[0], preset, device=device)
+    return _released(path, read_tensors(path)[0], preset=preset, device=device)
 
 
 def convert_release(
     source: Path,
     out: Path,
-    choose: Choice = "ema",
     *,
+    choose: Choice = "ema",
     dtype: torch.dtype = torch.float32,
     config: RefLdmConfig | None = None,
 ) -> RefLdm | Autoencoder:
@@ -116,7 +116,7 @@ def is_autoencoder(tensors: Tensors) -> bool:
     return any(name.startswith("encoder.") for name in tensors)
 
 
-def _released(path: Path, tensors: Tensors, preset: str | None, *, device: str) -> RefLdmRestorer:
+def _released(path: Path, tensors: Tensors, *, preset: str | None, device: str) -> RefLdmRestorer:
     sampling = choose_sampling(PRESETS, preset, "refldm")
     model = build_refldm(path, tensors, {})
     digest, facts = sha256_file(path), release_facts()

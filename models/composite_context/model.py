@@ -118,7 +118,7 @@ class CompositeContext(nn.Module):
         return self.schedule.predicted_noise(output, x_t, timesteps)
 
     def guided_eps(
-        self, lq_latents: Tensor, contexts: Tensor, image_scale: float, *, context_scale: float
+        self, lq_latents: Tensor, contexts: Tensor, *, image_scale: float, context_scale: float
     ) -> Denoise:
         """Noise prediction guided by N references per image, as a function of (x_t, timesteps).
 

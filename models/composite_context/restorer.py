@@ -54,7 +54,9 @@ class CompositeContextRestorer(LatentRestorer[CompositeContext]):
             contexts = self.model.null_context(len(references))[:, None][:, :0]
         else:
             contexts = torch.stack([torch.cat([self._context(one) for one in own]) for own in references])
-        return self.model.guided_eps(lq_latents, contexts, self.image_scale, context_scale=self.context_scale)
+        return self.model.guided_eps(
+            lq_latents, contexts, image_scale=self.image_scale, context_scale=self.context_scale
+        )
 
     def _context(self, reference: Tensor) -> Tensor:
         return self.contexts.get(

@@ -11,7 +11,7 @@ OVERLAP = 8
 
 
 def decode_in_tiles(
-    decode: Callable[[Tensor], Tensor], latents: Tensor, tile: int, *, factor: int, overlap: int = OVERLAP
+    decode: Callable[[Tensor], Tensor], latents: Tensor, *, tile: int, factor: int, overlap: int = OVERLAP
 ) -> Tensor:
     """Decode latents (B, C, h, w) tile by tile; overlaps are blended linearly.
 

@@ -123,7 +123,7 @@ class LatentRestorer(ABC, Generic[Model]):
         tile = self.sampling.decoder_tile
         if not tile:
             return self.model.decode(latents)
-        return decode_in_tiles(self.model.decode, latents, tile, factor=self.model.latent_stride)
+        return decode_in_tiles(self.model.decode, latents, tile=tile, factor=self.model.latent_stride)
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
         if self.sampling.noise == "shared":

@@ -108,7 +108,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
                     state.log.write(out / LOG, state.step, state.rate())
                     board.write(state.step, {"rate": state.rate(), **state.log.last})
                     pace = (time.perf_counter() - start) / (state.step - begun)
-                    _report_progress(run, state, stop, pace=pace)
+                    _report_progress(run, state, stop=stop, pace=pace)
                 if state.step % run.save_every == 0 or state.step == stop:
                     state.save(out, facts, batches)
                 if run.sheet_every and (state.step % run.sheet_every == 0 or state.step == run.steps):
@@ -296,7 +296,7 @@ def _optimiser(parameters: Mapping[str, nn.Parameter], run: AnyRun) -> torch.opt
     )
 
 
-def _report_progress(run: AnyRun, state: TrainingState, stop: int, *, pace: float) -> None:
+def _report_progress(run: AnyRun, state: TrainingState, *, stop: int, pace: float) -> None:
     """One line for log files; on a terminal the progress bar shows the time left."""
     if not sys.stderr.isatty():
         losses = ", ".join(f"{name} {value:.4g}" for name, value in state.log.last.items())

@@ -30,7 +30,7 @@ class Validation:
     """
 
     def __init__(
-        self, run: AutoencoderRun | DiffusionRun, image_size: int, needs_references: bool, *, device: str
+        self, run: AutoencoderRun | DiffusionRun, *, image_size: int, needs_references: bool, device: str
     ) -> None:
         wanted = run.validation
         loss = run.identity if isinstance(run, DiffusionRun) else None

@@ -102,7 +102,7 @@ def test_guidance_is_the_published_sum(model: CompositeContext) -> None:
         wanted = wanted + (image_scale - context_scale) * model.eps(x_t, t, lq, context=none)
         for n in range(3):
             wanted = wanted + context_scale / 3 * model.eps(x_t, t, lq, context=contexts[:, n])
-        got = model.guided_eps(lq, contexts, image_scale, context_scale=context_scale)(x_t, t)
+        got = model.guided_eps(lq, contexts, image_scale=image_scale, context_scale=context_scale)(x_t, t)
         assert torch.allclose(got, wanted, atol=1e-5), (image_scale, context_scale)
 
 
@@ -130,7 +130,9 @@ def test_passes_that_vanish_are_skipped(
     whole = model.unet.forward
     monkeypatch.setattr(model.unet, "forward", lambda x, *a, **k: sizes.append(len(x)) or whole(x, *a, **k))
     contexts = torch.rand(2, references, TINY.context.tokens, TINY.context.channels)
-    denoise = model.guided_eps(drawn(2, 4, 8, 8), contexts, image_scale, context_scale=context_scale)
+    denoise = model.guided_eps(
+        drawn(2, 4, 8, 8), contexts, image_scale=image_scale, context_scale=context_scale
+    )
     denoise(drawn(2, 4, 8, 8), torch.tensor([5, 5]))
     assert sizes == [2 * passes]
 

@@ -319,7 +319,7 @@ def test_tiles_of_a_local_decoder_join_without_seams(
         return nn.functional.interpolate(given, scale_factor=4)
 
     assert torch.allclose(
-        decode_in_tiles(decode, latents, tile, factor=4, overlap=overlap), decode(latents), atol=1e-5
+        decode_in_tiles(decode, latents, tile=tile, factor=4, overlap=overlap), decode(latents), atol=1e-5
     )
 
 
@@ -329,7 +329,7 @@ def test_decoding_in_tiles_is_near_the_whole(model: RefLdm) -> None:
     tiled = run(restorer(model, decoder_tile=12), lq, references, [1])
     assert 0 < float((whole - tiled).abs().mean()) < 0.3 * float(whole.std())
     with pytest.raises(ValueError, match="larger than the overlap"):
-        decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), 8, factor=4)
+        decode_in_tiles(model.decode, torch.zeros(1, 4, 16, 16), tile=8, factor=4)
 
 
 def test_lower_precisions_are_near_and_leave_the_model_alone(model: RefLdm) -> None:

@@ -78,9 +78,10 @@ class AutoencoderTask(Task):
 
     def validation(self) -> Callable[[], dict[str, float]]:
         """See `Task.validation`."""
-        return partial(
-            Validation(self.run, self.image_size, False, device=str(self.device)).scores, self.restored
+        validation = Validation(
+            self.run, image_size=self.image_size, needs_references=False, device=str(self.device)
         )
+        return partial(validation.scores, self.restored)
 
     def export_network(self, batch: Batch) -> nn.Module:
         """Without codebook, the latents are normalised to mean 0 and deviation 1 per channel."""

@@ -79,7 +79,8 @@ class DiffusionTask(Task):
         denoising = noise_loss(predicted / signal, noise / signal, run.noise).mean()
         if self.embed is None:
             return Losses(denoising, {"loss": denoising})
-        identity = self._identity_loss(self.embed, batch, hq, x_t=x_t, predicted=predicted, t=t)
+        estimate = model.schedule.predict_x0(x_t, predicted, t)
+        identity = self._identity_loss(self.embed, batch, t=t, estimate=estimate, hq=hq)
         total = denoising + run.identity.weight * identity
         return Losses(total, {"loss": total, "noise": denoising, "identity": identity})
 
@@ -95,10 +96,13 @@ class DiffusionTask(Task):
 
     def validation(self) -> Callable[[], dict[str, float]]:
         """See `Task.validation`."""
-        place = str(self.device)
-        return partial(
-            Validation(self.run, self.image_size, self.needs_references, device=place).scores, self.restored
+        validation = Validation(
+            self.run,
+            image_size=self.image_size,
+            needs_references=self.needs_references,
+            device=str(self.device),
         )
+        return partial(validation.scores, self.restored)
 
     def _hq_latents(self, images: Tensor) -> Tensor:
         """Latents of HQ images, each encoded alone and cached, because images return in every epoch."""
@@ -109,13 +113,15 @@ class DiffusionTask(Task):
         return torch.stack([encoded(one) for one in images])
 
     def _identity_loss(
-        self, embed: Embedder, batch: Batch, hq: Tensor, *, x_t: Tensor, predicted: Tensor, t: Tensor
+        self, embed: Embedder, batch: Batch, *, t: Tensor, estimate: Tensor, hq: Tensor
     ) -> Tensor:
-        """Timestep-scaled identity loss of one-step estimates of the first images of the batch."""
+        """Timestep-scaled identity loss, a scalar, of the first images of the batch.
+
+        ``estimate`` and ``hq`` are latents (B, C, h, w): one-step estimates at timesteps ``t`` (B,), and HQ.
+        """
         wanted, model = self.run.identity, self.model
         some = slice(0, wanted.images)
-        estimate = model.schedule.predict_x0(x_t[some], predicted[some], t[some])
-        restored = embed(model.decode(estimate).float())
+        restored = embed(model.decode(estimate[some]).float())
         with torch.no_grad():
             target = embed(batch.hq[some] if wanted.target == "hq" else model.decode(hq[some]).float())
             share = wanted.reference_share

@@ -35,7 +35,7 @@ def test_validation_is_logged_and_taken_up(tmp_path: Path, need_weights: Callabl
     loss = settings(people, "refldm", steps=1, autoencoder="a", validation={"every": 1})
     loss["identity"] = {"weight": 0.1, "recogniser": "dlib-resnet"}
     with pytest.raises(RefbenchError, match="is the one in the loss"):
-        Validation(make_config(loss), 24, True, device="cpu")  # type: ignore[arg-type]
+        Validation(make_config(loss), image_size=24, needs_references=True, device="cpu")  # type: ignore[arg-type]
 
 
 def test_validation_never_gives_the_target_as_its_reference(
@@ -46,7 +46,7 @@ def test_validation_never_gives_the_target_as_its_reference(
     given["data"] |= {"target_as_reference": 1.0, "augmentation": STILL.model_dump()}
     run = make_config(given)
     assert run.kind == "refldm"
-    batch = Validation(run, SIZE, True, device="cpu").batch
+    batch = Validation(run, image_size=SIZE, needs_references=True, device="cpu").batch
     assert not any(torch.equal(own[0], hq) for own, hq in zip(batch.references, batch.hq, strict=True))
 
 
