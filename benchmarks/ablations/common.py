@@ -1,10 +1,10 @@
-"""What the ablations share: variants of a mini are trained alike for some steps, scored, and compared.
+"""Ablation studies in miniature: variants of a mini model are trained for a few steps, scored and compared.
 
-Each variant sees the same batches, noise and starting weights, which are those of a bundled mini unless
-given. The runs are short; half of the references in training are the target itself, augmented, from which
-looking at references is learned soonest. Scores are of one image of each person of the test split, by a
-recogniser that no variant was trained with, with 95 % intervals by identity. Beside our table stands what the
-paper found; a direction counts as reproduced only if the interval of the paired difference excludes zero.
+All variants get the same batches, noise and initial weights (those of a mini model of the package by
+default). Runs are short; half of the references in training are the target itself, augmented, so that models
+learn to use references quickly. Scores are of one image per person of the test split, by a recogniser that
+was not used in training, with 95 % intervals by identity. A published direction counts as reproduced only if
+the interval of the paired difference excludes zero.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from refbench.degradations.training.augment import Augmentation
 from refbench.faces.recognisers.recognise import load_recogniser
 from refbench.leaderboard.statistics.statistics import means_with_intervals, paired_difference
+from refbench.metrics.protocols.identity import cosine
 from refbench.metrics.protocols.lpips import load_lpips
 from refbench.models.checkpoints.minis import FOLDER, SHARED, SIZE, STEPS
 from refbench.models.networks.face_embedder import aligned_embedder
@@ -38,8 +39,8 @@ Restore = Callable[[Task, Batch], Tensor]
 Scores = Mapping[str, np.ndarray]
 
 FEWEST_PEOPLE = 10
-RECIPE, JUDGE = "refldm-severe-128", "mobilefacenet"
-AS_THEY_ARE = Augmentation(
+RECIPE, EVALUATION_RECOGNISER = "refldm-severe-128", "mobilefacenet"
+NO_AUGMENTATION = Augmentation(
     colour=0, hue=0, degrees=0, shift=0, scale=(1, 1), perspective_probability=0, mirror_probability=0
 )
 TARGET_AS_REFERENCE = 0.5
@@ -47,12 +48,12 @@ TARGET_AS_REFERENCE = 0.5
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: what differs in training, how images are drawn, and which networks.
+    """One row: what differs in training, how images are sampled, and which networks.
 
     Attributes:
-        name: of the row.
-        settings: laid over the preset's; equal settings are trained once.
-        restore: how images are drawn from the trained task; None for as in training.
+        name: name of the row.
+        settings: training settings that override the preset's; equal settings are trained once.
+        restore: restores a batch with the trained task; None for `sample_images`.
         make: the task of a configuration, where it is not one of the package's.
     """
 
@@ -64,7 +65,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Direction:
-    """What the paper found: the first variant is better than the second by a measure."""
+    """A published result: ``better`` beats ``worse`` by ``measure`` (``ids`` or ``lpips``)."""
 
     better: str
     worse: str
@@ -76,13 +77,13 @@ class Study:
     """One question of a paper.
 
     Attributes:
-        title: of the table.
-        preset: of the runs, the mini's.
-        variants: the rows.
-        published: the directions that the paper found.
-        finding: what it says.
-        steps: of training by default; 0 draws from the starting weights as they are.
-        start: the bundled mini that all begin from by default.
+        title: title of the table.
+        preset: training preset of the runs.
+        variants: rows.
+        published: directions reported in the paper.
+        finding: the paper's finding in words.
+        steps: training steps by default; 0 evaluates the initial weights.
+        start: mini model with the initial weights, by default.
     """
 
     title: str
@@ -112,14 +113,14 @@ def run_study(study: Study) -> None:
         "optimiser": {"warmup": min(50, given.steps // 4)},
     }
     shared = make_config(training_preset(study.preset), base)
-    targets = _one_each(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
+    targets = _one_per_person(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
     test = {
         "split": given.split,
         "references": given.references,
         "recipe": RECIPE,
         "target_as_reference": 0.0,
     }
-    data = shared.data.model_copy(update={**test, "augmentation": AS_THEY_ARE})
+    data = shared.data.model_copy(update={**test, "augmentation": NO_AUGMENTATION})
     batch = Batches(data, 1, SIZE, seed=given.seed).of([target.key for target in targets])
     trained: dict[str, Task] = {}
     scores: dict[str, Scores] = {}
@@ -129,12 +130,12 @@ def run_study(study: Study) -> None:
         if name not in trained:
             trained.clear()
             trained[name] = _trained(variant, run, given.steps)
-        scores[variant.name] = score((variant.restore or drawn)(trained[name], batch), batch.hq)
+        scores[variant.name] = score((variant.restore or sample_images)(trained[name], batch), batch.hq)
     print_tables(study, scores, np.array([target.identity for target in targets]), given=given)
 
 
-def drawn(task: Task, batch: Batch, references: int = 1) -> Tensor:
-    """Images drawn as the minis draw them, with so many references."""
+def sample_images(task: Task, batch: Batch, references: int = 1) -> Tensor:
+    """Restore a batch with the sampling settings of the mini models and at most ``references`` references."""
     loaded = task.restorer()
     loaded.sampling = loaded.sampling.model_copy(update={"steps": STEPS, "references": references})
     some = [own[:references] for own in batch.references]
@@ -143,10 +144,13 @@ def drawn(task: Task, batch: Batch, references: int = 1) -> Tensor:
 
 def score(restored: Tensor, hq: Tensor) -> Scores:
     """Identity similarity and LPIPS (AlexNet) of each image."""
-    embed, lpips = aligned_embedder(load_recogniser(JUDGE)), load_lpips("alex", torch.device("cpu"))
+    embed, lpips = (
+        aligned_embedder(load_recogniser(EVALUATION_RECOGNISER)),
+        load_lpips("alex", torch.device("cpu")),
+    )
     with torch.inference_mode():
         pairs = list(zip(restored.clamp(0, 1), hq, strict=True))
-        ids = [float((embed(a[None]) * embed(b[None])).sum()) for a, b in pairs]
+        ids = [float(cosine(embed(a[None]), embed(b[None]))) for a, b in pairs]
         distances = [float(lpips(a[None], b[None], normalize=True)) for a, b in pairs]
     return {"ids": np.array(ids), "lpips": np.array(distances)}
 
@@ -154,7 +158,7 @@ def score(restored: Tensor, hq: Tensor) -> Scores:
 def print_tables(
     study: Study, scores: Mapping[str, Scores], people: np.ndarray, *, given: argparse.Namespace
 ) -> None:
-    """Our table, and whether the published directions are seen in it."""
+    """Print the table of scores, and which published directions it reproduces."""
     training = f"{given.steps} steps of {given.batch} images" if given.steps else "weights as they are"
     print(f"{study.title}: {training}, {len(people)} people, one image each\n")
     print("| variant | identity similarity | LPIPS |\n| --- | --- | --- |")
@@ -177,7 +181,7 @@ def print_tables(
         print(f"| {direction.better} beats {direction.worse} | {direction.measure} | {shown} | {seen} |")
 
 
-def _one_each(place: ReferenceSet, split: str, least: int) -> list[Target]:
+def _one_per_person(place: ReferenceSet, split: str, least: int) -> list[Target]:
     first: dict[str, Target] = {}
     for target in place.select(split):
         if len(target.references) >= least:
@@ -186,7 +190,7 @@ def _one_each(place: ReferenceSet, split: str, least: int) -> list[Target]:
 
 
 def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
-    """The task after its steps, with averaged weights."""
+    """The task after training, with EMA weights."""
     torch.manual_seed(run.seed)
     task = variant.make(run)
     weights = {name: p for name, p in task.network.named_parameters() if p.requires_grad}
@@ -230,7 +234,7 @@ def _options(study: Study) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--split", default="test")
     parser.add_argument("--images", type=int, default=100, help="at most, one of each person")
-    parser.add_argument("--least", type=int, default=1, help="references that every person has")
+    parser.add_argument("--least", type=int, default=1, help="least number of references of a person")
     parser.add_argument("--references", type=int, default=3, help="at most, at sampling time")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

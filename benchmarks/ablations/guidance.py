@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from common import Direction, Study, Variant, drawn, run_study
+from common import Direction, Study, Variant, run_study, sample_images
 
 NAMES = ("1 reference", "2 references", "3 references")
 
@@ -16,7 +16,7 @@ if __name__ == "__main__":
         Study(
             "Guidance by several references",
             "composite-context-mini",
-            [Variant(name, restore=partial(drawn, references=n)) for n, name in enumerate(NAMES, 1)],
+            [Variant(name, restore=partial(sample_images, references=n)) for n, name in enumerate(NAMES, 1)],
             [Direction(name, NAMES[0]) for name in NAMES[1:]],
             "identity similarity to HQ grows with the number of references.",
             steps=0,

@@ -25,7 +25,7 @@ GUIDANCE = 1.5
 
 
 class OtherMechanism(RefLdmTask):
-    """The same network with the reference's latent given in another way."""
+    """ReF-LDM's network with another reference mechanism: ``concat`` or ``cross`` attention."""
 
     def __init__(self, run: RefLdmRun, way: str) -> None:
         torch.manual_seed(run.seed)
@@ -51,7 +51,7 @@ class OtherMechanism(RefLdmTask):
         self.network.load_state_dict(shared | {first: wide}, strict=False)
 
     def eps(self, x_t: Tensor, t: Tensor, lq: Tensor, *, reference: Tensor) -> Tensor:
-        """The noise, given the latent of one reference (B, C, h, w); zeros stand for none."""
+        """Noise prediction, given the latent of one reference (B, C, h, w); zeros for none."""
         model = self.refldm
         if self.way == "concat":
             output = model.unet(torch.cat([x_t, lq, reference], 1), t)
@@ -68,7 +68,7 @@ class OtherMechanism(RefLdmTask):
 
     @torch.inference_mode()
     def restored(self, batch: Batch) -> Tensor:
-        """Images drawn with guidance."""
+        """Restored images (B, 3, H, W) in [0, 1], sampled with guidance."""
         model = self.refldm
         lq, reference = model.encode(batch.lq), model.encode(batch.references[:, 0])
 
@@ -81,8 +81,8 @@ class OtherMechanism(RefLdmTask):
         return model.decode(ddim(denoise, noise, model.schedule, timesteps=steps)).clamp(0, 1)
 
 
-def own_way(task: OtherMechanism, batch: Batch) -> Tensor:
-    """As the mechanism restores."""
+def guided_samples(task: OtherMechanism, batch: Batch) -> Tensor:
+    """Restore a batch with the task's own sampling."""
     return task.restored(batch)
 
 
@@ -95,10 +95,16 @@ if __name__ == "__main__":
             [
                 Variant("CacheKV", settings),
                 Variant(
-                    "channel concat", settings, restore=own_way, make=partial(OtherMechanism, way="concat")
+                    "channel concat",
+                    settings,
+                    restore=guided_samples,
+                    make=partial(OtherMechanism, way="concat"),
                 ),
                 Variant(
-                    "cross-attention", settings, restore=own_way, make=partial(OtherMechanism, way="cross")
+                    "cross-attention",
+                    settings,
+                    restore=guided_samples,
+                    make=partial(OtherMechanism, way="cross"),
                 ),
             ],
             [Direction("CacheKV", "channel concat"), Direction("CacheKV", "cross-attention")],

@@ -160,9 +160,9 @@ def read_sidecar(path: Path) -> Mapping[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        said = yaml.safe_load(beside.read_text("utf-8"))
+        content = yaml.safe_load(beside.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UnusableWeightsError(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(said, dict) or not {"model", "config"} <= said.keys():
+    if not isinstance(content, dict) or not {"model", "config"} <= content.keys():
         raise UnusableWeightsError(f"{beside} must hold `model` and `config`")
-    return said
+    return content
