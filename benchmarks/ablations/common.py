@@ -203,7 +203,6 @@ def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
         run.batch,
         task.image_size,
         seed=run.seed,
-        workers=None,
         with_references=task.needs_references,
     )
     stream = batches.since(0)
