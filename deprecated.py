@@ -182,7 +182,7 @@ def renamed_keywords(**names: str) -> Callable[[type[T]], type[T]]:
                 given[names[old]] = given.pop(old)
             construct(self, *positional, **given)
 
-        cls.__init__ = translated  # type: ignore[method-assign]
+        cls.__init__ = translated  # type: ignore[assignment,method-assign]
         return cls
 
     return decorate

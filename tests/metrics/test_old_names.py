@@ -41,18 +41,18 @@ def test_a_metric_written_for_0_1_is_registered(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_classes_fields_and_attributes_keep_their_old_names() -> None:
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="NoReferenceMetric"):
         assert metric.LoneMetric is NoReferenceMetric
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="Tensors"):
         assert feature.Bundle == feature.Tensors
-    with pytest.warns(DeprecationWarning):
-        assert Feature("old", (), PIXELS.load, halves=True).bfloat16  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match="bfloat16="):
+        assert Feature("old", (), PIXELS.load, halves=True).bfloat16
     declared = catalogue.METRICS["fd/alexnet-relu5-v1"].protocol
-    with pytest.warns(DeprecationWarning):
-        old = SetMetric(declared, PIXELS, lambda a, b: 0.0, enough=7)  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match="min_images="):
+        old = SetMetric(declared, PIXELS, lambda a, b: 0.0, enough=7)
     assert old.min_images == 7
     batch = Batch.of(torch.zeros(1, 3, 4, 4))
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=r"Batch\.hq"):
         assert batch.true is batch.hq
 
 
