@@ -49,7 +49,7 @@ class StudyResult(BaseModel):
         participants: whose votes count.
         excluded: participants who failed the attention checks.
         votes, ties: of those who count.
-        alpha: Krippendorff's alpha; None where no image was judged twice.
+        alpha: Krippendorff's alpha; None where no trial got two votes.
         models: from most to least preferred.
         metrics: from most to least agreement; empty without the records of all models.
     """

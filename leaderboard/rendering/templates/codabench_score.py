@@ -1,4 +1,4 @@
-"""Scores one submission on Codabench: INPUT/ref is private data, INPUT/res the submission."""
+"""Scores one submission on Codabench: INPUT/ref is the private data, INPUT/res the submission."""
 
 import json
 import os

@@ -2,8 +2,8 @@
 
     python restore_all.py KIT OUT
 
-`restore` is yours to write; the rest may stay as it is. What is in OUT already is kept, so a run that was
-stopped goes on.
+Write your model into `restore`; the rest may stay as it is. Images that are in OUT already are kept, so a
+stopped run can be continued.
 """
 
 import json
@@ -18,7 +18,7 @@ from PIL import Image
 def restore(lq: np.ndarray, references: list[np.ndarray]) -> np.ndarray:
     """Restore one image; all are RGB uint8 (H, W, 3), the references in order of preference.
 
-    As it stands, it gives back the LQ image.
+    Until it is edited, it returns the LQ image.
     """
     return lq
 
@@ -30,7 +30,7 @@ def read(path: Path) -> np.ndarray:
 
 
 def main(kit: Path, out: Path) -> None:
-    """Restore all images of ``references.json`` and lay the card beside them."""
+    """Restore all images of ``references.json`` and copy the card beside them."""
     listed = json.loads((kit / "references.json").read_text("utf-8"))
     for number, (key, references) in enumerate(sorted(listed.items()), 1):
         path = out / f"{key}.png"

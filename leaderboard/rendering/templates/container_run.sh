@@ -1,7 +1,7 @@
 #!/bin/sh
 # sh run.sh IMAGE KIT OUT [OPTION...]
-# Runs an image that one does not trust. It reads KIT and writes OUT; it has no network, no other file of this
-# machine and no privilege. Options go to the engine, such as --gpus all. MEMORY=24g; ENGINE=docker, or podman.
+# Runs an untrusted image. It reads KIT and writes OUT; it has no network, no access to other files of this
+# machine and no privileges. Options go to the engine, such as --gpus all. MEMORY=24g; ENGINE=docker, or podman.
 set -eu
 if [ $# -lt 3 ]; then
   sed -n '2,4s/^# //p' "$0" >&2

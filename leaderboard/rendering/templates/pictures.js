@@ -1,4 +1,4 @@
-// The comparison page: which picture, which two sides, their numbers, and the reel of all pictures.
+// The comparison page: the picture, its two sides, their scores, and the list of all pictures.
 "use strict";
 (() => {
   const album = window.refbenchAlbum;
