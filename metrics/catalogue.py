@@ -150,7 +150,7 @@ def protocols_of(names: Iterable[str]) -> dict[str, Protocol]:
 
 
 def _derive(name: str) -> Metric | None:
-    """The metric that an undeclared id stands for; None where it stands for none."""
+    """The metric that is derived from an undeclared id; None where there is none."""
     try:
         parsed = ProtocolId.parse(name)
     except RefbenchError:

@@ -88,7 +88,7 @@ def list_protocols(
         typer.echo(
             f"{mark} {row['id']:<{width}}  {better}  {row['unit']:<12}  {row['compared_with']:<10}  {state}"
         )
-    typer.echo("\n* the default list. Bring what is missing with: refbench weights fetch NAME")
+    typer.echo("\n* the default list. Fetch what is missing with: refbench weights fetch NAME")
     typer.echo(
         "Besides these: pyiqa/NAME, gain:ID, ids:FILE.onnx[@CROP], ID@STATISTICS (see docs/metrics.md)."
     )
@@ -127,17 +127,18 @@ def stats(
         Path | None, typer.Argument(metavar="[SET]", help="A reference set or a folder of images.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", "-p", help="Metric of the set whose feature is taken.")
+        str, typer.Option("--protocol", "-p", help="Protocol of a set, such as FID, whose feature is used.")
     ] = "fid/inception-clean-hq",
-    name: Annotated[str, typer.Option("--name", "-n", help="Name to keep the statistics under.")] = "",
+    name: Annotated[str, typer.Option("--name", "-n", help="Name to store the statistics under.")] = "",
     given: Annotated[
-        Path | None, typer.Option("--import", help="Take an .npz with mu and sigma (clean-fid, pytorch-fid).")
+        Path | None,
+        typer.Option("--import", help="Import an .npz with mu and sigma (clean-fid, pytorch-fid)."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of a reference set; all for every image.")] = "all",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Measure or import statistics of images and keep them under a name; without arguments list them."""
+    """Measure or import feature statistics of images and store them by name; without arguments list them."""
     from ..devices import pick_device
     from ..errors import RefbenchError
     from ..files import sha256_file
@@ -148,16 +149,16 @@ def stats(
     if images is not None and given is not None:
         raise RefbenchError("give a folder to measure, or --import FILE.npz, not both")
     if (images is not None or given is not None) and not name:
-        raise RefbenchError("name the statistics with --name; protocols ask for them by it: ID@NAME")
+        raise RefbenchError("name the statistics with --name; a protocol then uses them as ID@NAME")
     if given is not None:
         found = import_clean_fid(given, find(protocol).feature.name, given.name)
     elif images is not None:
         found = measure_statistics(protocol, images, split, device=pick_device(device))
     else:
-        kept = sorted(folder().glob("*.npz"))
+        stored = sorted(folder().glob("*.npz"))
         rows = [
             {"name": p.stem, "feature": s.feature, "images": s.moments.count, "source": s.source}
-            for p in kept
+            for p in stored
             for s in [Statistics.read(p)]
         ]
         text = "\n".join("  ".join(map(str, row.values())) for row in rows) or "no statistics yet"
@@ -166,6 +167,6 @@ def stats(
     path = folder() / f"{name}.npz"
     found.write(path)
     digest = sha256_file(path)
-    said = {"name": name, "path": str(path), "sha256": digest, "images": found.moments.count}
+    facts = {"name": name, "path": str(path), "sha256": digest, "images": found.moments.count}
     use = f"{path}\nsha256 {digest}\nuse it as: {protocol}@{name}"
-    emit(said, as_json, use)
+    emit(facts, as_json, use)

@@ -1,4 +1,4 @@
-"""Metrics of image files: two images, or two folders whose images are paired by name, by protocol."""
+"""Metrics of image files: one pair of images, or two folders of images that are paired by file name."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ DEFAULT = ("psnr/rgb", "ssim/y-full")
 
 @dataclass(frozen=True, slots=True)
 class FileMeasure:
-    """What one protocol gave for files.
+    """The result of one protocol on image files.
 
     Attributes:
-        protocol: its declaration.
+        protocol: what the number means.
         value: the mean over the scored images, or the number of the set; NaN where no image was scored.
         values: value by image name, NaN where unscored; empty for a number of the set.
     """
@@ -38,7 +38,7 @@ class FileMeasure:
 
     @property
     def unscored(self) -> int:
-        """How many images have no value."""
+        """Number of images without a value."""
         return sum(value != value for value in self.values.values())
 
 
@@ -72,15 +72,15 @@ def measure_files(
     meters = [Meter(metric.protocol.id, device) for metric in metrics]
     values: list[dict[str, float]] = [{} for _ in meters]
     for name, (image, truth) in track("measure", sorted(pairs.items()), len(pairs)):
-        ours = _tensor(image)
-        theirs = None if truth is None else _tensor(truth)
-        if theirs is not None and ours.shape != theirs.shape:
-            sizes = [f"{one.shape[3]}x{one.shape[2]}" for one in (ours, theirs)]
+        restored_pixels = _tensor(image)
+        hq_pixels = None if truth is None else _tensor(truth)
+        if hq_pixels is not None and restored_pixels.shape != hq_pixels.shape:
+            sizes = [f"{one.shape[3]}x{one.shape[2]}" for one in (restored_pixels, hq_pixels)]
             raise RefbenchError(
                 f"{image} is {sizes[0]} and {truth} is {sizes[1]}; a pair needs one size, nothing is resized"
             )
         for meter, found in zip(meters, values, strict=True):
-            scored = meter.update(ours, theirs, landmarks=aligned_landmarks(ours))
+            scored = meter.update(restored_pixels, hq_pixels, landmarks=aligned_landmarks(restored_pixels))
             if scored is not None:
                 found[name] = float(scored[0])
     return [
@@ -94,17 +94,17 @@ def measure_files(
 
 
 def _pairs(restored: Path, hq: Path | None) -> dict[str, tuple[Path, Path | None]]:
-    ours = _named(restored)
+    restored_files = _named(restored)
     if hq is None:
-        return {name: (path, None) for name, path in ours.items()}
+        return {name: (path, None) for name, path in restored_files.items()}
     if restored.is_file() and hq.is_file():
         return {restored.stem: (restored, hq)}
-    theirs = _named(hq)
-    faults = [f"{name}: only in {restored}" for name in sorted(ours.keys() - theirs.keys())]
-    faults += [f"{name}: only in {hq}" for name in sorted(theirs.keys() - ours.keys())]
+    hq_files = _named(hq)
+    faults = [f"{name}: only in {restored}" for name in sorted(restored_files.keys() - hq_files.keys())]
+    faults += [f"{name}: only in {hq}" for name in sorted(hq_files.keys() - restored_files.keys())]
     if faults:
         raise FaultListError("pairs of images", faults, "give both images of a pair the same name")
-    return {name: (path, theirs[name]) for name, path in ours.items()}
+    return {name: (path, hq_files[name]) for name, path in restored_files.items()}
 
 
 def _named(path: Path) -> dict[str, Path]:

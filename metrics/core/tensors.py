@@ -17,7 +17,7 @@ def check_images(images: Tensor, name: str = "images") -> Tensor:
     """Return ``images`` if they are RGB, floating point, finite and in [0, 1], shape (N, 3, H, W).
 
     Raises:
-        RefbenchError: anything else; the text says what came and how to convert it.
+        RefbenchError: anything else; the message says what was given and how to convert it.
     """
     if not isinstance(images, Tensor):
         raise RefbenchError(f"{name}: got {type(images).__name__}; {WANTED}; use torch.from_numpy")

@@ -35,7 +35,7 @@ def lab(images: Tensor) -> Tensor:
 def face_ellipse(landmarks: Tensor, height: int, width: int) -> Tensor:
     """1 within an ellipse over brows, cheeks and chin, else 0: (N, H, W) of five landmarks (N, 5, 2).
 
-    Its middle is the mean of the points, its half axes 0.9 and 1.2 times the distance of the eyes, turned
+    Its centre is the mean of the points, its half axes 0.9 and 1.2 times the distance of the eyes, rotated
     as the eyes are.
     """
     eyes = landmarks[:, 1] - landmarks[:, 0]

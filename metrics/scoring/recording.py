@@ -29,7 +29,7 @@ class Scored:
     """A submission that has been scored.
 
     Attributes:
-        card: what the team says.
+        card: the submission card.
         recipe: id and content hash of the LQ images that were restored.
         pairs: its images by key.
         parts, hq_parts, lq_parts: files of its own parts, of those of the HQ images, and of those of the LQ

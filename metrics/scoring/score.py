@@ -37,7 +37,7 @@ class Entry:
 
     Attributes:
         recipe: name of the recipe whose LQ images were restored.
-        card: what the team says.
+        card: the submission card.
         images: path of the restored image of each target, by key.
     """
 
@@ -62,7 +62,7 @@ def score_images(
         reference_set: what is scored against.
         recipe: name of the recipe whose LQ images were restored.
         images: path of the restored image of each target, by key.
-        card: what the team says.
+        card: the submission card.
         options: see `ScoreOptions`; None for the defaults.
         shard: this process's share of the chunks, where several processes score together (`distributed`).
         given: options by name, in place of those in ``options``.
