@@ -16,7 +16,13 @@ from .model import CompositeContext
 
 
 class CompositeSampling(Sampling):
-    """Sampling settings of the composite-context model: most references, and the two guidance scales."""
+    """Sampling settings of the composite-context model.
+
+    Attributes:
+        references: most references used; 0 restores without any.
+        image_scale, context_scale: guidance scales of the LQ image and of the references, see
+            `CompositeContext.guided_eps`; 1 is no guidance.
+    """
 
     references: int = 1
     image_scale: float = 1.2
@@ -33,7 +39,15 @@ PRESETS: Mapping[str, CompositeSampling] = MappingProxyType(
 
 
 class CompositeContextRestorer(LatentRestorer[CompositeContext]):
-    """Restores faces with the composite-context model; contexts of references are cached by content."""
+    """Restores faces with the composite-context model; contexts of references are cached by content.
+
+    Args:
+        model: the network; moved to ``device``.
+        sampling: sampling settings; ``PRESETS`` has those of the presets.
+        card: description for the submission card.
+        device: PyTorch device.
+        cache_bytes: most memory of cached contexts, in bytes.
+    """
 
     def __init__(
         self,

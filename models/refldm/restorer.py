@@ -19,7 +19,12 @@ NULL_REFERENCES = 5
 
 
 class RefLdmSampling(Sampling):
-    """Sampling settings of ReF-LDM; ``guidance`` scales from null references (0) to real ones (1) and on."""
+    """Sampling settings of ReF-LDM.
+
+    Attributes:
+        guidance: classifier-free guidance scale: 0 for null references, 1 for the real ones, above 1 to
+            amplify their difference.
+    """
 
     guidance: float = 1.5
 
@@ -37,8 +42,15 @@ PRESETS: Mapping[str, RefLdmSampling] = MappingProxyType(
 class RefLdmRestorer(LatentRestorer[RefLdm]):
     """Restores faces with ReF-LDM.
 
-    CacheKV of references is cached by content, up to ``cache_bytes``, and reused for other targets of the
-    same person, other seeds and other guidance scales.
+    CacheKV of references is cached by content and reused for other targets of the same person, other seeds and
+    other guidance scales.
+
+    Args:
+        model: the network; moved to ``device``.
+        sampling: sampling settings; ``PRESETS`` has those of the presets.
+        card: description for the submission card.
+        device: PyTorch device.
+        cache_bytes: most memory of cached keys and values, in bytes.
     """
 
     def __init__(
