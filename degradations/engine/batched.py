@@ -59,23 +59,23 @@ def degrade_batch(
         return hq.float()
     size = (hq.shape[2], hq.shape[3])
     plans = [make_plan(recipe, seed, key) for key in keys]
-    pictures = list((hq.flip(1).to(precision) * 255.0).unbind(0))
+    images = list((hq.flip(1).to(precision) * 255.0).unbind(0))
     steps = [{step.label: step for step in plan.steps} for plan in plans]
     for label in recipe.labels:
-        members = [number for number, own in enumerate(steps) if label in own]
+        members = [number for number, item in enumerate(steps) if label in item]
         if members:
             drawn = [steps[number][label] for number in members]
             generators = [plans[number].draw.generator(label) for number in members]
-            batch = PaddedBatch.of([pictures[number] for number in members])
+            batch = PaddedBatch.of([images[number] for number in members])
             changed = _apply_step(batch, drawn, generators, hq=size).images()
-            for number, picture in zip(members, changed, strict=True):
-                pictures[number] = picture
-    ended = {(picture.shape[1], picture.shape[2]) for picture in pictures} - {size}
+            for number, image in zip(members, changed, strict=True):
+                images[number] = image
+    ended = {(image.shape[1], image.shape[2]) for image in images} - {size}
     if ended:
         raise RefbenchError(
             f"the recipe ends at (height, width) {ended.pop()}, HQ has {size}; end it with full_size"
         )
-    levels = torch.stack(pictures)
+    levels = torch.stack(images)
     return levels.round().clamp(0, 255).float().div(255.0).flip(1)
 
 
@@ -85,10 +85,10 @@ def _apply_step(
     operation = drawn[0].operation
     values = [step.values for step in drawn]
     if operation.kernel is not None:
-        return _correlate(batch, [operation.kernel(own) for own in values])
+        return _correlate(batch, [operation.kernel(item) for item in values])
     if operation.size is not None:
-        sizes = [operation.size(have, own, hq) for have, own in zip(batch.sizes, values, strict=True)]
-        return _resize_batch(batch, sizes, [own["method"] for own in values])
+        sizes = [operation.size(have, item, hq) for have, item in zip(batch.sizes, values, strict=True)]
+        return _resize_batch(batch, sizes, [item["method"] for item in values])
     if operation.name in BATCHED:
         return BATCHED[operation.name](batch, values, generators)
     return _apply_on_cpu(batch, drawn, generators, hq=hq)
@@ -119,7 +119,7 @@ def _resize_batch(batch: PaddedBatch, sizes: Sequence[Size], methods: Sequence[s
             both[axis].append(taps(have[axis], size[axis], method))
     height, width = batch.pixels.shape[2:]
     rows, columns = (
-        matrices(own, n).to(batch.pixels)[:, None] for own, n in zip(both, (height, width), strict=True)
+        matrices(item, n).to(batch.pixels)[:, None] for item, n in zip(both, (height, width), strict=True)
     )
     totals = torch.tensor([one.total * other.total for one, other in zip(*both, strict=True)])
     sums = rows @ batch.pixels @ columns.transpose(2, 3)
@@ -128,8 +128,8 @@ def _resize_batch(batch: PaddedBatch, sizes: Sequence[Size], methods: Sequence[s
 
 def _add_noise(batch: PaddedBatch, noise: Sequence[Tensor]) -> PaddedBatch:
     """Add noise (C or 1, h, w) to each image and clip to 0 to 255."""
-    changed = [picture + own.to(picture) for picture, own in zip(batch.images(), noise, strict=True)]
-    return PaddedBatch.of([picture.clamp(0, 255) for picture in changed])
+    changed = [image + item.to(image) for image, item in zip(batch.images(), noise, strict=True)]
+    return PaddedBatch.of([image.clamp(0, 255) for image in changed])
 
 
 def _normal(size: Size, values: dict[str, Any], generator: np.random.Generator) -> Tensor:
@@ -141,7 +141,9 @@ def _gaussian_noise(
     batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
 ) -> PaddedBatch:
     drawn = zip(batch.sizes, values, generators, strict=True)
-    return _add_noise(batch, [_normal(size, own, generator) * own["sigma"] for size, own, generator in drawn])
+    return _add_noise(
+        batch, [_normal(size, item, generator) * item["sigma"] for size, item, generator in drawn]
+    )
 
 
 def _speckle_noise(
@@ -150,7 +152,7 @@ def _speckle_noise(
     drawn = zip(batch.images(), batch.sizes, values, generators, strict=True)
     return _add_noise(
         batch,
-        [_normal(s, own, g).to(picture) * picture * (own["sigma"] / 255) for picture, s, own, g in drawn],
+        [_normal(s, item, g).to(image) * image * (item["sigma"] / 255) for image, s, item, g in drawn],
     )
 
 
@@ -158,20 +160,20 @@ def _sensor_noise(
     batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
 ) -> PaddedBatch:
     noise = []
-    for picture, size, own, generator in zip(batch.images(), batch.sizes, values, generators, strict=True):
-        variance = own["shot"] * picture.clamp(0, 255) + own["read"] ** 2
-        noise.append(_normal(size, own, generator).to(picture) * variance.sqrt())
+    for image, size, item, generator in zip(batch.images(), batch.sizes, values, generators, strict=True):
+        variance = item["shot"] * image.clamp(0, 255) + item["read"] ** 2
+        noise.append(_normal(size, item, generator).to(image) * variance.sqrt())
     return _add_noise(batch, noise)
 
 
 def _jpeg(batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators) -> PaddedBatch:
-    return torch_jpeg.encode_decode(batch, [int(own["quality"]) for own in values])
+    return torch_jpeg.encode_decode(batch, [int(item["quality"]) for item in values])
 
 
 def _colour_shift(
     batch: PaddedBatch, values: Sequence[dict[str, Any]], generators: Generators
 ) -> PaddedBatch:
-    shifts = torch.tensor([[own["blue"], own["green"], own["red"]] for own in values])
+    shifts = torch.tensor([[item["blue"], item["green"], item["red"]] for item in values])
     return PaddedBatch((batch.pixels + shifts.to(batch.pixels)[:, :, None, None]).clamp(0, 255), batch.sizes)
 
 
@@ -193,9 +195,9 @@ BATCHED: dict[str, Callable[[PaddedBatch, Sequence[dict[str, Any]], Generators],
 def _apply_on_cpu(
     batch: PaddedBatch, drawn: Sequence[DrawnStep], generators: Generators, *, hq: Size
 ) -> PaddedBatch:
-    pictures = []
-    for picture, step, generator in zip(batch.images(), drawn, generators, strict=True):
-        pixels = np.ascontiguousarray(picture.permute(1, 2, 0).double().cpu().numpy())
+    images = []
+    for image, step, generator in zip(batch.images(), drawn, generators, strict=True):
+        pixels = np.ascontiguousarray(image.permute(1, 2, 0).double().cpu().numpy())
         changed = step.operation.apply(pixels, step.values, Setting(generator, hq))
-        pictures.append(torch.from_numpy(changed).permute(2, 0, 1).to(picture))
-    return PaddedBatch.of(pictures)
+        images.append(torch.from_numpy(changed).permute(2, 0, 1).to(image))
+    return PaddedBatch.of(images)

@@ -93,10 +93,10 @@ def swapped_pairs(keys: Sequence[str], hq: Sequence[Thumbnail], lq: Sequence[Thu
     """Yield a fault for each LQ image that correlates clearly better with the HQ image of another key."""
     high = np.stack(hq)
     for start in range(0, len(keys), CHUNK):
-        alike = np.stack(lq[start : start + CHUNK]) @ high.T
-        own = alike[np.arange(len(alike)), np.arange(start, start + len(alike))]
-        best = alike.argmax(axis=1)
-        for row in map(int, np.flatnonzero(alike.max(axis=1) > own + MARGIN)):
+        correlation = np.stack(lq[start : start + CHUNK]) @ high.T
+        paired = correlation[np.arange(len(correlation)), np.arange(start, start + len(correlation))]
+        best = correlation.argmax(axis=1)
+        for row in map(int, np.flatnonzero(correlation.max(axis=1) > paired + MARGIN)):
             other = int(best[row])
-            correlations = f"correlation {alike[row, other]:.2f} against {own[row]:.2f}"
-            yield Fault(keys[start + row], f"looks like the LQ image of {keys[other]} ({correlations})")
+            described = f"correlation {correlation[row, other]:.2f} against {paired[row]:.2f}"
+            yield Fault(keys[start + row], f"looks like the LQ image of {keys[other]} ({described})")

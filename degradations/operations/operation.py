@@ -62,11 +62,11 @@ class Parameter:
             return self.check(value)
         if self.options:
             valid = any(value == option and type(value) is type(option) for option in self.options)
-            return "" if valid else f"is one of {_listed(self.options)}; got {value!r}"
+            return "" if valid else f"must be one of {_listed(self.options)}; got {value!r}"
         if not is_number(value):
-            return f"is a number; got {value!r}"
+            return f"must be a number; got {value!r}"
         if not self.low <= value <= self.high:
-            return f"lies from {self.low:g} to {self.high:g} ({self.meaning}); got {value}"
+            return f"must be between {self.low:g} and {self.high:g} ({self.meaning}); got {value}"
         return ""
 
     def faults(self, distribution: Distribution) -> list[str]:

@@ -28,7 +28,7 @@ def severity_recipe(level: float) -> Recipe:
         RefbenchError: ``level`` is outside 0 to 1.
     """
     if not 0 <= level <= 1:
-        raise RefbenchError(f"severity lies from 0 (no change) to 1 (severe); got {level}")
+        raise RefbenchError(f"severity must be between 0 (no change) and 1 (severe); got {level}")
     sigma, by, noise, quality = (_between(stops, level) for stops in STOPS)
     return Recipe(
         f"{PREFIX}{level:g}",

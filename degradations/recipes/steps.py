@@ -102,7 +102,7 @@ def faults_in(steps: tuple[Node, ...]) -> Iterator[str]:
 
 def _step_faults(step: Step) -> Iterator[str]:
     if not is_number(step.probability) or not 0 <= step.probability <= 1:
-        yield f": probability lies from 0 to 1; got {step.probability!r}"
+        yield f": probability must be between 0 and 1; got {step.probability!r}"
     operation = OPERATIONS.get(step.operation)
     if operation is None:
         yield f": no operation is called {step.operation!r}; {nearest(step.operation, OPERATIONS)}"

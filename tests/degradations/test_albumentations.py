@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import albumentations as A
@@ -151,3 +154,47 @@ def test_what_cannot_be_written_down() -> None:
         recipe_of_pipeline(A.Lambda(image=lambda image, **_: image), "lambda")
     with pytest.raises(RefbenchError, match="a recipe is a name"):
         Degrade(3)  # type: ignore[arg-type]
+
+
+def class_paths(plain: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plain, dict):
+        if "__class_fullname__" in plain:
+            yield plain
+        plain = list(plain.values())
+    for entry in plain if isinstance(plain, list) else []:
+        yield from class_paths(entry)
+
+
+@pytest.mark.parametrize(
+    ("transform", "module"),
+    [
+        (Degrade("refldm-moderate"), "refbench.degradations.training.transforms"),
+        (TrueColourCompression(p=1.0), "refbench.degradations.operations.true_colour"),
+    ],
+)
+def test_serialised_class_paths_of_0_1_are_written_and_module_paths_are_read(
+    transform: A.BasicTransform, module: str
+) -> None:
+    plain = A.to_dict(A.Compose([transform], seed=1))
+    [entry] = [e for e in class_paths(plain) if e["__class_fullname__"].startswith("refbench")]
+    name = type(transform).__name__
+    assert entry["__class_fullname__"] == f"refbench.degradations.transforms.{name}"
+    entry["__class_fullname__"] = f"{module}.{name}"
+    assert type(A.from_dict(plain).transforms[0]) is type(transform)
+
+
+ALONE = """
+import json, sys
+import albumentations
+from refbench.degradations import Degrade, TrueColourCompression
+pipeline = albumentations.from_dict(json.loads(sys.argv[1]))
+print([type(transform).__name__ for transform in pipeline.transforms])
+"""
+
+
+def test_albumentations_reads_a_pipeline_after_the_import_that_the_docs_name() -> None:
+    plain = A.to_dict(A.Compose([Degrade("refldm-moderate"), TrueColourCompression(p=1.0)], seed=1))
+    run = subprocess.run(
+        [sys.executable, "-c", ALONE, json.dumps(plain)], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "['Degrade', 'TrueColourCompression']"

@@ -14,6 +14,7 @@ from refbench.degradations.recipes.draws import Draw
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.training.augment import Augmentation, mirrored
 from refbench.degradations.training.dataset import TrainingPairs
+from refbench.degradations.training.options import TrainingPairsOptions
 from refbench.errors import FaultListError, RefbenchError, UnreadableImageError
 from refbench.images import read_rgb, write_png
 from scipy import stats
@@ -213,3 +214,30 @@ def test_augmentation_changes_place_and_colour(astronaut: RGB) -> None:
 
 def as_levels(tensor: torch.Tensor) -> RGB:
     return (tensor * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def test_names_of_0_1_are_read_with_a_warning(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
+    with pytest.warns(DeprecationWarning) as said:
+        pairs = TrainingPairs(hq, references, RECIPE, count=2, own_share=0.5, keep_bytes=0)
+    assert pairs.options == TrainingPairsOptions(
+        references_per_entry=2, target_as_reference=0.5, cache_bytes=0
+    )
+    assert sorted(str(warning.message).split()[0] for warning in said) == ["count", "keep_bytes", "own_share"]
+    assert pairs[0]["references"].shape[0] == 2
+
+
+def test_an_options_object_gives_the_same_entries(
+    hq: dict[str, Path], references: dict[str, list[Path]]
+) -> None:
+    options = TrainingPairsOptions(seed=3, references_per_entry=2)
+    one = TrainingPairs(hq, references, RECIPE, options=options)
+    other = TrainingPairs(hq, references, RECIPE, seed=3, references_per_entry=2)
+    assert torch.equal(one[0]["references"], other[0]["references"])
+    assert TrainingPairs(hq, references, RECIPE, options=options, seed=4).options.seed == 4
+
+
+def test_wrong_options_are_named_at_once(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
+    with pytest.raises(RefbenchError) as caught:
+        TrainingPairs(hq, references, RECIPE, references_per_entry=0, mirror_probability=2)
+    assert "references_per_entry" in str(caught.value)
+    assert "mirror_probability" in str(caught.value)

@@ -215,6 +215,11 @@ def test_verify_compares_draws_and_pixels_with_the_recipe(images: Images, tmp_pa
         verify_lq_folder(images, lq)
 
 
+def test_another_title_of_a_bundled_recipe_is_no_fault(images: Images, tmp_path: Path) -> None:
+    synthesise_lq(images, replace(RECIPE, title="its title in an earlier version"), tmp_path / "lq", seed=0)
+    assert len(verify_lq_folder(images, tmp_path / "lq").identical) == len(images)
+
+
 def test_verify_tells_rounding_from_other_pixels(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,7 @@ def test_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("refldm-sever", "did you mean 'refldm-severe'"),
         ("refldm-severe@7", "version 1 here, not 7"),
-        ("severity-1.5", "severity lies from 0"),
+        ("severity-1.5", "severity must be between 0"),
         ("severity-x", "no recipe is called"),
         ("absent.yaml", "No such file"),
     ],
@@ -95,19 +95,22 @@ def test_unknown_names(name: str, answer: str) -> None:
             {"operation": "blur", "sigma_x": {"uniform": [3, 1]}},
             r"range \[3, 1\] is reversed; write \[1, 3\]",
         ),
-        ({"operation": "blur", "sigma_x": {"uniform": [-1, 3]}}, "lies from 0 to 100 .*; got -1"),
+        ({"operation": "blur", "sigma_x": {"uniform": [-1, 3]}}, "must be between 0 and 100 .*; got -1"),
         ({"operation": "blur", "sigma_x": {"uniform": [1]}}, "uniform takes two numbers"),
         ({"operation": "blur", "sigma_x": {"uniform": [1, 2], "choice": [1]}}, "is not a value"),
-        ({"operation": "blur", "sigma_x": "big"}, "is a number; got 'big'"),
-        ({"operation": "blur", "sigma_x": 1, "size": 42}, "blur.size: is one of 3, 5, 7, ..., 101; got 42"),
+        ({"operation": "blur", "sigma_x": "big"}, "must be a number; got 'big'"),
+        (
+            {"operation": "blur", "sigma_x": 1, "size": 42},
+            "blur.size: must be one of 3, 5, 7, ..., 101; got 42",
+        ),
         (
             {"operation": "blur", "sigma_x": 1, "size": {"uniform": [3, 9]}},
             "a value or a choice, not a range",
         ),
-        ({"operation": "jpeg", "quality": {"choice": [30, 101]}}, "lies from 1 to 100"),
+        ({"operation": "jpeg", "quality": {"choice": [30, 101]}}, "must be between 1 and 100"),
         ({"operation": "jpeg", "quality": {"choice": []}}, "one or more options"),
         ({"operation": "jpeg", "quality": {"choice": [1, 2], "weights": [1]}}, "weights takes one number"),
-        ({"operation": "grey", "probability": 1.5}, "probability lies from 0 to 1"),
+        ({"operation": "grey", "probability": 1.5}, "probability must be between 0 and 1"),
         ({"operator": "grey"}, "a step has the field 'operation'"),
         ({"one_of": [{"weight": -1, "steps": []}]}, "each branch has a weight >= 0"),
         ({"one_of": [{"steps": [], "chance": 2}]}, "a branch has the fields weight and steps"),
@@ -168,7 +171,7 @@ def test_distributions() -> None:
     assert [Choice(("a", "b"), (1, 3)).at(unit) for unit in (0.0, 0.24, 0.25, 0.999)] == ["a", "a", "b", "b"]
     assert parse(5) == Fixed(5)
     assert pick((0.0, 1.0, 0.0), 0.0) == 1
-    assert Parameter("flag", options=(False, True)).fault(1) == "is one of False, True; got 1"
+    assert Parameter("flag", options=(False, True)).fault(1) == "must be one of False, True; got 1"
 
 
 def test_every_default_is_allowed() -> None:
