@@ -23,9 +23,9 @@ def test_all_faults_are_named_at_once():
     with pytest.raises(RefbenchError) as caught:
         DegradeOptions.merged(None, {"split": "tset", "workers": 0, "sed": 1})
     message = str(caught.value)
-    assert "split" in message
+    assert "- split: " in message
     assert "'tset'" in message
-    assert "workers" in message
+    assert "- workers: " in message
     assert "sed: no such option; did you mean 'seed'?" in message
 
 
