@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import cv2
 import pandas as pd
@@ -14,8 +14,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import sha256_bytes, sha256_json, write_json, write_table
+from ..files import canonical_json, sha256_bytes, sha256_json, write_json, write_table
 from ..images import RGB
+from .datasets import IMAGE, dataset_dict
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 INFO = "lq.json"
 DRAWS = "draws.parquet"
@@ -121,6 +125,27 @@ def read_rows(folder: Path) -> list[LqRow]:
         ]
     except (OSError, ValueError, KeyError) as error:
         raise RefbenchError(f"{folder / DRAWS} is not readable: {error}; degrade again") from None
+
+
+def to_dataset(folder: Path) -> DatasetDict:
+    """A folder of LQ images as a Hugging Face `datasets.DatasetDict` with the split ``lq``.
+
+    Columns: ``key``, the picture ``lq``, ``width`` and ``height`` in pixels, ``hq_sha256``, ``lq_sha256``,
+    ``pixels_sha256``, and ``draws``, the drawn values as JSON. The description is ``lq.json``. Pictures are
+    read from disk when their row is.
+
+    Raises:
+        RefbenchError: not a whole LQ folder, or ``datasets`` is not installed (extra ``hub``).
+    """
+    info = LqInfo.read(folder)
+    columns = {"key": "string", "lq": IMAGE, "width": "int32", "height": "int32"}
+    columns |= dict.fromkeys(("hq_sha256", "lq_sha256", "pixels_sha256", "draws"), "string")
+    rows = (
+        {name: getattr(row, name) for name in COLUMNS}
+        | {"lq": folder / f"{row.key}.png", "draws": canonical_json(row.record)}
+        for row in read_rows(folder)
+    )
+    return dataset_dict({"lq": rows}, columns, canonical_json(info.model_dump(mode="json")))
 
 
 def write_info(folder: Path, info: LqInfo) -> None:

@@ -7,18 +7,23 @@ written last. Nothing in it depends on the clock, so scoring the same images aga
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import sha256_json, write_json, write_table
+from ..files import canonical_json, sha256_json, write_json, write_table
 from .card import Card as Card
+from .datasets import dataset_dict
 from .ids import VersionedId
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 RECORD_NAME = "record.json"
 SCORES_NAME = "scores.parquet"
@@ -126,6 +131,24 @@ class Record:
             return cls(info, pd.read_parquet(folder / SCORES_NAME))
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{folder} is not a readable record: {error}") from None
+
+    def to_dataset(self) -> DatasetDict:
+        """The scores as a Hugging Face `datasets.DatasetDict` with the split ``scores``.
+
+        Columns: ``key``, ``identity``, ``protocol``, ``value`` (float64, None where unscored), ``reason``.
+        The description of the data set is ``record.json``.
+
+        Raises:
+            MissingPackageError: ``datasets`` is not installed (extra ``hub``).
+        """
+        columns = {name: "float64" if name == "value" else "string" for name in SCORE_COLUMNS}
+        description = canonical_json(self.info.model_dump(mode="json"))
+        return dataset_dict({"scores": self._rows()}, columns, description)
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for row in self.scores[list(SCORE_COLUMNS)].itertuples(index=False, name=None):
+            named = dict(zip(SCORE_COLUMNS, row, strict=True))
+            yield named | {"value": None if np.isnan(named["value"]) else named["value"]}
 
     def write(self, folder: Path) -> None:
         """Write the record; ``record.json`` comes last and marks it as whole."""

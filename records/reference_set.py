@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
 from ..files import canonical_json, sha256_bytes, sha256_file, write_json
+from .datasets import set_dataset
 from .targets import Point as Point
 from .targets import Target as Target
 from .targets import Targets
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 SCHEMA_VERSION = 2
 INFO = "set.json"
@@ -110,10 +114,10 @@ class ReferenceSet:
         Raises:
             RefbenchError: no such key.
         """
-        row = self.columns.find(key)
-        if row is None:
-            raise RefbenchError(f"{self.root}: no image has the key {key!r}")
-        return self.columns[row]
+        try:
+            return self.columns.of_key(key)
+        except KeyError:
+            raise RefbenchError(f"{self.root}: no image has the key {key!r}") from None
 
     def select(self, split: str | None = None, with_references: bool = True) -> Targets:
         """Targets of one split (None or ``all`` for every split), by default only those with references."""
@@ -184,6 +188,26 @@ class ReferenceSet:
         names = sorted({MANIFEST, *self.info.files})
         files = {name: sha256_file(self.root / name) for name in names}
         self.info.model_copy(update={"files": files}).write(self.root / INFO)
+
+    def to_dataset(self, recipes: Sequence[str] = (), *, with_references: bool = True) -> DatasetDict:
+        """The set as a Hugging Face `datasets.DatasetDict`, one split each; pictures are read from disk.
+
+        Columns, their types and rows are those of the Parquet export, see `records.datasets.set_dataset`.
+
+        Args:
+            recipes: names of recipes whose LQ images are included as ``lq_RECIPE``.
+            with_references: include the pictures of the references in every row.
+
+        Raises:
+            RefbenchError: no LQ images of a recipe, or ``datasets`` is not installed (extra ``hub``).
+        """
+        for recipe in recipes:
+            if not self.lq_folder(recipe).is_dir():
+                fix = f"make them with: refbench degrade {self.root} --recipe {recipe}"
+                raise RefbenchError(f"{self.root} has no LQ images of {recipe!r}; {fix}")
+        return set_dataset(
+            self.root, self.columns, self.splits(), recipes=recipes, with_references=with_references
+        )
 
 
 def image_folder_digits(images: int) -> Literal[0, 2]:

@@ -243,6 +243,17 @@ class Targets(Sequence[Target]):
             return None
         return int(self._order[low])
 
+    def of_key(self, key: str) -> Target:
+        """The target of a key.
+
+        Raises:
+            KeyError: no such key.
+        """
+        row = self.find(key)
+        if row is None:
+            raise KeyError(key)
+        return self[row]
+
     def in_order_of_keys(self) -> Iterator[Target]:
         """All targets, sorted by key."""
         order = _order(self._arrays["key"])

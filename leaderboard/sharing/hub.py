@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from ...builders.exchange.data_card import write_data_card
 from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
 from ...records.record import SCORES_NAME
+from ...records.reference_set import ReferenceSet
 from ..rendering.site_folder import MANIFEST, site_files
 from ..store.settings import read_settings
 from ..store.store import Store
@@ -109,6 +113,50 @@ def push_records(
     )
 
 
+def push_set(
+    reference_set: ReferenceSet,
+    repo: str,
+    token: str | None = None,
+    *,
+    recipes: Sequence[str] = (),
+    private: bool = False,
+) -> str:
+    """Upload a reference set as a data set that `datasets.load_dataset` reads; returns its address.
+
+    The data card goes first, so that licence and consent are there before any picture. The pictures are
+    streamed from disk by `datasets.DatasetDict.push_to_hub`. Uploading a set again replaces its files.
+
+    Args:
+        reference_set: the set, see `ReferenceSet.to_dataset`.
+        repo: ``owner/name`` of the data set, created if new.
+        token: of the Hub; None for that of ``hf auth login``.
+        recipes: names of recipes whose LQ images are included.
+        private: make a new data set private.
+
+    Raises:
+        InvalidInputError: ``repo`` is not of the form ``owner/name``.
+        RefbenchError: no LQ images of a recipe, the extra ``hub`` is not installed, the Hub cannot be reached
+            or refuses.
+    """
+    _check_name(repo)
+    rows = reference_set.to_dataset(recipes)
+    with optional("huggingface_hub", "sending to the Hub"):
+        from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(token=token)
+    with TemporaryDirectory() as folder, _hub_errors(repo):
+        card = write_data_card(reference_set, Path(folder), recipes).read_bytes()
+        address = api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        api.create_commit(
+            repo,
+            [CommitOperationAdd("README.md", card)],
+            commit_message="Add the data card",
+            repo_type="dataset",
+        )
+        rows.push_to_hub(repo, token=token, private=private, commit_message="Add the images")
+    return str(address)
+
+
 def _front(front: Mapping[str, Any], body: str) -> str:
     return f"---\n{yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)}---\n\n{body}"
 
@@ -128,15 +176,13 @@ def _push(
     private: bool,
     endpoint: str | None,
 ) -> str:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise InvalidInputError(f"a repository on the Hub is named owner/name; got {repo!r}")
+    _check_name(repo)
     with optional("huggingface_hub", "sending to the Hub"):
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     api = HfApi(endpoint=endpoint, token=token)
     sdk = "static" if kind == "space" else None
-    try:
+    with _hub_errors(repo):
         address = api.create_repo(repo, repo_type=kind, private=private, exist_ok=True, space_sdk=sdk)
         there = set(api.list_repo_files(repo, repo_type=kind))
         added = [CommitOperationAdd(name, data) for name, data in files.items()]
@@ -144,6 +190,21 @@ def _push(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*commit a data file.*")
             api.create_commit(repo, [*added, *removed], commit_message=message, repo_type=kind)
+    return str(address)
+
+
+def _check_name(repo: str) -> None:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise InvalidInputError(f"a repository on the Hub is named owner/name; got {repo!r}")
+
+
+@contextmanager
+def _hub_errors(repo: str) -> Iterator[None]:
+    """Errors of the Hub's client in one line each."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        yield
     except OfflineModeIsEnabled:
         raise RefbenchError("HF_HUB_OFFLINE is set; unset it to push") from None
     except HfHubHTTPError as error:
@@ -153,7 +214,6 @@ def _push(
             raise
         reason = str(error).split("\n")[0] or type(error).__name__
         raise RefbenchError(f"the Hub cannot be reached ({reason}); the files on disk are complete") from None
-    return str(address)
 
 
 def _refusal(error: Any, repo: str) -> str:
