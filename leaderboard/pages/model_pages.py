@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from ...records.card import Card
 from ..rendering.methodology import anchor, label_lines
 from ..rendering.rendering import Page
 from ..statistics.slices import SliceScores, sliced_columns
@@ -29,7 +30,7 @@ def model_pages(board: Board, sliced: Mapping[str, Sequence[SliceScores]]) -> li
         context = {
             "label": label,
             "card": card,
-            "card_lines": _card_lines(card.model_dump()),
+            "card_lines": _card_lines(card),
             "places": places,
             "model_index": f"../downloads/model-index/{name}.md",
         }
@@ -37,7 +38,7 @@ def model_pages(board: Board, sliced: Mapping[str, Sequence[SliceScores]]) -> li
     return pages
 
 
-def _card_lines(card: Mapping[str, Any]) -> Lines:
+def _card_lines(card: Card) -> Lines:
     shown: dict[str, Callable[[Any], str]] = {
         "parameters": "{:,}".format,
         "seconds_per_image": seconds,
@@ -45,7 +46,8 @@ def _card_lines(card: Mapping[str, Any]) -> Lines:
         "control": lambda is_control: "yes, never ranked" if is_control else "no",
     }
     lines = []
-    for name, value in card.items():
+    for name in Card.ORDER:
+        value = getattr(card, name)
         if name in ("model", "notes") or (value in ("", None) and name in ("url", "paper", "code")):
             continue
         text = "unknown" if value is None else shown.get(name, str)(value)

@@ -33,7 +33,7 @@ def table_json(table: Table) -> str:
         "models": [
             {
                 "name": row.name,
-                "card": row.card.model_dump(mode="json"),
+                "card": {name: getattr(row.card, name) for name in row.card.ORDER},
                 "rank": row.rank or None,
                 "points": row.points,
                 "holes": list(row.unranked),

@@ -50,11 +50,6 @@ class Column:
             return ""
         return "↑" if self.protocol.higher_is_better else "↓"
 
-    @property
-    def is_set(self) -> bool:
-        """True for a number of the whole set."""
-        return self.protocol is not None and self.protocol.is_set_metric
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:

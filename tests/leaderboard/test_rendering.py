@@ -17,6 +17,7 @@ from refbench.leaderboard.pages.galleries import choose_galleries
 from refbench.leaderboard.rendering.downloads import FORMATS, export_table, latex, pairs_csv
 from refbench.leaderboard.rendering.reported import read_reported, reported_rows
 from refbench.metrics.catalogue import PROTOCOLS
+from refbench.records.card import card_text
 from toy_boards import CHOSEN, board_of, some_records, with_scores
 from toys import with_card
 
@@ -116,3 +117,9 @@ def test_galleries_find_the_best_the_worst_and_the_disputed(tmp_path: Path) -> N
     assert found.best[0] == table.keys[3]
     assert found.worst[0] == table.keys[5]
     assert found.disputed[0] == table.keys[7]
+
+
+def test_a_card_is_exported_in_the_order_of_its_file(tmp_path: Path) -> None:
+    table = board_of(tmp_path, some_records(1)).tables[0]
+    (model,) = json.loads(export_table(table, "json"))["models"]
+    assert list(model["card"]) == [line.split(":")[0] for line in card_text(table.rows[0].card).splitlines()]
