@@ -89,6 +89,7 @@ def test_names_are_escaped_on_the_pages(built: Path, tmp_path: Path) -> None:
     links = {part.split('"')[0] for part in sheet.split('src="')[1:]}
     assert len(links) == len(found.targets)
     assert all((tmp_path / unquote(link)).is_file() for link in links)
+    assert not any(character in link for link in links for character in "# ")
 
 
 def test_a_bar_chart_is_drawn_to_scale() -> None:
