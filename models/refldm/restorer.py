@@ -42,8 +42,8 @@ PRESETS: Mapping[str, RefLdmSampling] = MappingProxyType(
 class RefLdmRestorer(LatentRestorer[RefLdm]):
     """Restores faces with ReF-LDM.
 
-    CacheKV of references is cached by content and reused for other targets of the same person, other seeds and
-    other guidance scales.
+    CacheKV of references is cached by content and reused for other targets of the same person, other seeds
+    and other guidance scales.
 
     Args:
         model: the network; moved to ``device``.
