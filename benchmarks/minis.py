@@ -117,7 +117,7 @@ class Bicubic:
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Restore one batch; see `models.restorer.Restorer`."""
+        """Restore one batch; see `refbench.models.Restorer`."""
         pictures = []
         for image in lq:
             pixels = image.permute(1, 2, 0).numpy()
