@@ -1,6 +1,6 @@
 """Mutated archives and cards at the door for submissions: no traceback, no file outside, bounded memory.
 
-    python benchmarks/archives.py [--count 12000] [--seed 0]
+    python benchmarks/archives.py [--count 12000] [--seed 0] [--quick] [--json]
 
 Every archive starts as a sound one (zip, tar, tar.gz, tar.xz, or a hostile seed) and is damaged at random:
 bits flipped, parts cut, doubled, moved or replaced by interesting numbers, names and whole headers of
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
-import json
 import lzma
 import os
 import resource
@@ -30,6 +29,7 @@ from refbench.errors import RefbenchError
 from refbench.images import encode_png
 from refbench.leaderboard.submission.submission import check_submission
 from refbench.records.card import Card, card_text
+from report import Report, main
 
 NAMES = (
     "../evil.png",
@@ -149,12 +149,14 @@ class Watch:
                 self.outside.append(f"{event} {path}")
 
 
-def run(count: int, seed: int) -> dict[str, object]:
-    """Throw ``count`` mutated archives and cards; returns what came of them."""
-    generator = np.random.default_rng(seed)
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Throw mutated archives and cards at the check of submissions."""
+    count = 1_000 if given.quick else given.count
+    generator = np.random.default_rng(given.seed)
     seeds = sound_archives(generator)
     outcomes: Counter[str] = Counter()
     tracebacks: list[str] = []
+    said, sys.stderr = sys.stderr, io.StringIO()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch).resolve()
         (root / "t").mkdir()
@@ -164,12 +166,11 @@ def run(count: int, seed: int) -> dict[str, object]:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.monotonic()
         for number in range(count):
-            base = seeds[number % len(seeds)]
             if number % 10 == 9:
                 card = mutate(card_text(Card(model="M"), explained=True).encode(), seeds, generator)
                 data = zipped({"submission.yaml": card})
             else:
-                data = mutate(base, seeds, generator)
+                data = mutate(seeds[number % len(seeds)], seeds, generator)
             path = _write(root, data)
             watch.on = True
             try:
@@ -182,16 +183,20 @@ def run(count: int, seed: int) -> dict[str, object]:
         seconds = time.monotonic() - start
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         left = [path.name for path in (root / "t").iterdir()]
-        tempfile.tempdir = None
-    return {
-        "mutated": count,
-        "outcomes": dict(outcomes),
-        "tracebacks": tracebacks[:10],
-        "outside": watch.outside[:10],
-        "left_behind": left[:10],
-        "seconds": round(seconds, 1),
-        "memory_growth_mib": round(grown / 1024, 1),
-    }
+        tempfile.tempdir, sys.stderr = None, said
+    for fault in (*tracebacks[:10], *watch.outside[:10], *left[:10]):
+        print(fault, file=sys.stderr)
+    report.workload |= {"mutated": count, "seed": given.seed}
+    for name, found in {
+        "tracebacks": tracebacks,
+        "files outside": watch.outside,
+        "left behind": left,
+    }.items():
+        report.add(name, unit="archives", ours=len(found), goal="ours <= 0")
+    for outcome in ("sound", "faulty", "refused"):
+        report.add(outcome, unit="archives", ours=outcomes[outcome])
+    report.add("checked", unit="archives/s", ours=count / seconds)
+    report.add("memory growth", unit="MiB", ours=grown / 1024)
 
 
 def _write(root: Path, data: bytes) -> Path:
@@ -200,17 +205,10 @@ def _write(root: Path, data: bytes) -> Path:
     return path
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=12_000)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=12_000, help="archives; 1,000 with --quick")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    sys.stderr = io.StringIO()
-    result = run(given.count, given.seed)
-    sys.stderr = sys.__stderr__
-    print(json.dumps(result, indent=2))
-    return int(bool(result["tracebacks"] or result["outside"] or result["left_behind"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

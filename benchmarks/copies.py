@@ -1,6 +1,6 @@
 """Are copies found that were stored again, and are honest restorations left alone?
 
-    python benchmarks/copies.py SET [--recipe refldm-severe] [--images 24] [--quick] [--json]
+    python benchmarks/copies.py [SET] [--recipe refldm-severe] [--images 24] [--quick] [--json]
 
 Outputs are made of the set's own images: LQ, HQ, the first reference and a restoration (half of what is
 missing is brought) are stored again in eighteen ways, and each must be told as a copy of what it is;
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -24,12 +23,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from inputs import sample_set
 from PIL import Image
 from refbench.images import RGB, read_rgb, to_uint8, write_png
 from refbench.leaderboard.integrity.copies import MIN_COPY_SHARE, find_copies
 from refbench.models.checkpoints.registry import load_restorer
 from refbench.models.restorers.baselines import Classical
 from refbench.records.reference_set import ReferenceSet
+from report import Report, main
 
 Change = Callable[[RGB], RGB]
 FOUND = MIN_COPY_SHARE
@@ -161,38 +162,37 @@ def shares(chosen: ReferenceSet, recipe: str, made: Mapping[str, dict[str, Path]
     return rows
 
 
-def main() -> int:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("set", type=Path)
-    parser.add_argument("--recipe", default="refldm-severe")
-    parser.add_argument("--images", type=int, default=24)
-    parser.add_argument("--quick", action="store_true", help="four images")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args()
-    chosen = ReferenceSet.read(given.set)
-    every = [t.key for t in chosen.select("test") if chosen.lq_path(given.recipe, t.key).is_file()]
-    count = 4 if given.quick else given.images
-    keys = every[:: max(1, len(every) // count)][:count]
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Make the outputs, look for copies, and judge the shares."""
     with tempfile.TemporaryDirectory() as scratch:
-        rows = shares(chosen, given.recipe, outputs(chosen, given.recipe, keys, out=Path(scratch)))
-    wanted = [name for name in rows if "honest" not in name and not name.endswith(LOSSY)]
-    short = [f"{name}: {rows[name]:.0%}" for name in wanted if rows[name] < FOUND]
-    short += [f"{how}: {rows[f'honest: {how}']:.0%}" for how in HONEST if rows[f"honest: {how}"] > ACCUSED]
-    if given.json:
-        print(json.dumps({"images": len(keys), "told": rows, "short": short}, indent=2))
-        return int(bool(short))
-    whats = ("LQ", "HQ", "a reference", "another")
-    print(f"{len(keys)} images of {chosen.info.name}, {given.recipe}; outputs that are told, in percent\n")
-    print("| stored again | copy of " + " | copy of ".join(whats) + " |\n" + "|---" * 5 + "|")
-    for how in AGAIN:
-        print(f"| {how} | " + " | ".join(f"{100 * rows[f'{what}: {how}']:.0f}" for what in whats) + " |")
-    print("\n| restoration | told as a copy |\n|---|---|")
-    for how in {**HONEST, **FILTERS}:
-        print(f"| {how} | {100 * rows[f'honest: {how}']:.0f} |")
-    print("\n" + ("\n".join(["falls short:", *short]) if short else "every goal is reached"))
-    return int(bool(short))
+        root = Path(scratch)
+        count = 2 if given.quick else given.images
+        side = 256 if given.quick else 512
+        chosen = (
+            ReferenceSet.read(given.set)
+            if given.set
+            else sample_set(root / "set", -(-count // 2), size=side, recipes=[given.recipe])
+        )
+        every = [t.key for t in chosen.select("test") if chosen.lq_path(given.recipe, t.key).is_file()]
+        keys = every[:: max(1, len(every) // count)][:count]
+        report.workload |= {"set": chosen.info.name, "recipe": given.recipe, "images": len(keys)}
+        rows = shares(chosen, given.recipe, outputs(chosen, given.recipe, keys, out=root))
+    for name, share in rows.items():
+        what, how = name.split(": ")
+        if what == "honest":
+            goal = f"ours <= {ACCUSED}" if how in HONEST else None
+            report.add(f"{how}, told as a copy", unit="share", ours=share, goal=goal, judged_when_quick=False)
+        else:
+            goal = None if name.endswith(LOSSY) else f"ours >= {FOUND}"
+            title = f"copy of {what}, {how}"
+            report.add(title, unit="share", ours=share, better="higher", goal=goal, judged_when_quick=False)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("set", type=Path, nargs="?", help="reference set; by default of the sample people")
+    parser.add_argument("--recipe", default="refldm-severe")
+    parser.add_argument("--images", type=int, default=24, help="2 with --quick, too few to judge")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

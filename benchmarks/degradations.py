@@ -15,13 +15,12 @@ tenths of a core's rate for each further core.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,6 +34,7 @@ from refbench.degradations.operations.blurring import blur_kernel
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.plan import Plan, make_plan
 from refbench.images import RGB, encode_png, find_photos, read_rgb, write_png
+from report import Report, main
 
 SIZE = 512
 GOALS = {"refldm-severe": 4.0, "refldm-moderate": 2.5}
@@ -45,21 +45,19 @@ SCALING = 0.6
 
 @dataclass(frozen=True)
 class Pairs:
-    """Ours against the plain way, over the same draws."""
+    """Ours and the plain way over the same draws, in images a second, and how near they are."""
 
-    plain_per_second: float
-    ours_per_second: float
-    times_as_fast: float
+    plain: float
+    ours: float
     within_one_level: float
-    goal: float
 
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run of `synthesise_lq`."""
+    """A whole run of `synthesise_lq`: images a second, and CPU milliseconds of each part per image."""
 
-    images_per_second_one_worker: float
-    images_per_second_all_workers: float
+    one_worker: float
+    all_workers: float
     workers: int
     milliseconds: dict[str, float]
 
@@ -68,38 +66,50 @@ class Run:
         """Share of the CPU time that goes into PNG encoding."""
         return self.milliseconds["encode PNG"] / sum(self.milliseconds.values())
 
-    @property
-    def scaling(self) -> float:
-        """All workers' rate over one worker's."""
-        return self.images_per_second_all_workers / self.images_per_second_one_worker
+
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Both ways on the same draws, then the whole run."""
+    draws, repeats, images = (12, 2, 16) if given.quick else (150, 3, 160)
+    pictures = read_pictures(given.photos)
+    report.workload |= {"size": SIZE, "draws": draws, "images": images}
+    with one_thread_each():
+        for name, goal in GOALS.items():
+            pair = compare(name, pictures, draws, repeats=repeats)
+            report.add(
+                f"degrade, {name}, against the plain way",
+                unit="images/s",
+                better="higher",
+                ours=pair.ours,
+                peer=pair.plain,
+                goal=f"ratio >= {goal:g}",
+                judged_when_quick=False,
+            )
+            share = pair.within_one_level
+            title = f"{name}, values within one level of the plain way"
+            report.add(title, unit="share", ours=share, goal=f"ours >= {WITHIN_ONE_LEVEL}")
+        for setting, told in png_settings(pictures).items():
+            for unit, figure in told.items():
+                report.add(f"PNG encoder, {setting}", unit=unit, ours=figure)
+    for name in GOALS:
+        run = whole_run(name, pictures, images)
+        report.add(f"whole run, {name}, one worker", unit="images/s", ours=run.one_worker)
+        report.add(f"whole run, {name}, {run.workers} workers", unit="images/s", ours=run.all_workers)
+        for part, milliseconds in run.milliseconds.items():
+            report.add(f"whole run, {name}, {part}", unit="ms", ours=milliseconds)
+        report.add(f"{name}, PNG encoding", unit="share", ours=run.png_share, goal=f"ours <= {PNG_SHARE}")
+        report.add(
+            f"{name}, {run.workers} workers against one",
+            unit="images/s",
+            better="higher",
+            ours=run.all_workers,
+            peer=run.one_worker,
+            goal=f"ratio >= {1 + SCALING * (run.workers - 1):g}",
+            judged_when_quick=False,
+        )
 
 
-def main() -> int:
-    options = read_options()
-    draws, repeats, images = (30, 2, 32) if options.quick else (150, 3, 160)
-    pictures = read_pictures(options.photos)
-    with single_threaded():
-        pairs = {name: compare(name, pictures, draws, repeats=repeats) for name in GOALS}
-        encoders = png_settings(pictures)
-    runs = {name: whole_run(name, pictures, images) for name in GOALS}
-    short = shortfalls(pairs, runs)
-    if options.json:
-        told = {name: asdict(run) | {"png_share": run.png_share} for name, run in runs.items()}
-        pairs_told = {name: asdict(pair) for name, pair in pairs.items()}
-        print(json.dumps({"pairs": pairs_told, "runs": told, "png": encoders, "short": short}, indent=2))
-    else:
-        print_tables(pairs, runs, encoders, short=short)
-    return 1 if short else 0
-
-
-def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer draws and images")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, help="pictures to use instead of scikit-image's face")
-    return parser.parse_args()
 
 
 def read_pictures(folder: Path | None) -> list[RGB]:
@@ -136,8 +146,7 @@ def compare(name: str, pictures: list[RGB], draws: int, *, repeats: int) -> Pair
         plain_seconds += min(theirs)
         ours_seconds += min(ours)
         near.append(float((np.abs(expected.astype(np.int16) - got) <= 1).mean()))
-    ratio = plain_seconds / ours_seconds
-    return Pairs(draws / plain_seconds, draws / ours_seconds, ratio, float(np.mean(near)), GOALS[name])
+    return Pairs(draws / plain_seconds, draws / ours_seconds, float(np.mean(near)))
 
 
 def timed(work: Callable[[], RGB]) -> tuple[float, RGB]:
@@ -226,45 +235,5 @@ def png_settings(pictures: list[RGB]) -> dict[str, dict[str, float]]:
     return {name: {unit: median(numbers) for unit, numbers in of.items()} for name, of in told.items()}
 
 
-def shortfalls(pairs: dict[str, Pairs], runs: dict[str, Run]) -> list[str]:
-    short = []
-    for name, pair in pairs.items():
-        if pair.times_as_fast < pair.goal:
-            short.append(f"{name}: {pair.times_as_fast:.2f} times the plain way, the goal is {pair.goal:g}")
-        if pair.within_one_level < WITHIN_ONE_LEVEL:
-            short.append(f"{name}: {pair.within_one_level:.4%} of the values within one level")
-    for name, run in runs.items():
-        if run.png_share > PNG_SHARE:
-            short.append(f"{name}: {run.png_share:.0%} of the time goes into PNG encoding")
-        if run.scaling < 1 + SCALING * (run.workers - 1):
-            short.append(f"{name}: {run.workers} workers are {run.scaling:.2f} times as fast as one")
-    return short
-
-
-def print_tables(
-    pairs: dict[str, Pairs], runs: dict[str, Run], encoders: dict[str, dict[str, float]], *, short: list[str]
-) -> None:
-    print("| recipe | plain way | ours | times as fast | goal | within one level |\n" + "|---" * 6 + "|")
-    for name, pair in pairs.items():
-        rates = f"{pair.plain_per_second:.0f}/s | {pair.ours_per_second:.0f}/s"
-        print(
-            f"| {name} | {rates} | {pair.times_as_fast:.2f} | {pair.goal:g} | {pair.within_one_level:.4%} |"
-        )
-    parts_told = list(next(iter(runs.values())).milliseconds)
-    print(
-        f"\n| whole run | one worker | all workers | {' | '.join(parts_told)} |\n"
-        + "|---" * (3 + len(parts_told))
-        + "|"
-    )
-    for name, run in runs.items():
-        every = f"{run.images_per_second_all_workers:.0f}/s ({run.workers})"
-        rates = f"{run.images_per_second_one_worker:.0f}/s | {every}"
-        print(f"| {name} | {rates} | {' | '.join(f'{run.milliseconds[p]:.1f} ms' for p in parts_told)} |")
-    print("\n| PNG encoder | time | size |\n|---|---|---|")
-    for setting, told in encoders.items():
-        print(f"| {setting} | {told['milliseconds']:.1f} ms | {told['kilobytes']:.0f} kB |")
-    print("\n" + ("\n".join(["falls short:", *short]) if short else "every goal is reached"))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

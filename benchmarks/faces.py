@@ -18,7 +18,6 @@ time, which a busy machine disturbs least; else they are wall time.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -37,6 +36,7 @@ from refbench.faces.recognisers.recognise import RECOGNISERS, Recogniser, load_r
 from refbench.faces.recognisers.registry import custom_recogniser
 from refbench.images import find_photos, read_rgb, write_png
 from refbench.weights import weight_files
+from report import Report, main
 from torch import Tensor, nn
 
 GOAL = 0.15
@@ -146,7 +146,7 @@ def once(path: Path, detector: Any, recogniser: Recogniser, *, clock: Clock) -> 
     clock.run("embed", lambda: recogniser.embed([aligned.pixels], aligned.landmarks[None]))
 
 
-def face_analysis(paths: Sequence[Path], pack: Path, threads: int, *, rounds: int) -> dict[str, float]:
+def face_analysis(paths: Sequence[Path], pack: Path, threads: int, *, rounds: int) -> float:
     """insightface's own pipeline: find + align + embed, photos a second."""
     import onnxruntime
     from insightface.app import FaceAnalysis
@@ -167,7 +167,7 @@ def face_analysis(paths: Sequence[Path], pack: Path, threads: int, *, rounds: in
         for photo in photos:
             app.get(photo, max_num=1)
         best = min(best, (time.process_time() if threads == 1 else time.perf_counter()) - start)
-    return {"find + align + embed per second": len(paths) / best}
+    return len(paths) / best
 
 
 def samples(folder: Path) -> list[Path]:
@@ -184,51 +184,51 @@ def samples(folder: Path) -> list[Path]:
     return paths
 
 
-def main() -> int:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """The pipeline by each recogniser, and insightface's own where its networks are given."""
+    warnings.simplefilter("ignore", FutureWarning)
+    torch.set_num_threads(given.threads)
+    cv2.setNumThreads(given.threads)
+    rounds, most = (1, 4) if given.quick else (3, 60)
+    with tempfile.TemporaryDirectory() as work:
+        paths = find_photos(given.photos) if given.photos else samples(Path(work))
+        paths = paths[:: max(1, len(paths) // most)][:most]
+        report.workload |= {"photos": len(paths), "threads": given.threads, "rounds": rounds}
+        there = weight_files.find("webface-r50") is not None
+        papers = "webface-r50" if there else "webface-r50, random weights"
+        rates = {}
+        for name in ("mobilefacenet", papers):
+            with report.skipping(name):
+                recogniser = stand_in(Path(work)) if "random" in name else load_recogniser(name)
+                told = pipeline(paths, recogniser, given.threads, rounds=rounds)
+                rates[name] = told["find + align + embed per second"]
+                for figure, value in told.items():
+                    add(report, name, figure, value=value, judged=name == papers)
+        name = "find + align + embed, against insightface's FaceAnalysis"
+        if given.pack is None:
+            report.skip(name, "no networks are named; --pack FOLDER", unit="photos/s")
+        else:
+            with report.skipping(name, unit="photos/s"):
+                peer = face_analysis(paths, given.pack, given.threads, rounds=rounds)
+                report.add(name, unit="photos/s", better="higher", ours=rates["mobilefacenet"], peer=peer)
+
+
+def add(report: Report, recogniser: str, figure: str, *, value: float, judged: bool) -> None:
+    """One row of a recogniser; the share of align + embed outside the networks has the goal."""
+    if figure.endswith("outside networks"):
+        goal = f"ours <= {GOAL}" if judged and not figure.startswith("find") else None
+        report.add(f"{recogniser}: {figure}", unit="share", ours=value, goal=goal, judged_when_quick=False)
+    elif figure.endswith("per second"):
+        report.add(f"{recogniser}: {figure.removesuffix(' per second')}", unit="photos/s", ours=value)
+    else:
+        report.add(f"{recogniser}: {figure.removesuffix(' ms')}", unit="ms", ours=value)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, help="up to 60 photos of faces, spread over this folder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pack", type=Path, help="folder of insightface's networks")
-    parser.add_argument("--quick", action="store_true", help="fewer photos and rounds")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore", FutureWarning)
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(options.threads)
-    rounds, most = (2, 12) if options.quick else (3, 60)
-    with tempfile.TemporaryDirectory() as work:
-        paths = find_photos(options.photos) if options.photos else samples(Path(work))
-        paths = paths[:: max(1, len(paths) // most)][:most]
-        there = weight_files.find("webface-r50") is not None
-        papers = load_recogniser("webface-r50") if there else stand_in(Path(work))
-        told = {
-            "mobilefacenet": pipeline(paths, load_recogniser(), options.threads, rounds=rounds),
-            "webface-r50" if there else "webface-r50, random weights": pipeline(
-                paths, papers, options.threads, rounds=rounds
-            ),
-        }
-        if options.pack:
-            told["FaceAnalysis"] = face_analysis(paths, options.pack, options.threads, rounds=rounds)
-    outside = list(told.values())[1]["align + embed outside networks"]
-    short = [f"{outside:.1%} of align + embed is outside the networks"] if outside > GOAL else []
-    if options.json:
-        print(json.dumps({"photos": len(paths), "rates": told, "goal": GOAL, "short": short}, indent=2))
-    else:
-        print_tables(len(paths), told, short)
-    return 1 if short else 0
-
-
-def print_tables(photos: int, told: dict[str, dict[str, float]], short: list[str]) -> None:
-    columns = list(next(iter(told.values())))
-    print(f"{photos} photos\n\n| | {' | '.join(told)} |\n" + "|---" * (len(told) + 1) + "|")
-    for column in columns:
-        cells = [of.get(column) for of in told.values()]
-        style = ".1%" if "outside" in column else ".1f"
-        print(f"| {column} | " + " | ".join("-" if c is None else format(c, style) for c in cells) + " |")
-    goal = f"goal: at most {GOAL:.0%} of align + embed by webface-r50 outside the networks"
-    print("\n" + ("falls short: " + "; ".join(short) if short else "every goal is reached") + f" ({goal})")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

@@ -1,8 +1,9 @@
 """How well the recognisers tell people apart, where their thresholds come from, and whom they join.
 
-    python benchmarks/identities.py lfw LFW --work FOLDER       # every recogniser whose weights are here
-    python benchmarks/identities.py lfw LFW --work FOLDER --recognisers mobilefacenet --flip
-    python benchmarks/identities.py set SET                     # identities of a set over thresholds
+    python benchmarks/identities.py                             # the bundled sample people, who are not real
+    python benchmarks/identities.py --lfw LFW --work FOLDER     # every recogniser whose weights are here
+    python benchmarks/identities.py --lfw LFW --work FOLDER --recognisers mobilefacenet --flip
+    python benchmarks/identities.py --set SET                   # identities of a set over thresholds
 
 LFW is a folder with ``NAME/NAME_0001.jpg`` and the official lists ``pairs.txt``, ``pairsDevTrain.txt``,
 ``pairsDevTest.txt``, ``peopleDevTrain.txt`` and ``peopleDevTest.txt``. Faces are found by the default
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+import tempfile
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +36,17 @@ from refbench.faces.recognisers.recognise import RECOGNISERS, load_recogniser
 from refbench.faces.verification import accepted_at, accuracy, best_threshold, equal_error_rate, ten_fold
 from refbench.files import replacing
 from refbench.images import read_rgb
-from refbench.progress import track
+from refbench.progress import say, track
 from refbench.records.reference_set import ReferenceSet
+from refbench.samples.sample_people import PEOPLE, truth
 from refbench.weights import weight_files
+from report import Report, main
 
 PRECISION = 0.999
 THRESHOLDS = (0.3, 0.35, 0.38, 0.4, 0.42, 0.45, 0.475, 0.5, 0.525, 0.55, 0.6)
 CHUNK = 64
 Floats = npt.NDArray[np.floating]
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,48 +57,63 @@ class Photos:
     keys: list[str]
     place: dict[str, int]
     people: npt.NDArray[np.int64]
+    paths: dict[str, Path]
 
     def path(self, key: str) -> Path:
         """The file of a key."""
-        name, number = key.split("/")
-        return self.root / name / f"{name}_{number}.jpg"
+        return self.paths[key]
 
 
-def main() -> None:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    ways = parser.add_subparsers(dest="way", required=True)
-    lfw = ways.add_parser("lfw", help="pairs, thresholds and identities of LFW")
-    lfw.add_argument("lfw", type=Path)
-    lfw.add_argument("--work", type=Path, required=True)
-    lfw.add_argument(
-        "--recognisers", nargs="+", default=["mobilefacenet", "dlib-resnet", "webface-r50-five-point"]
-    )
-    lfw.add_argument(
-        "--flip", action="store_true", help="average the embeddings of a crop and its mirror image"
-    )
-    lfw.add_argument("--threads", type=int, default=1)
-    labelled = ways.add_parser("set", help="identities of a set against its folders")
-    labelled.add_argument("set", type=Path)
-    labelled.add_argument("--person", default=r".*(?=/)", help="regular expression on the photo's path")
-    labelled.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS)
-    options = parser.parse_args()
-    if options.way == "set":
-        report_set(options.set, options.person, options.thresholds)
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """LFW, a set, or (by default) the sample people."""
+    torch.set_num_threads(given.threads)
+    cv2.setNumThreads(given.threads)
+    if given.set is not None:
+        report_set(report, given.set, given.person, thresholds=given.thresholds)
         return
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(options.threads)
-    photos = read_photos(options.lfw)
-    landmarks = find_landmarks(photos, options.work / "landmarks.npz")
-    for name in options.recognisers:
-        if any(weight_files.find(needed) is None for needed in RECOGNISERS[name].weights):
-            print(f"\n{name}: its weights are not here")
-            continue
-        file = options.work / f"embeddings_{name}{'+flip' if options.flip else ''}.npz"
-        vectors = embed(photos, landmarks, name, flip=options.flip, file=file)
-        print(f"\n## {name}{' with flip averaging' if options.flip else ''}\n")
-        report_pairs(photos, vectors, name)
-        report_identities(photos, vectors, name)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = given.work or Path(scratch)
+        photos = read_photos(given.lfw) if given.lfw else sample_photos(12 if given.quick else None)
+        report.workload |= {
+            "photos": len(photos.keys),
+            "people": len(np.unique(photos.people)),
+            "of": "LFW" if given.lfw else "sample people",
+        }
+        landmarks = find_landmarks(photos, work / "landmarks.npz")
+        for name in given.recognisers[:1] if given.quick else given.recognisers:
+            absent = [needed for needed in RECOGNISERS[name].weights if weight_files.find(needed) is None]
+            if absent:
+                report.skip(name, f"run: refbench weights fetch {' '.join(absent)}")
+                continue
+            file = work / f"embeddings_{name}{'+flip' if given.flip else ''}.npz"
+            vectors = embed(photos, landmarks, name, flip=given.flip, file=file)
+            title = f"{name}+flip" if given.flip else name
+            if given.lfw:
+                report_pairs(report, photos, vectors, name=title)
+            report_identities(report, photos, vectors, name=title)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--lfw", type=Path, help="folder of LFW; by default the bundled sample people")
+    source.add_argument("--set", type=Path, help="identities of a set against its folders")
+    parser.add_argument("--work", type=Path, help="keep landmarks and embeddings here")
+    names = ["mobilefacenet", "dlib-resnet", "webface-r50-five-point"]
+    parser.add_argument("--recognisers", nargs="+", default=names)
+    parser.add_argument("--flip", action="store_true", help="average a crop's embedding and its mirror's")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--person", default=r".*(?=/)", help="regular expression on a photo's path (--set)")
+    parser.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS, help="for --set")
+
+
+def sample_photos(most: int | None) -> Photos:
+    """The bundled sample people, who are not real; photos of the first ``most`` of them."""
+    people = sorted(set(truth().values()))[:most]
+    files = [file for file, person in truth().items() if person in people]
+    numbers = np.array([people.index(truth()[file]) for file in files], dtype=np.int64)
+    keys = [Path(file).stem for file in files]
+    paths = {key: PEOPLE / file for key, file in zip(keys, files, strict=True)}
+    return Photos(PEOPLE, keys, {key: place for place, key in enumerate(keys)}, numbers, paths)
 
 
 def read_photos(root: Path) -> Photos:
@@ -101,7 +122,8 @@ def read_photos(root: Path) -> Photos:
     names = sorted({path.parent.name for path in paths})
     number = {name: place for place, name in enumerate(names)}
     people = np.array([number[path.parent.name] for path in paths], dtype=np.int64)
-    return Photos(root, keys, {key: place for place, key in enumerate(keys)}, people)
+    files = dict(zip(keys, paths, strict=True))
+    return Photos(root, keys, {key: place for place, key in enumerate(keys)}, people, files)
 
 
 def find_landmarks(photos: Photos, file: Path) -> Floats:
@@ -120,7 +142,7 @@ def find_landmarks(photos: Photos, file: Path) -> Floats:
         raise SystemExit(f"{file} is of other photos; name another folder")
     landmarks: Floats = kept["landmarks"]
     missing = np.isnan(landmarks).any(axis=(1, 2))
-    print(f"{len(landmarks)} photos, {missing.sum()} without a face")
+    say(f"{len(landmarks)} photos, {missing.sum()} without a face")
     landmarks[missing] = landmarks[~missing].mean(axis=0)
     return landmarks
 
@@ -174,63 +196,66 @@ def distances(vectors: npt.NDArray[np.float32], places: npt.NDArray[np.int64]) -
     return np.asarray(1.0 - (first * second).sum(axis=1))
 
 
-def report_pairs(photos: Photos, vectors: npt.NDArray[np.float32], name: str) -> None:
-    declared = RECOGNISERS[name].threshold
-    print(
-        "| pairs | best threshold | accuracy there | accuracy at declared | EER | TAR at FAR 1 % | at 0.1 % |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+def report_pairs(report: Report, photos: Photos, vectors: Vectors, *, name: str) -> None:
+    """Verification of LFW's official pairs, at the declared and at the best threshold."""
+    declared = RECOGNISERS[name.removesuffix("+flip")].threshold
     for file in ("pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"):
         places, same, folds = read_pairs(photos, file)
         found = distances(vectors, places)
         best = best_threshold(found, same)
-        figures = [
-            accuracy(found, same, best),
-            accuracy(found, same, declared),
-            equal_error_rate(found, same),
-        ]
-        figures += [accepted_at(found, same, rate)[0] for rate in (0.01, 0.001)]
-        cells = " | ".join(f"{100 * figure:.2f} %" for figure in figures)
-        print(f"| {file} ({len(same)}) | {best:.4f} | {cells} |")
+        figures = {
+            f"accuracy at its best threshold {best:.4f}": accuracy(found, same, best),
+            f"accuracy at the declared threshold {declared}": accuracy(found, same, declared),
+            "EER": equal_error_rate(found, same),
+            "TAR at FAR 1 %": accepted_at(found, same, 0.01)[0],
+            "TAR at FAR 0.1 %": accepted_at(found, same, 0.001)[0],
+        }
         if folds.any():
-            by_fold = 100 * ten_fold(found, same, folds)
-            error = by_fold.std(ddof=1) / np.sqrt(len(by_fold))
-            print(f"\nTen folds of {file}: {by_fold.mean():.2f} +- {error:.2f} %")
-    print(f"\nDeclared threshold: {declared}")
+            by_fold = ten_fold(found, same, folds)
+            figures["ten folds, accuracy"] = float(by_fold.mean())
+            figures["ten folds, standard error"] = float(by_fold.std(ddof=1) / np.sqrt(len(by_fold)))
+        for figure, value in figures.items():
+            report.add(f"{name}, {file}: {figure}", unit="%", ours=100 * value)
 
 
-def report_identities(photos: Photos, vectors: npt.NDArray[np.float32], name: str) -> None:
+def report_identities(report: Report, photos: Photos, vectors: Vectors, *, name: str) -> None:
     """Partitions over thresholds, and the largest that is precise enough on the development people."""
-    declared = RECOGNISERS[name]
+    declared = RECOGNISERS[name.removesuffix("+flip")]
     steps = np.linspace(0.6 * declared.clustering_threshold, 1.12 * declared.average_linkage_threshold, 15)
     ends = [declared.clustering_threshold, declared.average_linkage_threshold]
     grid = np.unique(np.append(steps.round(2 if declared.threshold > 0.2 else 3), ends))
-    subsets = {
-        "peopleDevTrain": members(photos, "peopleDevTrain.txt"),
-        "peopleDevTest": members(photos, "peopleDevTest.txt"),
-        "all": np.arange(len(photos.keys)),
-    }
+    subsets = {"all": np.arange(len(photos.keys))}
+    for file in ("peopleDevTrain", "peopleDevTest"):
+        if (photos.root / f"{file}.txt").is_file():
+            subsets[file] = members(photos, f"{file}.txt")
     for title, rows in subsets.items():
-        print(f"\n{title}: {len(rows)} photos of {len(np.unique(photos.people[rows]))} people\n")
-        table = report_thresholds(vectors[rows], photos.people[rows].tolist(), grid.tolist())
+        people = photos.people[rows].tolist()
+        told = ends if report.quick else grid.tolist()
+        table = add_thresholds(report, vectors[rows], people, thresholds=told, name=f"{name}, {title}")
         precise = table[table["pair_precision"] >= PRECISION].groupby("identities")["threshold"].max()
-        print(f"\nLargest with a precision of {PRECISION} here: {precise.to_dict()}")
+        for way, threshold in precise.items():
+            title_ = f"{name}, {title}, {way}: largest threshold with precision {PRECISION}"
+            report.add(title_, unit="cosine distance", ours=float(threshold))
 
 
-def report_thresholds(
-    vectors: npt.NDArray[np.float32], people: Sequence[Hashable], thresholds: Sequence[float]
+def add_thresholds(
+    report: Report,
+    vectors: Vectors,
+    people: Sequence[Hashable],
+    *,
+    thresholds: Sequence[float],
+    name: str,
 ) -> pd.DataFrame:
-    """Print identities against people over thresholds, as Markdown."""
+    """Identities against people over thresholds: a row for each figure."""
     table = score_thresholds(vectors, people, thresholds)
-    print(f"| {' | '.join(name.replace('_', ' ') for name in table.columns)} |")
-    print("|---" * len(table.columns) + "|")
-    for row in table.itertuples(index=False):
-        cells = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row)
-        print(f"| {' | '.join(cells)} |")
+    for row in table.to_dict("records"):
+        place = f"{name}, {row.pop('identities')}, threshold {row.pop('threshold'):.4g}"
+        for figure, value in row.items():
+            report.add(f"{place}: {figure.replace('_', ' ')}", unit="", ours=float(value))
     return table
 
 
-def report_set(root: Path, person: str, thresholds: Sequence[float]) -> None:
+def report_set(report: Report, root: Path, person: str, *, thresholds: Sequence[float]) -> None:
     found = ReferenceSet.read(root)
     rows = [row for row, target in enumerate(found.targets) if "~" not in target.key]
     people = []
@@ -240,9 +265,10 @@ def report_set(root: Path, person: str, thresholds: Sequence[float]) -> None:
         if match is None:
             raise SystemExit(f"{source}: {person!r} finds no person in this path")
         people.append(match[0])
-    vectors: npt.NDArray[np.float32] = np.load(root / "embeddings.npy")
-    print(f"{len(rows)} photos of {len(set(people))} people, by {found.info.settings['recogniser']}\n")
-    report_thresholds(vectors[rows], people, thresholds)
+    vectors: Vectors = np.load(root / "embeddings.npy")
+    by = str(found.info.settings["recogniser"])
+    report.workload |= {"photos": len(rows), "people": len(set(people)), "recogniser": by}
+    add_thresholds(report, vectors[rows], people, thresholds=thresholds, name=by)
 
 
 def members(photos: Photos, file: str) -> npt.NDArray[np.int64]:
@@ -251,4 +277,4 @@ def members(photos: Photos, file: str) -> npt.NDArray[np.int64]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(measure, __doc__, arguments))

@@ -1,6 +1,6 @@
 """Do 95 % intervals cover the truth in 95 % of worlds, and does the test at 5 % err in 5 %?
 
-    python benchmarks/intervals.py [--worlds 4000]
+    python benchmarks/intervals.py [--worlds 4000] [--quick] [--json]
 
 Worlds are simulated: people with two to seven images each, values that people share in part, normal or
 skewed. Exit code 1 when a coverage lies more than 1.5 points from 95 % with 20 people or more, or the error
@@ -10,12 +10,12 @@ rate of the test of two equal models more than 1.5 points from 5 %.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 import numpy as np
 from refbench.leaderboard.statistics.permutation import permutation_test
 from refbench.leaderboard.statistics.statistics import means_with_intervals, sum_by_identity
+from report import Report, main
 
 PEOPLE = (10, 20, 50, 100, 150)
 SLACK = 0.015
@@ -50,20 +50,33 @@ def error_rate(people: int, worlds: int, seed: int = 0) -> float:
     return wrong / worlds
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=4_000)
-    worlds = parser.parse_args().worlds
-    rows = []
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Simulate worlds of each number of people."""
+    worlds = 400 if given.quick else given.worlds
+    report.workload["worlds"] = worlds
     for people in PEOPLE:
-        rates = {"normal": coverage(people, False, worlds), "skewed": coverage(people, True, worlds)}
-        rows.append({"people": people, **rates, "test_error": error_rate(people, worlds // 2)})
-    print(json.dumps({"worlds": worlds, "rows": rows}, indent=2))
-    checked = [row for row in rows if row["people"] >= 20]
-    covered = all(abs(row[kind] - 0.95) <= SLACK for row in checked for kind in ("normal", "skewed"))
-    kept = all(abs(row["test_error"] - 0.05) <= SLACK for row in rows)
-    return int(not (covered and kept))
+        for kind in ("normal", "skewed"):
+            off = abs(coverage(people, kind == "skewed", worlds) - 0.95)
+            report.add(
+                f"95 % intervals, {kind}, {people} people: coverage is off by",
+                unit="share",
+                ours=off,
+                goal=f"ours <= {SLACK}" if people >= 20 else None,
+                judged_when_quick=False,
+            )
+        off = abs(error_rate(people, worlds // 2) - 0.05)
+        report.add(
+            f"test at 5 %, {people} people: error rate is off by",
+            unit="share",
+            ours=off,
+            goal=f"ours <= {SLACK}",
+            judged_when_quick=False,
+        )
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--worlds", type=int, default=4_000, help="400 with --quick, too few to judge")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

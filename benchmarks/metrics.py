@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import resource
 import shutil
@@ -27,8 +26,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import redirect_stderr
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -51,6 +50,7 @@ from refbench.records.card import Card
 from refbench.records.lq_set import LqInfo, write_info
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
 from refbench.weights import weight_files
+from report import Report, main
 
 PROTOCOLS = (
     "psnr/rgb",
@@ -64,49 +64,37 @@ LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 CPU = torch.device("cpu")
 DISTINCT = 100
 POINTS = tuple((float(x), float(y)) for x, y in FFHQ_512)
+OUTSIDE = "share outside the networks"
+PEAK_OF = "--peak-of"
 GOALS = {
     "ours over A": 1.6,
     "ours over B": 1.3,
-    "five together over A": 2.4,
-    "bfloat16 over A": 4.0,
-    "share outside the networks": 0.08,
+    "ours, five together over A": 2.4,
+    "ours, bfloat16 over A": 4.0,
+    OUTSIDE: 0.08,
 }
 
 
-def main() -> int:
-    if LARGE_PAGES not in os.environ:
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {LARGE_PAGES: "1"})
-    options = read_options()
-    if options.peak_of:
-        return report_peak(options.peak_of)
-    if options.memory:
-        return compare_memory()
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Ours and the peers in turns on the same images; or peak memory."""
+    count, rounds = (2, 1) if given.quick else (given.images, given.rounds)
+    report.workload |= {"images": count, "size": 512, "cores": available_cores(), "rounds": rounds}
+    if given.memory:
+        add_memory(report)
+        return
     with tempfile.TemporaryDirectory() as scratch, random_inception(Path(scratch)):
-        reference_set, folders = make_images(Path(scratch), options.images, submissions=5)
-        figures = measure(reference_set, folders, options.rounds)
-        if not options.quick:
-            figures["images a second, each metric alone"] = each_alone(reference_set, folders)
-    print(json.dumps(figures, indent=2) if options.json else as_text(figures))
-    short = [name for name, passed in figures["goals"].items() if not passed]
-    for name in short:
-        print(f"goal falls short: {name}", file=sys.stderr)
-    return 1 if short else 0
+        reference_set, folders = make_images(Path(scratch), count, submissions=5)
+        times = run_in_turns(reference_set, folders, rounds, report=report)
+        add_times(report, times, count)
+        if not given.quick:
+            for protocol, rate in each_alone(reference_set, folders).items():
+                report.add(f"{protocol} alone", unit="images/s", ours=rate)
 
 
-def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--images", type=int, default=16, help="targets, 512x512")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="2 images, 1 round")
-    parser.add_argument("--json", action="store_true")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=int, default=16, help="targets, 512x512; 2 with --quick")
+    parser.add_argument("--rounds", type=int, default=3, help="1 with --quick")
     parser.add_argument("--memory", action="store_true", help="peak memory at 100 and 2,000 images")
-    parser.add_argument("--peak-of", type=int, default=0, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick:
-        options.images, options.rounds = 2, 1
-    return options
 
 
 def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet, list[Path]]:
@@ -251,16 +239,41 @@ def run_peer(name: str, inception_file: Path, reference_set: ReferenceSet, *, fo
     return time.process_time() - used
 
 
-def measure(reference_set: ReferenceSet, folders: Sequence[Path], rounds: int) -> dict[str, Any]:
+@dataclass
+class Times:
+    """The least wall and CPU seconds of each run, and the share of ours outside the networks."""
+
+    wall: dict[str, float]
+    cpu: dict[str, float]
+    outside: float = 1.0
+
+
+def run_in_turns(
+    reference_set: ReferenceSet, folders: Sequence[Path], rounds: int, *, report: Report
+) -> Times:
+    """Every run once a round; a peer whose packages are absent is skipped."""
     with ProcessPoolExecutor(1, get_context("spawn")) as peers:
         with patch.dict(os.environ, {LARGE_PAGES: "0"}):
-            peers.submit(load_peers_only, weight_files.path("inception-fid"))
-        return compare(reference_set, folders, rounds, peers=peers)
+            loading = peers.submit(load_peers_only, weight_files.path("inception-fid"))
+        names: Sequence[str] = "AB"
+        try:
+            loading.result()
+        except ModuleNotFoundError as error:
+            names = ()
+            for name, goal in GOALS.items():
+                if name != OUTSIDE:
+                    report.skip(name, f"{error.name} is not installed", goal=f"ratio >= {goal}")
+        return timed_runs(reference_set, folders, rounds, peers=peers, names=names)
 
 
-def compare(
-    reference_set: ReferenceSet, folders: Sequence[Path], rounds: int, *, peers: ProcessPoolExecutor
-) -> dict[str, Any]:
+def timed_runs(
+    reference_set: ReferenceSet,
+    folders: Sequence[Path],
+    rounds: int,
+    *,
+    peers: ProcessPoolExecutor,
+    names: Sequence[str],
+) -> Times:
     one = folders[:1]
     inside = Stopwatch()
     first, second = reference_set.targets[:2]
@@ -271,19 +284,16 @@ def compare(
         return peers.submit(run_peer, *wanted, folder=one[0]).result()
 
     runs: dict[str, Callable[[], float | None]] = {
-        "A": lambda: peer("A", reference_set),
-        "B": lambda: peer("B", reference_set),
+        **{name: partial(peer, name, reference_set) for name in names},
         "ours": lambda: ours(reference_set, one),
         "ours, five together": lambda: ours(reference_set, folders),
         "ours, bfloat16": lambda: ours(reference_set, one, precision="bfloat16"),
         "the networks alone": networks_alone(reference_set, one[0]),
     }
-    wall = dict.fromkeys(runs, float("inf"))
-    cpu = dict.fromkeys(runs, float("inf"))
-    share = 1.0
+    times = Times(dict.fromkeys(runs, float("inf")), dict.fromkeys(runs, float("inf")))
     ours(small, one)
     ours(small, one, precision="bfloat16")
-    for name in "AB":
+    for name in names:
         peer(name, replace(small, targets=(first,)))
     for _ in range(rounds):
         for name, run in runs.items():
@@ -291,32 +301,36 @@ def compare(
                 start, used = time.perf_counter(), time.process_time()
                 elsewhere = run()
                 spent = (time.process_time() - used) if elsewhere is None else elsewhere
-            wall[name] = min(wall[name], time.perf_counter() - start)
-            cpu[name] = min(cpu[name], spent)
+            times.wall[name] = min(times.wall[name], time.perf_counter() - start)
+            times.cpu[name] = min(times.cpu[name], spent)
             if name == "ours":
-                share = min(share, 1.0 - inside.seconds / spent)
-    submissions = {name: 5 if "five" in name else 1 for name in runs}
-    count = len(reference_set.targets)
-    each = {name: wall[name] / submissions[name] / count for name in runs}
-    ratios = {
-        "ours over A": each["A"] / each["ours"],
-        "ours over B": each["B"] / each["ours"],
-        "five together over A": each["A"] / each["ours, five together"],
-        "bfloat16 over A": each["A"] / each["ours, bfloat16"],
-        "share outside the networks": share,
-    }
-    goals = {
-        name: ratios[name] < goal if name.startswith("share") else ratios[name] >= goal
-        for name, goal in GOALS.items()
-    }
-    return {
-        "images": count,
-        "cores": available_cores(),
-        "seconds an image": {name: round(value, 3) for name, value in each.items()},
-        "CPU seconds an image": {name: round(cpu[name] / submissions[name] / count, 3) for name in runs},
-        "ratios": {name: round(value, 3) for name, value in ratios.items()},
-        "goals": goals,
-    }
+                times.outside = min(times.outside, 1.0 - inside.seconds / spent)
+    return times
+
+
+def add_times(report: Report, times: Times, count: int) -> None:
+    """Seconds an image and submission of each run against each peer, and the goals."""
+    images = {name: count * (5 if "five" in name else 1) for name in times.wall}
+    wall = {name: seconds / images[name] for name, seconds in times.wall.items()}
+    cpu = {name: seconds / images[name] for name, seconds in times.cpu.items()}
+    for name, goal in GOALS.items():
+        if name == OUTSIDE:
+            title, figure = "ours, outside the networks, of CPU time", times.outside
+            report.add(title, unit="share", ours=figure, goal=f"ours <= {goal}", judged_when_quick=False)
+            continue
+        mine, _, theirs = name.partition(" over ")
+        if theirs in wall:
+            report.add(
+                f"{mine}, an image, against {theirs}",
+                unit="s",
+                ours=wall[mine],
+                peer=wall[theirs],
+                goal=f"ratio >= {goal}",
+                judged_when_quick=False,
+            )
+    for name in wall:
+        report.add(f"{name}, an image, CPU", unit="s", ours=cpu[name])
+    report.add("the networks alone, an image", unit="s", ours=wall["the networks alone"])
 
 
 class Stopwatch:
@@ -377,46 +391,28 @@ def each_alone(reference_set: ReferenceSet, folders: Sequence[Path]) -> dict[str
     return rates
 
 
-def compare_memory() -> int:
-    """Peak memory in processes of their own; exit code 1 if 2,000 images need a tenth more than 100."""
-    peaks = []
+def add_memory(report: Report) -> None:
+    """Peak memory in processes of their own: 2,000 images may need a tenth more than 100."""
+    peaks = {}
     for count in (100, 2000):
-        command = [sys.executable, __file__, "--peak-of", str(count)]
+        command = [sys.executable, __file__, PEAK_OF, str(count)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
-        peaks.append(float(done.stdout))
-        print(f"{count} images: {peaks[-1]:.0f} MiB", flush=True)
-    return 0 if peaks[1] <= 1.1 * peaks[0] else 1
+        peaks[count] = float(done.stdout)
+        report.add(f"peak memory, {count} images", unit="MiB", ours=peaks[count])
+    grown = peaks[2000] / peaks[100]
+    report.add("peak memory, 2,000 images over 100", unit="times", ours=grown, goal="ours <= 1.1")
 
 
-def report_peak(count: int) -> int:
+def print_peak(count: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         reference_set, folders = make_images(Path(scratch), count, submissions=1)
         ours(reference_set, folders, ("psnr/rgb", "ssim/y-full", "lpips/alex-v0.1", "fd/alexnet-relu5-v1"))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    return 0
-
-
-def as_text(figures: dict[str, Any]) -> str:
-    lines = [
-        f"{figures['images']} images of 512x512, {figures['cores']} cores",
-        "",
-        "| | s/image | CPU s/image |",
-    ]
-    lines.append("| --- | --- | --- |")
-    cpu = figures["CPU seconds an image"]
-    lines += [f"| {name} | {value} | {cpu[name]} |" for name, value in figures["seconds an image"].items()]
-    lines += ["", "| | measured | goal | met |", "| --- | --- | --- | --- |"]
-    for name, value in figures["ratios"].items():
-        sign = "<" if name.startswith("share") else ">="
-        lines.append(
-            f"| {name} | {value} | {sign} {GOALS[name]} | {'yes' if figures['goals'][name] else 'no'} |"
-        )
-    alone = figures.get("images a second, each metric alone", {})
-    if alone:
-        lines += ["", "| metric alone | images/s |", "| --- | --- |"]
-        lines += [f"| {name} | {rate} |" for name, rate in alone.items()]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if LARGE_PAGES not in os.environ:
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {LARGE_PAGES: "1"})
+    if sys.argv[1:2] == [PEAK_OF]:
+        sys.exit(print_peak(int(sys.argv[2])))
+    sys.exit(main(measure, __doc__, arguments))

@@ -18,12 +18,11 @@ times as fast as FAISS and twice as fast as torch; at 70,000, under 1 GiB.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,7 @@ from refbench.builders.identities.cosine_distance import paired_distances
 from refbench.builders.identities.faiss_search import find_pairs_by_faiss
 from refbench.builders.identities.pair_search import Pairs, find_pairs
 from refbench.builders.identities.prefilter import quantise
+from report import Report, main
 
 Vectors = npt.NDArray[np.float32]
 THRESHOLD = 0.4
@@ -44,17 +44,12 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Run:
-    """One method on the whole task."""
+    """One method on the whole task: seconds, seconds of all threads, GiB beyond the vectors, pairs found."""
 
-    method: str
-    wall_seconds: float
-    processor_seconds: float
-    memory_gib: float
-    pairs: int
-    others: int = 0
-    widest: float = 0.0
-    times_as_slow: float = 1.0
-    goal: float | None = None
+    wall: float
+    processor: float
+    memory: float
+    found: Pairs
 
 
 def people(count: int, depth: int, planted: float, *, each: int = 7, noise: float = 0.75) -> Vectors:
@@ -99,12 +94,12 @@ def faiss_range(vectors: Vectors, threads: int) -> Pairs:
     return Pairs.joined([Pairs(first, second, paired_distances(vectors, first, second))])
 
 
-def timed(method: str, work: Callable[[], Pairs]) -> tuple[Run, Pairs]:
+def timed(work: Callable[[], Pairs]) -> Run:
     before = forget_peak()
     wall, processor = time.perf_counter(), time.process_time()
     found = work()
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    return Run(method, wall, processor, (peak() - before) / GIB, len(found)), found
+    return Run(wall, processor, (peak() - before) / GIB, found)
 
 
 def forget_peak() -> int:
@@ -125,89 +120,69 @@ def peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def against(ours: tuple[Run, Pairs], theirs: tuple[Run, Pairs]) -> Run:
-    """A peer's run with what differs: pairs that one alone found, and how far they are from the threshold."""
-    (own, mine), (run, others) = ours, theirs
-    distances = {}
-    sets = []
+def farthest(mine: Pairs, others: Pairs) -> float:
+    """How far from the threshold the pairs are that only one of two methods found, at most."""
+    distances, sets = {}, []
     for pairs in (mine, others):
         keys = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
         distances |= dict(zip(keys, pairs.distance.tolist(), strict=True))
         sets.append(set(keys))
-    apart = [abs(distances[key] - THRESHOLD) for key in sets[0] ^ sets[1]]
-    told = {"others": len(apart), "widest": max(apart, default=0.0), "goal": GOALS[run.method]}
-    return Run(**{**asdict(run), **told, "times_as_slow": run.wall_seconds / own.wall_seconds})
+    return max((abs(distances[key] - THRESHOLD) for key in sets[0] ^ sets[1]), default=0.0)
 
 
-def main() -> int:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("--count", type=int, default=70_000)
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Search the same vectors by every method."""
+    torch.set_num_threads(given.threads)
+    count = 12_000 if given.quick else given.count
+    vectors = people(count, given.depth, given.planted)
+    find_pairs(vectors[:5000], THRESHOLD)
+    length = quantise(vectors[:: max(1, len(vectors) // 20_000)], THRESHOLD).values.shape[1]
+    report.workload |= {"vectors": count, "planted": given.planted, "prefilter entries": length}
+    ours = timed(lambda: find_pairs(vectors, THRESHOLD, given.journal))
+    report.workload["pairs"] = len(ours.found)
+    if count <= FULL:
+        report.add("memory above the vectors", unit="GiB", ours=ours.memory, goal="ours <= 1")
+    if given.alone:
+        report.add("search, wall", unit="s", ours=ours.wall)
+        report.add("search, processor", unit="s", ours=ours.processor)
+        return
+    peers: dict[str, Callable[[], Pairs]] = {
+        "torch float32 blocks": lambda: torch_blocks(vectors),
+        "FAISS range_search": lambda: faiss_range(vectors, given.threads),
+    }
+    for name, work in peers.items():
+        goal = f"ratio >= {GOALS[name]:g}" if given.quick or count >= FULL else None
+        with report.skipping(f"search, wall, against {name}", unit="s", goal=goal):
+            theirs = timed(work)
+            apart, against = farthest(ours.found, theirs.found), f"against {name}"
+            report.add(
+                f"search, wall, {against}",
+                unit="s",
+                ours=ours.wall,
+                peer=theirs.wall,
+                goal=goal,
+                judged_when_quick=False,
+            )
+            report.add(f"search, processor, {against}", unit="s", ours=ours.processor, peer=theirs.processor)
+            report.add(f"memory, {against}", unit="GiB", ours=ours.memory, peer=theirs.memory)
+            title = f"other pairs than {name}, distance from the threshold"
+            report.add(title, unit="cosine distance", ours=apart, goal=f"ours <= {NEAR}")
+    with report.skipping("FAISS proposes, recall", unit="share"):
+        start = time.perf_counter()
+        proposed = find_pairs_by_faiss(vectors, THRESHOLD)
+        report.add("FAISS proposes, wall", unit="s", ours=time.perf_counter() - start, peer=ours.wall)
+        report.add("FAISS proposes, recall", unit="share", ours=len(proposed.pairs) / len(ours.found))
+        report.add("FAISS proposes, recall that it states", unit="share", ours=proposed.recall)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=70_000, help="vectors; 12,000 with --quick")
     parser.add_argument("--depth", type=int, default=512)
     parser.add_argument("--planted", type=float, default=0.01, help="share that stands there twice")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="the exact search alone, no peers")
     parser.add_argument("--journal", type=Path, help="keep finished stripes here; run again to go on")
-    parser.add_argument("--quick", action="store_true", help="40,000 vectors, too few to judge speed")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    vectors = people(40_000 if chosen.quick else chosen.count, chosen.depth, chosen.planted)
-    find_pairs(vectors[:5000], THRESHOLD)
-    length = quantise(vectors[:: max(1, len(vectors) // 20_000)], THRESHOLD).values.shape[1]
-    ours = timed("refbench", lambda: find_pairs(vectors, THRESHOLD, chosen.journal))
-    runs, told = [ours[0]], {"vectors": len(vectors), "planted": chosen.planted, "entries": length}
-    if not chosen.alone:
-        for method, work in {
-            "torch float32 blocks": lambda: torch_blocks(vectors),
-            "FAISS range_search": lambda: faiss_range(vectors, chosen.threads),
-        }.items():
-            runs.append(against(ours, timed(method, work)))
-        start = time.perf_counter()
-        proposed = find_pairs_by_faiss(vectors, THRESHOLD)
-        told |= {
-            "FAISS proposes, wall_seconds": time.perf_counter() - start,
-            "FAISS proposes, recall": len(proposed.pairs) / len(ours[1]),
-            "FAISS proposes, recall it states": proposed.recall,
-        }
-    short = shortfalls(runs, len(vectors))
-    if chosen.json:
-        print(json.dumps({**told, "runs": [asdict(run) for run in runs], "short": short}, indent=2))
-    else:
-        print_tables(told, runs, short)
-    return 1 if short else 0
-
-
-def shortfalls(runs: list[Run], count: int) -> list[str]:
-    ours, *peers = runs
-    short = [
-        f"{run.times_as_slow:.1f} times as fast as {run.method}, the goal is {run.goal:g}"
-        for run in peers
-        if run.goal and count >= FULL and run.times_as_slow < run.goal
-    ]
-    short += [
-        f"{run.others} other pairs than {run.method}, up to {run.widest:.1e} from the threshold"
-        for run in peers
-        if run.widest > NEAR
-    ]
-    if count <= FULL and ours.memory_gib > 1:
-        short.append(f"{ours.memory_gib:.2f} GiB above the vectors, the goal is 1")
-    return short
-
-
-def print_tables(told: dict[str, float], runs: list[Run], short: list[str]) -> None:
-    print("; ".join(f"{name}: {value:,.6g}" for name, value in told.items()) + "\n")
-    print(
-        "| method | wall | processor | memory | pairs | differ | ours is faster | goal |\n" + "|---" * 8 + "|"
-    )
-    for run in runs:
-        goal = "" if run.goal is None else f"{run.goal:g}"
-        print(
-            f"| {run.method} | {run.wall_seconds:.2f} s | {run.processor_seconds:.2f} s | "
-            f"{run.memory_gib:.2f} GiB | {run.pairs:,} | {run.others} | {run.times_as_slow:.1f} | {goal} |"
-        )
-    print("\n" + ("\n".join(["falls short:", *short]) if short else "every goal is reached"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))

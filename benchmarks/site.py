@@ -14,14 +14,12 @@ code 1 when a goal falls short; ``--quick`` is a smaller board, under the same g
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,15 +32,9 @@ from refbench.leaderboard.statistics.statistics import DRAWS
 from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
+from report import Report, main
 from scipy import stats
 
-LIMITS = {
-    "front page, bytes": 300_000,
-    "shown, ms": 1_000,
-    "first sort, ms": 100,
-    "publish, CPU seconds": 30,
-    "peak memory, MiB": 1_024,
-}
 FASTER = 10.0
 CHROMIUM = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -77,15 +69,13 @@ def weigh(site: Path) -> dict[str, int]:
     }
 
 
-def time_browser(site: Path) -> dict[str, Any]:
+def time_browser(site: Path) -> tuple[float, float]:
     """Milliseconds until the front page is shown and until a click has sorted its table."""
+    from playwright.sync_api import sync_playwright
+
     path = shutil.which("chromium") or shutil.which("google-chrome")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
     if path is None:
-        return {"browser": "none"}
+        raise FileNotFoundError("no Chromium on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -93,7 +83,7 @@ def time_browser(site: Path) -> dict[str, Any]:
         entry = page.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
         sorts = sorted(page.evaluate(SORT) for _ in range(5))
         browser.close()
-    return {"shown_ms": round(entry["loadEventEnd"]), "sorted_ms": round(sorts[2], 1)}
+    return entry["loadEventEnd"], sorts[2]
 
 
 def time_statistics(store: Store) -> float:
@@ -136,19 +126,12 @@ def time_peer(store: Store, times: int = 4) -> float:
     return tables * len(table.values) * (models * interval + pairs * pair)
 
 
-def main() -> int:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("--models", type=int, default=50)
-    parser.add_argument("--images", type=int, default=857)
-    parser.add_argument("--people", type=int, default=150)
-    parser.add_argument("--pictures", action="store_true", help="with drawn faces of 12 people")
-    parser.add_argument("--quick", action="store_true", help="12 models x 200 images")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args()
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Publish a board of made-up records and weigh it."""
     if given.quick:
-        given.models, given.images, given.people = 12, 200, 40
+        given.models, given.images, given.people = 8, 100, 20
     declared = {name: PROTOCOLS[name] for name in OFFLINE}
+    report.workload |= {"models": given.models, "images": given.images, "pictures": given.pictures}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         store, sets, submissions = Store(root / "store"), [], []
@@ -164,33 +147,33 @@ def main() -> int:
         site = publish_site(store, root / "site", sets, submissions=submissions).parent
         wall, busy = time.monotonic() - start, time.process_time() - busy
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        sizes, seen = weigh(site), time_browser(site)
-        ours, peer = time_statistics(store), time_peer(store)
-    measured = {
-        "front page, bytes": sizes["front_page"],
-        "shown, ms": seen.get("shown_ms"),
-        "first sort, ms": seen.get("sorted_ms"),
-        "publish, CPU seconds": round(busy, 1),
-        "peak memory, MiB": round(memory),
-    }
-    short = [name for name, value in measured.items() if value is not None and value > LIMITS[name]]
-    if peer < FASTER * ours and not given.quick:
-        short.append(f"statistics: {peer / ours:.1f} times as fast as scipy, the goal is {FASTER:g}")
-    if given.json:
-        board = {"models": given.models, "images": given.images, "publish_wall_seconds": round(wall, 1)}
-        told = {"statistics_seconds": {"ours": ours, "scipy": peer, "ratio": peer / ours}, "short": short}
-        print(json.dumps({**board, **measured, **told, "sizes": sizes}, indent=2))
-        return int(bool(short))
-    print(f"{given.models} models x {given.images} images, 2 benchmarks; publish took {wall:.1f} s\n")
-    print("| what | peer | ours | ratio | goal |\n" + "|---" * 5 + "|")
-    for name, value in measured.items():
-        print(
-            f"| {name} | | {'no Chromium' if value is None else f'{value:,}'} | | at most {LIMITS[name]:,} |"
+        sizes = weigh(site)
+        report.add("front page", unit="bytes", ours=sizes.pop("front_page"), goal="ours <= 300000")
+        for name, size in sizes.items():
+            report.add(name.replace("_", " "), unit="bytes", ours=size)
+        with report.skipping("front page shown", unit="ms", goal="ours <= 1000"):
+            shown, sort = time_browser(site)
+            report.add("front page shown", unit="ms", ours=shown, goal="ours <= 1000")
+            report.add("first sort", unit="ms", ours=sort, goal="ours <= 100")
+        report.add("publish, processor", unit="s", ours=busy, goal="ours <= 30")
+        report.add("publish, wall", unit="s", ours=wall)
+        report.add("peak memory", unit="MiB", ours=memory, goal="ours <= 1024")
+        report.add(
+            "statistics, processor, against scipy",
+            unit="s",
+            ours=time_statistics(store),
+            peer=time_peer(store, 2 if given.quick else 4),
+            goal=f"ratio >= {FASTER:g}",
+            judged_when_quick=False,
         )
-    print(f"| statistics, CPU seconds | scipy: {peer:.1f} | {ours:.1f} | {peer / ours:.1f} | {FASTER:g} |")
-    print("\n" + ("\n".join(["falls short:", *short]) if short else "every goal is reached"))
-    return int(bool(short))
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=int, default=50, help="8 with --quick")
+    parser.add_argument("--images", type=int, default=857, help="100 with --quick")
+    parser.add_argument("--people", type=int, default=150, help="20 with --quick")
+    parser.add_argument("--pictures", action="store_true", help="with drawn faces of 12 people")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure, __doc__, arguments))
