@@ -72,7 +72,7 @@ def measure(given: argparse.Namespace, report: Report) -> None:
     draws, repeats, images = (12, 2, 16) if given.quick else (150, 3, 160)
     pictures = read_pictures(given.photos)
     report.workload |= {"size": SIZE, "draws": draws, "images": images}
-    with one_thread_each():
+    with single_threaded():
         for name, goal in GOALS.items():
             pair = compare(name, pictures, draws, repeats=repeats)
             report.add(

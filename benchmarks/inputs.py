@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from refbench.degradations.lq.synthesise import synthesise_lq
 from refbench.degradations.recipes.lookup import load_recipe
+from refbench.faces.align import FFHQ_512, align_face
+from refbench.faces.detectors.detect import choose_face, find_faces, load_detector
 from refbench.files import sha256_file
 from refbench.images import RGB, read_rgb, write_png
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash
@@ -64,18 +66,32 @@ def write_set(
     return made
 
 
-def sample_set(root: Path, people: int, *, size: int = 512, recipes: Sequence[str] = ()) -> ReferenceSet:
-    """Two photos each of so many sample people (not real ones) as they are, and their LQ images."""
+def sample_set(
+    root: Path, people: int, *, size: int = 512, recipes: Sequence[str] = (), aligned: bool = False
+) -> ReferenceSet:
+    """Two photos each of so many sample people (not real ones), as they are or aligned, and LQ images.
+
+    Raises:
+        RefbenchError: ``aligned``, and the weights of the default detector are not here.
+    """
     photos: dict[str, list[Path]] = {}
     for file, person in truth().items():
         photos.setdefault(person, []).append(PEOPLE / file)
     shots = []
     for person in sorted(photos)[:people]:
         for path in photos[person][:2]:
-            pixels = cv2.resize(read_rgb(path), (size, size), interpolation=cv2.INTER_AREA)
+            photo = aligned_face(read_rgb(path)) if aligned else read_rgb(path)
+            pixels = cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA)
             shots.append(Shot(path.stem, person, np.asarray(pixels, np.uint8)))
-    made = write_set(root, shots, name="sample people")
+    points = tuple((float(x) * size / 512, float(y) * size / 512) for x, y in FFHQ_512)
+    made = write_set(root, shots, points, name="sample people")
     images = {target.key: made.hq_path(target.key) for target in made.targets}
     for recipe in recipes:
         synthesise_lq(images, load_recipe(recipe), made.lq_folder(recipe), seed=0)
     return made
+
+
+def aligned_face(photo: RGB) -> RGB:
+    """The face of a photo at 512 x 512, eyes, nose and mouth near FFHQ's places."""
+    face = choose_face(find_faces(load_detector(), photo), photo)
+    return align_face(photo, face.landmarks).pixels

@@ -1,6 +1,6 @@
 """How fast a submission is scored, beside the two ways people score today; the same images, weights, machine.
 
-    python benchmarks/metrics.py --quick           # two images, once; under a minute on two cores
+    python benchmarks/metrics.py --quick           # two images at 256x256, once
     python benchmarks/metrics.py --images 32       # steadier figures
     python benchmarks/metrics.py --memory          # peak memory at 100 and at 2,000 images
 
@@ -77,13 +77,13 @@ GOALS = {
 
 def measure(given: argparse.Namespace, report: Report) -> None:
     """Ours and the peers in turns on the same images; or peak memory."""
-    count, rounds = (2, 1) if given.quick else (given.images, given.rounds)
-    report.workload |= {"images": count, "size": 512, "cores": available_cores(), "rounds": rounds}
+    count, rounds, size = (2, 1, 256) if given.quick else (given.images, given.rounds, 512)
+    report.workload |= {"images": count, "size": size, "cores": available_cores(), "rounds": rounds}
     if given.memory:
         add_memory(report)
         return
     with tempfile.TemporaryDirectory() as scratch, random_inception(Path(scratch)):
-        reference_set, folders = make_images(Path(scratch), count, submissions=5)
+        reference_set, folders = make_images(Path(scratch), count, submissions=5, size=size)
         times = run_in_turns(reference_set, folders, rounds, report=report)
         add_times(report, times, count)
         if not given.quick:
@@ -97,15 +97,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", action="store_true", help="peak memory at 100 and 2,000 images")
 
 
-def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet, list[Path]]:
+def make_images(
+    root: Path, count: int, submissions: int, *, size: int = 512
+) -> tuple[ReferenceSet, list[Path]]:
     """A reference set of photo-like images, and damaged copies of them; from the hundredth on they recur."""
     generator = np.random.default_rng(0)
+    points = tuple((x * size / 512, y * size / 512) for x, y in POINTS)
     targets, folders = [], [root / f"submission{index}" for index in range(submissions)]
     for index in range(count):
         key, twin = f"k{index:04d}", f"k{index % DISTINCT:04d}"
         if index < DISTINCT:
             coarse = torch.from_numpy(generator.uniform(0, 255, (1, 3, 16, 16)))
-            large = torch.nn.functional.interpolate(coarse, (512, 512), mode="bicubic")
+            large = torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic")
             smooth = large[0].permute(1, 2, 0).numpy()
         for folder, noise in zip([root / "images", *folders], (2, 6, 7, 8, 9, 10), strict=False):
             if index < DISTINCT:
@@ -116,7 +119,7 @@ def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet,
         digest = sha256_file(root / "images" / f"{key}.png")
         other = (f"k{(index + 1) % count:04d}",)
         hq = f"images/{key}.png"
-        targets.append(Target(key, "p0", "test", hq, digest, 512, 512, other, (0.2,), POINTS))
+        targets.append(Target(key, "p0", "test", hq, digest, size, size, other, (0.2,), points))
     lq = LqInfo(
         origin="imported",
         recipe="none",
@@ -129,7 +132,7 @@ def make_images(root: Path, count: int, submissions: int) -> tuple[ReferenceSet,
         versions={},
     )
     write_info(root / "lq" / "none", lq)
-    named: dict[str, Any] = {"name": "bench", "content_hash": content_hash(targets), "image_size": 512}
+    named: dict[str, Any] = {"name": "bench", "content_hash": content_hash(targets), "image_size": size}
     info = SetInfo(**named, settings={}, versions={}, counts={})
     return ReferenceSet(root, info, tuple(targets)), folders
 
@@ -196,7 +199,7 @@ def tensor(photos: Sequence[np.ndarray]) -> torch.Tensor:
 
 @torch.inference_mode()
 def peer_a(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path) -> None:
-    points = np.array(POINTS)[None]
+    points = np.array(reference_set.targets[0].landmarks)[None]
     for target in reference_set.targets:
         photos = [
             read_rgb(path) for path in (folder / f"{target.key}.png", reference_set.hq_path(target.key))
@@ -227,7 +230,7 @@ def peer_b(peers: dict[str, Any], reference_set: ReferenceSet, folder: Path, *, 
         peers["alex"](restored, hq, normalize=True)
         peers["vgg"](restored, hq, normalize=True)
         for photos in (mine[part], true[part]):
-            peers["ids"].embed(photos, np.array([POINTS] * len(photos)))
+            peers["ids"].embed(photos, np.array([reference_set.targets[0].landmarks] * len(photos)))
             peers["fid"](torch.from_numpy(np.stack(photos).transpose(0, 3, 1, 2).copy()))
 
 
@@ -360,7 +363,7 @@ def networks_alone(reference_set: ReferenceSet, folder: Path) -> Callable[[], No
     metrics = select(PROTOCOLS)
     features = {metric.feature.name: metric.feature for metric in metrics if metric.feature.name != "pixels"}
     loaded = [feature.load(CPU) for feature in features.values()]
-    points = np.array(POINTS)[None]
+    points = np.array(reference_set.targets[0].landmarks)[None]
     paths = [
         p for t in reference_set.targets for p in (reference_set.hq_path(t.key), folder / f"{t.key}.png")
     ]

@@ -1,7 +1,7 @@
 """How fast full-size ReF-LDM restores one 512x512 face on this processor, beside a plain implementation.
 
     python benchmarks/refldm.py                  # 4 references, guidance 1.5, 50 steps, random weights
-    python benchmarks/refldm.py --quick          # 128x128, 2 references, under a minute
+    python benchmarks/refldm.py --quick          # 64x64, 1 reference: the parts, no verdict on speed
     python benchmarks/refldm.py --json           # either, as JSON
     python benchmarks/refldm.py --compile        # what torch.compile makes of a guided step
     python benchmarks/refldm.py --memory         # peak memory for 1, 2 and 4 references
@@ -11,7 +11,7 @@ with the whole matrix of weights in memory, N null references cached N times, tw
 timed singly and counted as often as asked for; everything else is timed as it is used. Each time is the
 least of the repeats. CPU seconds are those of all threads: on a busy machine they say more than wall time.
 
-Exit code 1: a goal is missed. Goals are of the whole size, not of --quick.
+Goals are of the whole size, not of --quick.
 
 The weights are random, and the noise that the U-Net finds is its noisy input and a random part: like a
 trained one it leaves little of the noise, where one that is random alone blows latents up fortyfold.
@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 from unittest.mock import patch
 
@@ -37,6 +36,7 @@ from refbench.models.diffusion.ddim import ddim, spaced_timesteps
 from refbench.models.networks import attention, autoencoder, unet
 from refbench.models.networks.attention import CacheKV
 from refbench.models.refldm.model import RefLdm, RefLdmConfig
+from report import Report, main
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -50,6 +50,7 @@ PEER_NOTE = "the authors' code at 512x512, float32, two cores with AMX, 2026; fi
 RANDOM_SHARE = 0.3
 GOALS = {"float32": 1.8, "bfloat16": 4.0}
 DECIBELS = 40
+PEAK_OF = "--peak-of"
 Result = TypeVar("Result")
 
 
@@ -75,94 +76,90 @@ class Difference:
     codes: float
 
 
-def main() -> int:
-    options = read_options()
-    torch.set_num_threads(options.threads)
-    if options.peak_of is not None:
-        report_peak(options.peak_of, options.precision)
-    elif options.memory:
-        compare_memory(options.precision)
-    elif options.compile:
-        time_compiled(options)
+def measure(given: argparse.Namespace, report: Report) -> None:
+    """Every precision on the same weights and inputs, beside the plain implementation."""
+    torch.set_num_threads(given.threads)
+    if given.quick:
+        given.size, given.references, given.repeats, given.check_steps = 64, 1, 1, 1
+    names = ("size", "references", "steps", "threads")
+    report.workload |= {name: getattr(given, name) for name in names} | {"guidance": 1.5}
+    if given.memory:
+        add_memory(report, given.precision)
+    elif given.compile:
+        time_compiled(report, given)
     else:
-        return compare_speed(options)
-    return 0
+        add_speed(report, given)
 
 
-def compare_speed(options: argparse.Namespace) -> int:
+def add_speed(report: Report, given: argparse.Namespace) -> None:
+    """Rows of each precision against the plain implementation: parts, the whole image, and how near it is."""
     model = full_size_model()
-    given = draw_inputs(options.references, options.size)
+    inputs = draw_inputs(given.references, given.size)
     runs: dict[str, Run] = {}
-    if not options.skip_plain:
+    if given.skip_plain:
+        report.skip("against plain float32", "--skip-plain", unit="s")
+    else:
         with plain_modules():
-            runs["plain float32"] = measure(model, given, options, plain=True)
+            runs["plain float32"] = run_of(model, inputs, given, plain=True)
     model = model.to(memory_format=torch.channels_last)
-    runs["float32"] = measure(model, given, options)
+    runs["float32"] = run_of(model, inputs, given)
     lower = copy.deepcopy(model)
-    unet.cast_to_bfloat16(lower.unet)
-    runs["bfloat16"] = measure(lower, given, options, lower_parts=True, lower_steps=True)
-    runs["mixed"] = measure(model, given, options, lower_parts=True)
-    faster = {name: ratios(runs, name, options.steps) for name in runs if "plain float32" in runs}
-    nearer = differences(model, runs)
-    short = [] if options.quick else shortfalls(faster, nearer)
-    if options.json:
-        told = {name: {"wall": run.wall, "cpu": run.cpu} for name, run in runs.items()}
-        near = {name: asdict(difference) for name, difference in nearer.items()}
-        size = {name: getattr(options, name) for name in ("size", "references", "steps", "threads")}
-        print(json.dumps({**size, "runs": told, "faster": faster, "near": near, "short": short}, indent=2))
-        return 1 if short else 0
-    print_table(runs, options)
-    print_comparison(faster, nearer, options)
-    if not options.quick:
-        print("\n" + ("falls short: " + "; ".join(short) if short else "every goal is reached"))
-    return 1 if short else 0
+    unet.round_weights(lower.unet)
+    runs["bfloat16"] = run_of(lower, inputs, given, lower_parts=True, lower_steps=True)
+    runs["mixed"] = run_of(model, inputs, given, lower_parts=True)
+    plain = runs.get("plain float32")
+    for name in ("float32", "bfloat16", "mixed"):
+        run = runs[name]
+        for part, seconds in run.wall.items():
+            peer = plain.wall[part] if plain else None
+            report.add(f"{name}: {part}, wall, against plain", unit="s", ours=seconds, peer=peer)
+        goal = f"ratio >= {GOALS[name]}" if name in GOALS and plain else None
+        report.add(
+            f"{name}: whole image, wall, against plain",
+            unit="s",
+            ours=total(run.wall, given.steps),
+            peer=total(plain.wall, given.steps) if plain else None,
+            goal=goal,
+            judged_when_quick=False,
+        )
+        report.add(
+            f"{name}: whole image, CPU, against plain",
+            unit="s",
+            ours=total(run.cpu, given.steps),
+            peer=total(plain.cpu, given.steps) if plain else None,
+        )
+        again = total(run.wall, given.steps) - run.wall["encode and cache references"]
+        report.add(f"{name}: second target of the person, wall", unit="s", ours=again)
+        if given.size == 512 and given.references == 4:
+            peer = total(PEER, given.steps)
+            title = f"{name}: whole image, against {PEER_NOTE}"
+            report.add(title, unit="s", ours=total(run.wall, given.steps), peer=peer)
+    for name, near in differences(model, runs).items():
+        goal = f"ours >= {DECIBELS}" if name in ("bfloat16", "mixed") else None
+        report.add(
+            f"{name}: image against float32's after {given.check_steps} steps",
+            unit="dB",
+            ours=near.decibels,
+            goal=goal,
+            judged_when_quick=False,
+        )
+        title = f"{name}: the same without the codebook"
+        report.add(title, unit="dB", ours=near.decibels_without_codebook)
+        report.add(f"{name}: latent is off by", unit="share", ours=near.latent)
+        report.add(f"{name}: codes that are others", unit="share", ours=near.codes)
 
 
-def ratios(runs: dict[str, Run], name: str, steps: int) -> dict[str, float]:
-    """How many times as fast as the plain implementation, by wall and by CPU time."""
-    plain, own = runs["plain float32"], runs[name]
-    return {
-        "wall": total(plain.wall, steps) / total(own.wall, steps),
-        "cpu": total(plain.cpu, steps) / total(own.cpu, steps),
-    }
-
-
-def shortfalls(faster: dict[str, dict[str, float]], nearer: dict[str, Difference]) -> list[str]:
-    """Which goals are missed, in words."""
-    slow = [
-        f"{name} is {faster[name]['wall']:.2f} times as fast as plain; wanted {goal}"
-        for name, goal in GOALS.items()
-        if name in faster and faster[name]["wall"] < goal
-    ]
-    far = [
-        f"{name} is {nearer[name].decibels:.1f} dB from float32; wanted {DECIBELS}"
-        for name in ("bfloat16", "mixed")
-        if nearer[name].decibels < DECIBELS
-    ]
-    return slow + far
-
-
-def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--size", type=int, default=512, help="side of the images")
-    parser.add_argument("--references", type=int, default=4)
+    parser.add_argument("--size", type=int, default=512, help="side of the images; 64 with --quick")
+    parser.add_argument("--references", type=int, default=4, help="1 with --quick")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--check-steps", type=int, default=6, help="steps of the image that is compared")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="128x128, 2 references, 1 repeat")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--skip-plain", action="store_true")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--skip-plain", action="store_true", help="leave the plain implementation out")
+    parser.add_argument("--compile", action="store_true", help="what torch.compile makes of a guided step")
+    parser.add_argument("--memory", action="store_true", help="peak memory for 1, 2 and 4 references")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--peak-of", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick:
-        options.size, options.references, options.repeats, options.check_steps = 128, 2, 1, 2
-    return options
 
 
 @torch.no_grad()
@@ -212,7 +209,7 @@ def bfloat16(wanted: bool) -> torch.autocast:
 
 
 @torch.inference_mode()
-def measure(
+def run_of(
     model: RefLdm,
     given: dict[str, Tensor],
     options: argparse.Namespace,
@@ -259,42 +256,6 @@ def measure(
     return run
 
 
-def print_table(runs: dict[str, Run], options: argparse.Namespace) -> None:
-    parts = list(PEER)
-    size = f"{options.size}x{options.size}"
-    print(
-        f"{size}, {options.references} references, guidance 1.5, {options.steps} steps, "
-        f"{options.threads} threads\n"
-    )
-    print(f"| | {' | '.join(parts)} | whole image | second target of the person |")
-    print("|---" * (len(parts) + 3) + "|")
-    rows = {f"{name}, wall": run.wall for name, run in runs.items()}
-    rows |= {f"{name}, CPU": run.cpu for name, run in runs.items()}
-    at_full_size = options.size == 512 and options.references == 4
-    for name, seconds in (rows | ({"peer": PEER} if at_full_size else {})).items():
-        cells = [f"{seconds[part]:.2f} s" for part in parts]
-        again = total(seconds, options.steps) - seconds["encode and cache references"]
-        print(f"| {name} | {' | '.join(cells)} | {total(seconds, options.steps):.0f} s | {again:.0f} s |")
-    if at_full_size:
-        print(f"\npeer: {PEER_NOTE}; every target pays for its references again")
-
-
-def print_comparison(
-    faster: dict[str, dict[str, float]], nearer: dict[str, Difference], options: argparse.Namespace
-) -> None:
-    print()
-    for name, times in faster.items():
-        if name != "plain float32":
-            said = f"{times['wall']:.2f} times as fast as plain by wall time, {times['cpu']:.2f} by CPU time"
-            print(f"{name}: {said}")
-    print(f"\nimages after {options.check_steps} steps, random weights, against float32:")
-    for name, near in nearer.items():
-        print(
-            f"{name}: {near.decibels:.1f} dB, {near.decibels_without_codebook:.1f} without the codebook; "
-            f"the latent is off by {near.latent:.2%} and {near.codes:.2%} of its codes are others"
-        )
-
-
 @torch.inference_mode()
 def differences(model: RefLdm, runs: dict[str, Run]) -> dict[str, Difference]:
     """How near each image is to the float32 one, and whether latents, codes or the decoder part them."""
@@ -321,7 +282,7 @@ def differences(model: RefLdm, runs: dict[str, Run]) -> dict[str, Difference]:
 
 
 @torch.inference_mode()
-def time_compiled(options: argparse.Namespace) -> None:
+def time_compiled(report: Report, options: argparse.Namespace) -> None:
     """A guided step with and without torch.compile, and how long the compiling takes."""
     model = full_size_model().to(memory_format=torch.channels_last)
     noise = draw_inputs(1, options.size)["noise"]
@@ -338,10 +299,8 @@ def time_compiled(options: argparse.Namespace) -> None:
                 start = time.perf_counter()
                 eps(noise, torch.tensor([500]))
                 times.append(time.perf_counter() - start)
-            print(
-                f"{options.precision}, {name}: first step {times[0]:.1f} s, then {min(times):.2f} s",
-                flush=True,
-            )
+            report.add(f"{options.precision}, {name}: first step", unit="s", ours=times[0])
+            report.add(f"{options.precision}, {name}: then", unit="s", ours=min(times))
 
 
 def total(seconds: dict[str, float], steps: int) -> float:
@@ -364,14 +323,14 @@ def plain_modules() -> Iterator[None]:
         yield
 
 
-def einsum_attention(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> Tensor:
+def einsum_attention(q: Tensor, k: Tensor, v: Tensor, *no_bias: None) -> Tensor:
     scale = q.shape[-1] ** -0.25
     weights = torch.einsum("bhqc,bhkc->bhqk", q * scale, k * scale).softmax(-1)
     return torch.einsum("bhqk,bhkc->bhqc", weights, v)
 
 
 def plain_attention_block(
-    block: unet.AttentionBlock, x: Tensor, memory: attention.Memory, *, context: Tensor | None
+    block: unet.AttentionBlock, x: Tensor, memory: attention.Memory, *no_context: Tensor | None
 ) -> Tensor:
     batch, channels, height, width = x.shape
     tokens = x.flatten(2)
@@ -391,16 +350,18 @@ def plain_guided_eps(
     return eps
 
 
-def compare_memory(precision: str) -> None:
+def add_memory(report: Report, precision: str) -> None:
     """Peak memory in processes of their own."""
-    print("| references | peak memory | kept for the person |\n|---|---|---|")
     for count in (1, 2, 4):
-        command = [sys.executable, __file__, "--peak-of", str(count), "--precision", precision]
-        subprocess.run(command, check=True)
+        command = [sys.executable, __file__, PEAK_OF, str(count), precision]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        peak, kept = map(float, done.stdout.split())
+        report.add(f"{precision}, {count} references: peak memory", unit="MiB", ours=peak)
+        report.add(f"{precision}, {count} references: kept for the person", unit="MiB", ours=kept)
 
 
 @torch.inference_mode()
-def report_peak(references: int, precision: str) -> None:
+def print_peak(references: int, precision: str) -> None:
     model = full_size_model().to(memory_format=torch.channels_last)
     given = draw_inputs(references)
     lq = model.encode(given["lq"])
@@ -409,9 +370,10 @@ def report_peak(references: int, precision: str) -> None:
         null = model.cache_null((64, 64), references)
         eps = model.guided_eps(lq, cache, null, scale=1.5)
         model.decode(ddim(eps, given["noise"], model.schedule, timesteps=[999]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"| {references} | {peak:.0f} MiB | {cache.nbytes / 2**20:.0f} MiB |", flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, cache.nbytes / 2**20)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == [PEAK_OF]:
+        sys.exit(print_peak(int(sys.argv[2]), sys.argv[3]))
+    sys.exit(main(measure, __doc__, arguments))
