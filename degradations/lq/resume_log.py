@@ -39,7 +39,9 @@ class ResumeLog:
             present = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
             wanted = f"{recipe.id}, seed {seed}"
             changed = "" if (before["recipe"], before["seed"]) != (recipe.id, seed) else ", with other steps"
-            raise RefbenchError(f"{present}{changed}; name another folder for {wanted}, or remove that one")
+            raise RefbenchError(
+                f"{present}{changed}; for {wanted}, remove that folder or name the recipe differently"
+            )
         return cls(folder, header, {row.key: row for row in rows})
 
     def __enter__(self) -> ResumeLog:

@@ -1,4 +1,4 @@
-"""Recipes in albumentations pipelines, pipelines as recipes, and the traps between them."""
+"""Recipes as albumentations transforms, pipelines as recipes, serialised class paths."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def face(astronaut: RGB) -> RGB:
     return np.ascontiguousarray(astronaut[30:158, 150:278])
 
 
-def test_the_pipelines_seed_rules(face: RGB) -> None:
+def test_the_seed_of_the_pipeline_decides_the_draws(face: RGB) -> None:
     pipeline = A.Compose([A.HorizontalFlip(p=0.5), Degrade("refldm-moderate")], seed=5)
     first, second = pipeline(image=face)["image"], pipeline(image=face)["image"]
     assert (first != second).any()
@@ -93,7 +93,7 @@ def test_workers_do_not_repeat_each_other(face: RGB) -> None:
 def test_a_pipeline_is_a_recipe(face: RGB) -> None:
     noise = A.OneOf([A.GaussNoise(p=1.0), A.ISONoise(p=1.0)], p=0.7)
     pipeline = A.Compose([A.GaussianBlur(p=1.0), A.ImageCompression(quality_range=(30, 60), p=0.5), noise])
-    recipe = recipe_of_pipeline(pipeline, "own-pipeline", title="of mine")
+    recipe = recipe_of_pipeline(pipeline, "custom-pipeline", title="of mine")
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     again = Recipe.from_yaml(recipe.to_yaml())
     one = degrade_image(face, recipe, 0, key="a").pixels
@@ -103,7 +103,7 @@ def test_a_pipeline_is_a_recipe(face: RGB) -> None:
     assert (degrade_image(face, recipe, 1, key="a").pixels != one).any()
 
 
-def test_transforms_of_a_pipeline_do_not_draw_alike(face: RGB) -> None:
+def test_transforms_of_a_pipeline_draw_independently(face: RGB) -> None:
     shifts = [A.RandomBrightnessContrast((-0.4, 0.4), (0, 0), p=0.5) for _ in range(2)]
     recipe = recipe_of_pipeline(A.Compose(shifts), "twice")
     means = {round(float(degrade_image(face, recipe, 0, key=str(key)).pixels.mean())) for key in range(12)}
@@ -142,14 +142,14 @@ def edited(change: dict[str, Any]) -> dict[str, Any]:
         ({"sigma_limit": [-3, 1]}, "cannot be built"),
     ],
 )
-def test_faulty_pipelines_are_told(change: dict[str, Any], answer: str) -> None:
+def test_faulty_pipelines_are_named(change: dict[str, Any], answer: str) -> None:
     Recipe.from_dict(edited({}))
     with pytest.raises(FaultListError, match=answer):
         Recipe.from_dict(edited(change))
 
 
 @pytest.mark.filterwarnings("ignore:Using lambda")
-def test_what_cannot_be_written_down() -> None:
+def test_a_pipeline_that_cannot_be_serialised_is_refused() -> None:
     with pytest.raises(RefbenchError, match="cannot be serialised"):
         recipe_of_pipeline(A.Lambda(image=lambda image, **_: image), "lambda")
     with pytest.raises(RefbenchError, match="a recipe is a name"):

@@ -1,4 +1,4 @@
-"""The training data set: pure in (recipe, seed, epoch, key), and augmented as ReF-LDM does."""
+"""TrainingPairs: draws depend on (recipe, seed, epoch, key) alone; augmentation as in ReF-LDM."""
 
 from __future__ import annotations
 
@@ -168,10 +168,10 @@ def test_fixed_lq(hq: dict[str, Path], references: dict[str, list[Path]]) -> Non
     np.testing.assert_array_equal(as_levels(pairs[0]["lq"]), read_rgb(hq["p3"]))
 
 
-def test_what_is_absent_is_told_at_once(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
-    with pytest.raises(FaultListError) as told:
+def test_what_is_absent_is_named_at_once(hq: dict[str, Path], references: dict[str, list[Path]]) -> None:
+    with pytest.raises(FaultListError) as caught:
         TrainingPairs(hq, {"p0": references["p0"]}, RECIPE, lq={"p0": hq["p0"], "p1": hq["p1"]})
-    assert len(told.value.faults) == 5
+    assert len(caught.value.faults) == 5
     with pytest.raises(RefbenchError, match="one HQ image"):
         TrainingPairs({}, {}, RECIPE)
 

@@ -1,4 +1,4 @@
-"""docs/recipes.md is up to date, and every example of docs/add_a_recipe.md works as it is printed."""
+"""docs/recipes.md is up to date, and the examples of docs/add_a_recipe.md run as printed."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_the_answer_to_mistakes_is_as_printed(tmp_path: Path) -> None:
     text = examples("yaml")[0].replace("radius", "radios", 1).replace("[20, 80]", "[20, 120]")
     text = text.replace("radios: {uniform: [0, 4]}", "radios: 2\n  radius: 1")
     (tmp_path / "phone.yaml").write_text(text)
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         load_recipe(tmp_path / "phone.yaml")
     printed = re.search(r"```\nrefbench: (.*?)```", (DOCS / "add_a_recipe.md").read_text("utf-8"), re.DOTALL)
     assert printed is not None
-    assert str(told.value).replace(f"{tmp_path}/", "") == printed[1].strip()
+    assert str(caught.value).replace(f"{tmp_path}/", "") == printed[1].strip()
 
 
 def test_the_python_examples(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

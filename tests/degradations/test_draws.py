@@ -1,4 +1,4 @@
-"""What is drawn: frozen values, stated ranges, independence."""
+"""Draws: frozen values, ranges, independence."""
 
 from __future__ import annotations
 

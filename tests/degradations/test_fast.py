@@ -1,4 +1,4 @@
-"""What runs by default gives the bytes of the definition, whatever the machine is set to."""
+"""The fast path gives the bytes of the reference implementation, whatever the thread settings."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_equal_bytes_at_the_edges_of_ranges(
     np.testing.assert_array_equal(apply_plan(hq, plan), apply_plan_reference(hq, plan))
 
 
-def test_the_three_ways_of_sampling_err_far_less_than_is_doubted() -> None:
+def test_the_three_ways_of_sampling_stay_within_the_rounding_margin() -> None:
     rng = np.random.default_rng(0)
     hard = np.where(rng.random((200, 220, 3)) < 0.5, 0, 255).astype(np.uint8)
     ways: set[str] = set()

@@ -1,4 +1,4 @@
-"""Folders of LQ images: making, resuming, verifying, importing, and every way in which they can be wrong."""
+"""LQ folders: synthesis, resuming, verification, import, and their faults."""
 
 from __future__ import annotations
 
@@ -139,14 +139,14 @@ def test_a_run_that_made_nothing_binds_nobody(images: Images, tmp_path: Path) ->
     assert synthesise_lq(images, fixed, tmp_path / "lq", seed=0).images == len(images)
 
 
-def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path: Path) -> None:
+def test_all_faulty_images_are_named_and_the_others_kept(images: Images, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((96, 80, 4), dtype=np.uint8), "RGBA").save(images["p0"])
     write_png(images["p1"], np.zeros((12, 12, 3), dtype=np.uint8))
     images["p2"].write_bytes(images["p2"].read_bytes()[:200])
     images["p3"] = tmp_path / "absent.png"
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         synthesise_lq(images, RECIPE, tmp_path / "lq", seed=0, sizes={"p4": (512, 512)})
-    assert [fault.partition(":")[0] for fault in told.value.faults] == ["p0", "p1", "p2", "p3", "p4"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["p0", "p1", "p2", "p3", "p4"]
     words = (
         "transparency",
         "too small for a kernel",
@@ -154,7 +154,7 @@ def test_all_faulty_images_are_told_and_the_others_kept(images: Images, tmp_path
         "cannot be opened",
         "the manifest says 512x512",
     )
-    assert all(word in fault for word, fault in zip(words, told.value.faults, strict=True))
+    assert all(word in fault for word, fault in zip(words, caught.value.faults, strict=True))
     assert (tmp_path / "lq" / "p5.png").is_file()
     assert not (tmp_path / "lq" / "lq.json").exists()
 
@@ -179,19 +179,19 @@ def test_verify_finds_every_kind_of_change(images: Images, tmp_path: Path) -> No
     synthesise_lq(images, RECIPE, lq, seed=0)
     (lq / "p0.png").unlink()
     write_png(lq / "p1.png", read_rgb(lq / "p2.png"))
-    write_png(lq / "stranger.png", read_rgb(lq / "p2.png"))
+    write_png(lq / "extra.png", read_rgb(lq / "p2.png"))
     write_png(images["p3"], read_rgb(images["p3"])[:90])
     images["new"] = images["p4"]
     del images["p5"]
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         verify_lq_folder(images, lq)
-    assert {fault.partition(":")[0]: fault.partition(": ")[2] for fault in told.value.faults} == {
+    assert {fault.partition(":")[0]: fault.partition(": ")[2] for fault in caught.value.faults} == {
         "p0": f"{lq / 'p0.png'}: cannot be opened: No such file or directory",
         "p1": "its LQ image changed since it was made",
         "p3": "its HQ file changed; it was 80x96 pixels, it is 80x90",
         "p5": "has no HQ image",
         "new": "has no LQ image",
-        "stranger.png": "is not in draws.parquet",
+        "extra.png": "is not in draws.parquet",
     }
 
 
@@ -220,7 +220,7 @@ def test_another_title_of_a_bundled_recipe_is_no_fault(images: Images, tmp_path:
     assert len(verify_lq_folder(images, tmp_path / "lq").identical) == len(images)
 
 
-def test_verify_tells_rounding_from_other_pixels(
+def test_verify_distinguishes_rounding_from_other_pixels(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synthesise_lq(images, RECIPE, tmp_path / "one", seed=0)
@@ -272,9 +272,9 @@ def test_import_refuses_wrong_pairs(images: Images, tmp_path: Path) -> None:
         write_png(official / f"{key}.png", read_rgb(tmp_path / "lq" / f"{other}.png"))
     write_png(official / "p2.png", read_rgb(official / "p2.png")[:50])
     Image.new("RGBA", (80, 96), (1, 2, 3, 40)).save(official / "p3.png")
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         import_lq(images, official, tmp_path / "in", name="official")
-    faults = "\n".join(told.value.faults)
+    faults = "\n".join(caught.value.faults)
     assert "p0: looks like the LQ image of p1" in faults
     assert "p1: looks like the LQ image of p0" in faults
     assert "p2: LQ is 80x50 pixels, HQ 80x96" in faults

@@ -1,4 +1,4 @@
-"""The ReF-LDM chain against the authors' vectors: kernels, results, and the fast path."""
+"""The ReF-LDM chain against vectors of the authors' code: kernels, results, the fast path."""
 
 from __future__ import annotations
 

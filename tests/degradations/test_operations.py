@@ -1,4 +1,4 @@
-"""Every operation: near identity at its mildest, never its input, the same for the same generator."""
+"""Operations: near identity at their mildest, input unmodified, equal results for equal generators."""
 
 from __future__ import annotations
 

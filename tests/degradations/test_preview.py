@@ -87,8 +87,8 @@ def test_recipes_command(tmp_path: Path) -> None:
     assert "severity-LEVEL" in listed.stdout
     shown = CliRunner().invoke(app, ["recipes", "show", "codeformer"])
     assert Recipe.from_yaml(shown.stdout) == load_recipe("codeformer")
-    (tmp_path / "own.yaml").write_text(shown.stdout.replace("codeformer", "own"))
-    assert CliRunner().invoke(app, ["recipes", "show", str(tmp_path / "own.yaml")]).exit_code == 0
+    (tmp_path / "custom.yaml").write_text(shown.stdout.replace("codeformer", "custom"))
+    assert CliRunner().invoke(app, ["recipes", "show", str(tmp_path / "custom.yaml")]).exit_code == 0
 
 
 def test_preview_command(photos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recipes as YAML and as objects, and what is said about faulty ones."""
+"""Recipes as YAML and as objects, and the messages about faulty ones."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 def test_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_recipes.py").write_text(
+    (tmp_path / "custom_recipes.py").write_text(
         "from refbench.degradations.recipe import Recipe\nfrom refbench.degradations.steps import Step\n"
-        "GREY = Recipe('own-grey', 1, (Step('grey'),))\nOTHER = 3\n"
+        "GREY = Recipe('custom-grey', 1, (Step('grey'),))\nOTHER = 3\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert load_recipe("own_recipes:GREY").id == "own-grey@1"
+    assert load_recipe("custom_recipes:GREY").id == "custom-grey@1"
     with pytest.raises(RefbenchError, match="a int, not a Recipe"):
-        load_recipe("own_recipes:OTHER")
+        load_recipe("custom_recipes:OTHER")
     with pytest.raises(RefbenchError, match="write MODULE:NAME"):
-        load_recipe("own_recipes:ABSENT")
+        load_recipe("custom_recipes:ABSENT")
 
 
 @pytest.mark.parametrize(
@@ -117,22 +117,22 @@ def test_unknown_names(name: str, answer: str) -> None:
         ({"operation": "albumentations", "pipeline": {"a": 1}}, "what albumentations.to_dict gives"),
     ],
 )
-def test_faulty_steps_are_told_with_their_place(change: dict[str, object], answer: str) -> None:
+def test_faulty_steps_are_named_with_their_place(change: dict[str, object], answer: str) -> None:
     with pytest.raises(FaultListError, match=answer):
         Recipe.from_dict({"name": "faulty", "version": 1, "steps": [change]})
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_named_at_once() -> None:
     steps = [{"operation": "jpeg", "quality": 0}, {"operation": "defocus", "radios": 1}]
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         Recipe.from_dict({"name": "Bad Name", "version": 0, "steps": steps})
-    assert len(told.value.faults) == 5
+    assert len(caught.value.faults) == 5
     steps += [{"operation": "blur", "sigma_x": {"uniform": [3, 1]}}, {"operation": "bluur"}]
-    with pytest.raises(FaultListError) as told:
+    with pytest.raises(FaultListError) as caught:
         Recipe.from_dict({"name": "bad", "version": 1, "steps": steps})
-    assert len(told.value.faults) == 5
-    assert "steps[3] blur.sigma_x: the range [3, 1] is reversed" in told.value.faults[0]
-    assert "did you mean 'blur'" in told.value.faults[-1]
+    assert len(caught.value.faults) == 5
+    assert "steps[3] blur.sigma_x: the range [3, 1] is reversed" in caught.value.faults[0]
+    assert "did you mean 'blur'" in caught.value.faults[-1]
     with pytest.raises(FaultListError, match="unknown field 'nam'; did you mean 'name'"):
         Recipe.from_dict({"nam": "x", "version": 1, "steps": []})
     with pytest.raises(FaultListError, match="steps: there are none"):

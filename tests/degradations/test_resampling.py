@@ -1,4 +1,4 @@
-"""Resizing against OpenCV, and its exactness."""
+"""Resampling against OpenCV, and its exactness."""
 
 from __future__ import annotations
 

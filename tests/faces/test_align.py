@@ -1,3 +1,5 @@
+"""Face alignment: similarity transforms, antialiased warps, templates."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Face detectors: MTCNN, RetinaFace, SCRFD, retries on rotated photos, choice of a face."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -202,7 +204,7 @@ def test_unknown_detectors_are_named() -> None:
 
 
 @pytest.mark.slow
-def test_retinaface_is_driven_as_facexlib_wants(
+def test_retinaface_gets_the_input_that_facexlib_expects(
     tmp_path: Path, astronaut: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facexlib.detection.retinaface import RetinaFace
@@ -283,7 +285,7 @@ def test_scrfd_is_driven_as_insightface_wants(tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
 
 
-def test_a_missing_graphics_processor_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_graphics_processor_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():

@@ -1,3 +1,5 @@
+"""The ONNX importer against ONNX Runtime and torch, operator by operator."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -235,7 +237,7 @@ def test_unknown_operators_are_named(tmp_path: Path) -> None:
         OnnxNetwork(path)
 
 
-def test_other_faults_are_said(tmp_path: Path) -> None:
+def test_other_faults_are_reported(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a network")
     with pytest.raises(RefbenchError, match="not a readable ONNX file"):
@@ -254,7 +256,7 @@ def test_other_faults_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 512), (-1, 512)])
-def test_a_batch_never_leaks_into_the_rest(shape: tuple[int, int], tmp_path: Path) -> None:
+def test_images_of_a_batch_stay_separate(shape: tuple[int, int], tmp_path: Path) -> None:
     path = write(tmp_path / "net.onnx", [node("Reshape", "x", "s")], {"s": np.array(shape)}, (1, 512, 1, 1))
     assert OnnxNetwork(path)(torch.zeros(6, 512, 1, 1)).shape == (6, 512)
     wrong = write(

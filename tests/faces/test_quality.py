@@ -1,3 +1,5 @@
+"""Face quality: head pose and sharpness."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Face recognisers: crops, embeddings, custom networks, the embedding cache."""
+
 from __future__ import annotations
 
 import math
@@ -48,7 +50,7 @@ class Toy(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def own_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def custom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("own") / "toy.pt"
     network = Toy().eval()
     network(torch.zeros(1, 3, 112, 112))
@@ -118,8 +120,8 @@ def test_normalisation_of_each_network() -> None:
     assert DLIB_CHIP.normalise(red)[0, :, 0, 0].tolist() == pytest.approx(wanted)
 
 
-def test_one_s_own_network_by_path(own_file: Path) -> None:
-    recogniser = load_recogniser(str(own_file))
+def test_a_custom_network_by_path(custom_file: Path) -> None:
+    recogniser = load_recogniser(str(custom_file))
     assert recogniser.id.startswith("toy-")
     assert recogniser.id.endswith("/five-point-112-rgb")
     found = recogniser.embed([photo_of(300), photo_of(200, 1)], np.stack([FFHQ_512 / 2, FFHQ_512 / 3]))
@@ -129,21 +131,21 @@ def test_one_s_own_network_by_path(own_file: Path) -> None:
     assert recogniser.embed([], np.zeros((0, 5, 2))).shape[0] == 0
     with pytest.raises(RefbenchError, match="no measured threshold"):
         _ = recogniser.threshold
-    assert load_recogniser(custom_recogniser(own_file, threshold=0.3)).threshold == 0.3
+    assert load_recogniser(custom_recogniser(custom_file, threshold=0.3)).threshold == 0.3
 
 
-def test_one_s_own_onnx_agrees_with_its_torch_form(tmp_path: Path, own_file: Path) -> None:
+def test_a_custom_onnx_network_agrees_with_its_torch_form(tmp_path: Path, custom_file: Path) -> None:
     path = tmp_path / "toy.onnx"
-    scripted = torch.jit.load(str(own_file))
+    scripted = torch.jit.load(str(custom_file))
     torch.onnx.export(scripted, (torch.zeros(1, 3, 112, 112),), str(path), dynamo=False)
     marks = FFHQ_512[None]
     first = load_recogniser(str(path)).embed([photo_of()], marks)
-    second = load_recogniser(str(own_file)).embed([photo_of()], marks)
+    second = load_recogniser(str(custom_file)).embed([photo_of()], marks)
     assert np.abs(first - second).max() < 1e-5
 
 
-def test_flip_averaging_makes_a_mirrored_crop_equal(own_file: Path) -> None:
-    plain, flipping = load_recogniser(str(own_file)), load_recogniser(str(own_file), flip=True)
+def test_flip_averaging_makes_a_mirrored_crop_equal(custom_file: Path) -> None:
+    plain, flipping = load_recogniser(str(custom_file)), load_recogniser(str(custom_file), flip=True)
     crop = photo_of(112)
     mirrored = np.ascontiguousarray(crop[:, ::-1])
     assert flipping.id == plain.id + "+flip"
@@ -151,8 +153,8 @@ def test_flip_averaging_makes_a_mirrored_crop_equal(own_file: Path) -> None:
     assert np.abs(np.subtract(*plain.embed_crops([crop, mirrored]))).max() > 1e-2
 
 
-def test_faulty_calls_are_refused(own_file: Path, tmp_path: Path) -> None:
-    recogniser = load_recogniser(str(own_file))
+def test_faulty_calls_are_refused(custom_file: Path, tmp_path: Path) -> None:
+    recogniser = load_recogniser(str(custom_file))
     with pytest.raises(RefbenchError, match="landmarks"):
         recogniser.embed([photo_of()], FFHQ_512)
     with pytest.raises(RefbenchError, match="RGB uint8"):
@@ -162,15 +164,15 @@ def test_faulty_calls_are_refused(own_file: Path, tmp_path: Path) -> None:
     with pytest.raises(RefbenchError, match=r"facenet.*mobilefacenet"):
         load_recogniser("facenet")
     with pytest.raises(RefbenchError, match="no crop"):
-        custom_recogniser(own_file, crop="square")
+        custom_recogniser(custom_file, crop="square")
     text = tmp_path / "text.pt"
     text.write_text("nothing")
     with pytest.raises(RefbenchError, match="TorchScript"):
         load_recogniser(str(text))
 
 
-def test_a_network_that_gives_nan_is_said(own_file: Path) -> None:
-    kind = custom_recogniser(own_file)
+def test_a_network_that_gives_nan_is_reported(custom_file: Path) -> None:
+    kind = custom_recogniser(custom_file)
 
     class Broken(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -242,7 +244,7 @@ def six_people(
     return photos, np.stack([detector.detect(photo)[0].landmarks for photo in photos])
 
 
-def test_people_of_london_are_told_apart(
+def test_people_of_london_are_named_apart(
     recogniser: Recogniser, six_people: tuple[list[Photo], npt.NDArray[np.float64]]
 ) -> None:
     vectors = recogniser.embed(*six_people)
@@ -303,8 +305,8 @@ def test_quantised_weights_are_read_exactly_or_refused(tmp_path: Path) -> None:
         read_quantised(data, manifest)
 
 
-def test_the_cache_gives_what_would_be_computed(own_file: Path, tmp_path: Path) -> None:
-    recogniser = load_recogniser(str(own_file))
+def test_the_cache_gives_what_would_be_computed(custom_file: Path, tmp_path: Path) -> None:
+    recogniser = load_recogniser(str(custom_file))
     photos = [photo_of(300, seed) for seed in range(4)]
     marks = np.repeat(FFHQ_512[None] / 2, 4, axis=0)
     wanted = recogniser.embed(photos, marks)
@@ -320,22 +322,22 @@ def test_the_cache_gives_what_would_be_computed(own_file: Path, tmp_path: Path) 
         def forward(self, x: Tensor) -> Tensor:
             raise AssertionError("everything is kept, so nothing is embedded")
 
-    silent = load_recogniser(str(own_file))
+    silent = load_recogniser(str(custom_file))
     silent.module = Silent()  # type: ignore[assignment]
     assert np.array_equal(cache.embed(silent, photos, marks), wanted)
     assert cache.embed(silent, [], np.zeros((0, 5, 2))).shape[0] == 0
 
 
-def test_the_cache_tells_recognisers_apart(own_file: Path, tmp_path: Path) -> None:
+def test_the_cache_distinguishes_recognisers(custom_file: Path, tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "embeddings.sqlite")
     photo, marks = [photo_of()], FFHQ_512[None]
-    plain, flipping = load_recogniser(str(own_file)), load_recogniser(str(own_file), flip=True)
+    plain, flipping = load_recogniser(str(custom_file)), load_recogniser(str(custom_file), flip=True)
     first, second = cache.embed(plain, photo, marks), cache.embed(flipping, photo, marks)
     assert len(cache) == 2
     assert not np.array_equal(first, second)
 
 
-def test_a_damaged_cache_is_said(tmp_path: Path) -> None:
+def test_a_damaged_cache_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "embeddings.sqlite"
     path.write_bytes(b"not a database, but long enough to look like something" * 40)
     with pytest.raises(RefbenchError, match="delete it"):

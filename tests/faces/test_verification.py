@@ -1,3 +1,5 @@
+"""Verification metrics over pairs of photos."""
+
 from __future__ import annotations
 
 import numpy as np
