@@ -1,4 +1,4 @@
-"""One named file out of an archive: no folder is unpacked, no link followed, nothing run."""
+"""Extraction of one named file from a zip or tar archive; links are not followed, nothing is run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def take_from_zip(archive: Path, member: str, target: Path) -> None:
 def take_from_tar(archive: Path, member: str, target: Path) -> None:
     """Write ``member`` of a gzipped tar file to ``target``, atomically.
 
-    Packages put all they hold into one top folder, which ``member`` leaves out. Only a regular file will do.
+    Packages have one folder at the top, which ``member`` leaves out. Only a regular file is extracted.
 
     Raises:
         InvalidInputError: no such member, or a damaged archive.

@@ -1,4 +1,4 @@
-"""One file from one address: resumed where it was cut off, whole or absent, failures told in one line."""
+"""HTTP downloads of single files: resumable, atomic, with errors of one line."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ MEGABYTE = 1_000_000
 
 
 class DownloadError(RefbenchError):
-    """A source that did not give its file. The message is one line that follows the source's name."""
+    """A download that failed. The message is one line, made to follow the name of the source."""
 
 
 def download(url: str, target: Path, size: int | None = None, *, tries: int = 3) -> None:
-    """Bring ``url`` to ``target``, which appears only when it is whole.
+    """Download ``url`` to ``target``, which appears only when it is complete.
 
-    What has come is kept beside ``target`` with the server's ETag or Last-Modified. A later try, also of a
-    later run, asks for the rest only (RFC 9110, Range with If-Range) and starts over if the file has changed.
+    An incomplete file is kept beside ``target`` with the server's strong ETag or Last-Modified. The next try,
+    also of a later run, asks for the missing bytes only (RFC 9110, Range with If-Range), and starts over if
+    the file has changed on the server. A weak ETag is not used: RFC 9110 does not allow it in If-Range.
 
     Args:
         url: http or https; redirects are followed, but never from https to http.
         target: the file to write.
-        size: the bytes expected, where known.
-        tries: how often a broken connection is taken up again.
+        size: expected size in bytes; None where it is unknown.
+        tries: how often a broken connection is tried before giving up.
 
     Raises:
-        DownloadError: the URL does not give the file.
-        RefbenchError: the disk cannot take it.
+        DownloadError: the file cannot be downloaded from ``url``.
+        RefbenchError: the disk is full or cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
@@ -65,7 +66,7 @@ def download(url: str, target: Path, size: int | None = None, *, tries: int = 3)
 
 
 def reach(url: str) -> None:
-    """Raise `DownloadError` unless something answers at ``url``, whatever it answers."""
+    """Raise `DownloadError` unless a server answers at ``url``, with any HTTP status."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -114,7 +115,7 @@ def _take_up(url: str, partial: Path, size: int | None) -> None:
 
 
 def _unseen(count: int) -> None:
-    """Show nothing: a small file is here at once."""
+    """Progress of a small file: none is shown."""
 
 
 def _pour(response: HTTPResponse, partial: Path, have: int, *, advance: Advance) -> int:
@@ -197,7 +198,7 @@ def _note(partial: Path) -> Path:
 
 
 def _kept(url: str, partial: Path) -> tuple[int, str | None]:
-    """The bytes already here that the server can be asked to go on from, and its mark for them."""
+    """Size of the file that can be resumed, and the server's validator for it; (0, None) for none."""
     try:
         note: dict[str, Any] = json.loads(_note(partial).read_text("utf-8"))
         if note["url"] == url and note["validator"]:

@@ -1,1 +1,1 @@
-"""`refbench doctor`: what this machine has, what will not work, and the command that fixes it."""
+"""Installation -> findings (`refbench doctor`): packages, devices, weights, and commands that fix them."""

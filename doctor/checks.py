@@ -1,4 +1,7 @@
-"""The checks of `refbench doctor`: each turns what was seen into findings, and needs nothing heavy."""
+"""The checks of `refbench doctor`: installed packages, devices, OpenCV, ONNX Runtime, weights, disk space.
+
+They judge what `probe` reports and import no heavy package.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,14 @@ LITTLE_SPACE = 1_000_000_000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        topic: what was looked at.
-        state: ``ok``; ``warning``, something will not work or not as it should; ``missing``, it is not here.
-        detail: what was seen, and what it costs.
-        fix: a command that fixes it, or empty.
+        topic: what was checked.
+        state: ``ok``; ``warning`` for something that will not work as it should; ``missing`` for something
+            that is not installed.
+        detail: what was found, and what follows from it.
+        fix: a command that fixes it; empty where there is none.
     """
 
     topic: str
@@ -56,7 +60,7 @@ def python() -> Iterator[Finding]:
 
 
 def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding]:
-    """The main packages one by one, imported for real; of the others only what is absent or too old."""
+    """The main packages one by one, as they were imported; others only where they are absent or too old."""
     others = 0
     for name in sorted(wanted, key=lambda name: (name not in MAIN_PACKAGES, name)):
         finding = _package(name, have, wanted[name], error=probe.get(name, {}).get("error"))
@@ -64,7 +68,7 @@ def packages(have: Versions, wanted: Versions, probe: Probe) -> Iterator[Finding
             yield finding
         else:
             others += 1
-    yield Finding("other packages", "ok", f"{others} as needed")
+    yield Finding("other packages", "ok", f"{others} installed as required")
     if "albumentationsx" in have:
         detail = "albumentationsx overwrites the files of albumentations, and its licence is AGPL-3.0"
         fix = "pip uninstall -y albumentationsx && pip install --force-reinstall --no-deps albumentations"
@@ -87,17 +91,17 @@ def _package(name: str, have: Versions, versions: str, *, error: str | None) -> 
     install = f"pip install '{name}{versions}'"
     version = have.get(name)
     if version is None and name in OPENCV and any(other in have for other in OPENCV):
-        return Finding(name, "ok", "another distribution of it is installed")
+        return Finding(name, "ok", "another distribution of OpenCV is installed")
     if version is None:
         return Finding(name, "missing", f"not installed; needed: {versions or 'any version'}", install)
     if not SpecifierSet(versions).contains(version, prereleases=True):
         return Finding(name, "warning", f"{version} is installed; needed: {versions}", install)
     if error is not None:
-        return Finding(name, "warning", f"{version} does not import: {error}", _mend_import(name, error))
+        return Finding(name, "warning", f"{version} cannot be imported: {error}", _import_fix(name, error))
     return Finding(name, "ok", version)
 
 
-def _mend_import(name: str, error: str) -> str:
+def _import_fix(name: str, error: str) -> str:
     if name == "torchvision":
         return "pip install --force-reinstall torch torchvision  # both from one index: for CPU, or for CUDA"
     if "libGL" in error or "cv2" in error:
@@ -106,9 +110,9 @@ def _mend_import(name: str, error: str) -> str:
 
 
 def device(torch: Mapping[str, Any], driver: bool) -> Iterator[Finding]:
-    """What networks run on; ``driver`` says whether an NVIDIA driver is on this machine."""
+    """Devices that networks run on; ``driver`` says whether an NVIDIA driver is installed."""
     if not torch or "error" in torch:
-        yield Finding("device", "missing", "unknown, for torch does not import")
+        yield Finding("device", "missing", "unknown, as torch cannot be imported")
         return
     for card in torch["cuda"]:
         bf16 = "bfloat16" if card["bf16"] else "no bfloat16"
@@ -117,9 +121,9 @@ def device(torch: Mapping[str, Any], driver: bool) -> Iterator[Finding]:
         yield Finding("device", "ok", "MPS")
     if driver and not torch["cuda"]:
         build = torch["built_for_cuda"]
-        why = f"its build, for CUDA {build}, finds no usable card" if build else "its build has no CUDA"
+        why = f"its build for CUDA {build} finds no usable GPU" if build else "it was built without CUDA"
         fix = "install the build for your driver: https://pytorch.org/get-started/locally/"
-        yield Finding("device", "warning", f"there is an NVIDIA driver that torch does not use: {why}", fix)
+        yield Finding("device", "warning", f"torch does not use the NVIDIA GPU: {why}", fix)
     unit = "AMX" if torch["amx_bf16"] else "AVX-512" if torch["avx512_bf16"] else None
     bf16 = f"bfloat16 by {unit}" if unit else "no fast bfloat16"
     yield Finding("device", "ok", f"CPU: {torch['threads']} threads, {_memory()}{bf16}")
@@ -133,24 +137,26 @@ def _memory() -> str:
 
 
 def opencv(have: Versions, cv2: Mapping[str, Any]) -> Iterator[Finding]:
-    """All OpenCV distributions write one folder, ``cv2``: the last one installed wins."""
+    """OpenCV, whose distributions all install into one folder, ``cv2``: the last one replaces the others."""
     here = {name: have[name] for name in OPENCV if name in have}
     named = ", ".join(f"{name} {version}" for name, version in here.items())
     named = named or (f"cv2 {cv2['version']}" if "version" in cv2 else "not installed")
     error = cv2.get("error")
     if error is not None:
         system = "apt-get install libgl1 libglib2.0-0" if "libGL" in error or "libgthread" in error else ""
-        yield Finding("opencv", "warning", f"{named}; does not import: {error}", system or REPAIR_OPENCV)
+        yield Finding("opencv", "warning", f"{named}; cannot be imported: {error}", system or REPAIR_OPENCV)
     elif len(set(here.values())) > 1:
-        yield Finding("opencv", "warning", f"{named} share one folder at unlike versions", REPAIR_OPENCV)
+        yield Finding(
+            "opencv", "warning", f"{named} install into the same folder in different versions", REPAIR_OPENCV
+        )
     elif len(here) > 1:
-        yield Finding("opencv", "ok", f"{named} share one folder; never uninstall only one of them")
+        yield Finding("opencv", "ok", f"{named} install into the same folder; uninstall all of them or none")
     else:
         yield Finding("opencv", "ok", named)
 
 
 def pkg_resources(have: Versions) -> Iterator[Finding]:
-    """openai-clip, which pyiqa needs, imports ``pkg_resources``, which setuptools 82 took away."""
+    """``pkg_resources``, which setuptools 82 removed and which openai-clip (needed by pyiqa) imports."""
     if "openai-clip" not in have or importlib.util.find_spec("pkg_resources") is not None:
         return
     detail = (
@@ -161,33 +167,35 @@ def pkg_resources(have: Versions) -> Iterator[Finding]:
 
 
 def onnxruntime(have: Versions, probe: Probe) -> Iterator[Finding]:
-    """Whether ONNX networks run where torch does, or silently on the processor."""
+    """ONNX Runtime: whether it uses the GPU that torch uses, or falls back to the CPU."""
     if not {"onnxruntime", "onnxruntime-gpu"} & set(have):
         return
-    seen = probe.get("onnxruntime", {"error": "was not looked at"})
+    seen = probe.get("onnxruntime", {"error": "was not checked"})
     gpu = bool(probe.get("torch", {}).get("cuda"))
     if "error" in seen:
         fix = "pip install --force-reinstall onnxruntime"
-        yield Finding("onnxruntime", "warning", f"does not import: {seen['error']}", fix)
+        yield Finding("onnxruntime", "warning", f"cannot be imported: {seen['error']}", fix)
     elif gpu and seen["used"] != "CUDAExecutionProvider":
         offered = "CUDAExecutionProvider" in seen["providers"]
-        why = "its CUDA libraries do not load" if offered else "this build has no CUDA"
+        why = "its CUDA libraries cannot be loaded" if offered else "it was built without CUDA"
         fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
         detail = f"ONNX networks run on the CPU although torch has a GPU: {why}"
         yield Finding("onnxruntime", "warning", detail, fix)
     elif {"onnxruntime", "onnxruntime-gpu"} <= set(have):
         fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
-        detail = "onnxruntime and onnxruntime-gpu share one folder; the last one installed wins"
+        detail = (
+            "onnxruntime and onnxruntime-gpu install into the same folder; the last one replaces the other"
+        )
         yield Finding("onnxruntime", "warning", detail, f"{fix}-gpu" if gpu else fix)
     else:
         yield Finding("onnxruntime", "ok", f"runs on {seen['used'].removesuffix('ExecutionProvider')}")
 
 
 def weight_groups() -> Iterator[Finding]:
-    """How many weights of each group are here, and what waits for the absent ones."""
+    """How many weights of each group are on this machine, and what the absent ones are for."""
     for group, names in weight_files.GROUPS.items():
         absent = [name for name in names if weight_files.state(name) == "missing"]
-        counted = f"{len(names) - len(absent)} of {len(names)} here"
+        counted = f"{len(names) - len(absent)} of {len(names)} present"
         if not absent or group in EXTRA_GROUPS:
             yield Finding(f"weights {group}", "ok", f"{counted}{', not needed' if absent else ''}")
             continue
@@ -201,7 +209,7 @@ def weight_groups() -> Iterator[Finding]:
 
 
 def weights_folder(folder: Path) -> Iterator[Finding]:
-    """Whether weights can be written, and the space for them."""
+    """Whether the weights folder can be written, and its free disk space."""
     standing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(standing).free
     detail = f"{folder}, {free / 1e9:.1f} GB free"
@@ -209,6 +217,6 @@ def weights_folder(folder: Path) -> Iterator[Finding]:
     if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
         yield Finding("weights folder", "warning", f"{detail}; cannot be written", elsewhere)
     elif free < LITTLE_SPACE:
-        yield Finding("weights folder", "warning", f"{detail}; that is little", elsewhere)
+        yield Finding("weights folder", "warning", f"{detail}; this may be too little", elsewhere)
     else:
         yield Finding("weights folder", "ok", detail)

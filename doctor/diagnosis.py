@@ -1,7 +1,7 @@
-"""`refbench doctor`: what is here, what will not work, and the command that fixes it.
+"""Diagnosis of the installation (`refbench doctor`): runs every check and formats the findings.
 
-Heavy packages are imported in a process of their own (`probe`), so that one which brings the
-interpreter down is a finding like any other.
+Heavy packages are imported in a process of their own (`probe`), so that a package which crashes the
+interpreter is a finding like any other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROBE_SECONDS = 180
 
 
 def diagnose() -> list[Finding]:
-    """Look at everything; never raises: what cannot be looked at is a finding that says so."""
+    """Run every check. Nothing is raised: a check that fails is a finding with the reason."""
     probe = look()
     torch, opencv = probe.get("torch", {}), probe.get("opencv", {})
     plan: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
@@ -56,13 +56,13 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def look() -> dict[str, dict[str, Any]]:
-    """What `probe` saw, by package; the one in which it died has an ``error``."""
+    """What `probe` reported, by package; one that crashed the process has an ``error``."""
     command = [sys.executable, "-W", "ignore", "-m", f"{__package__}.probe"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS)
-        output, ending = done.stdout, f"it ends the interpreter with code {done.returncode}"
+        output, ending = done.stdout, f"importing it ends the process with code {done.returncode}"
     except subprocess.TimeoutExpired as error:
-        output, ending = error.stdout or b"", f"it takes more than {PROBE_SECONDS} s to import"
+        output, ending = error.stdout or b"", f"importing it takes more than {PROBE_SECONDS} s"
     except OSError as error:
         return {"torch": {"error": str(error)}}
     seen: dict[str, dict[str, Any]] = {}
@@ -107,4 +107,4 @@ def _guarded(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Fin
     try:
         yield from check()
     except Exception as error:
-        yield Finding(topic, "warning", f"could not be looked at ({type(error).__name__}: {error})")
+        yield Finding(topic, "warning", f"could not be checked ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""What a fresh process sees of the heavy packages: `python -m refbench.doctor.probe` prints it.
+"""Imports the heavy packages in a process of its own and reports: `python -m refbench.doctor.probe`.
 
 One JSON object a line: ``{"begin": NAME}`` before a package is imported, so that a crash names its package,
 then ``{"end": NAME, ...}`` with what was seen, or with ``"error"``.

@@ -13,6 +13,7 @@ from .sharing.codabench import Challenge as Challenge
 from .sharing.codabench import column_key as column_key
 from .sharing.codabench import write_codabench_bundle as write_codabench_bundle
 from .sharing.hub import push_records as push_records
+from .sharing.hub import push_set as push_set
 from .sharing.hub import push_site as push_site
 from .site.options import PublishOptions as PublishOptions
 from .site.publish import publish_site as publish_site
@@ -132,6 +133,7 @@ __all__ = [
     "plan_study",
     "publish_site",
     "push_records",
+    "push_set",
     "push_site",
     "rank_ranges",
     "read_flags",

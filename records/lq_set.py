@@ -127,7 +127,7 @@ def read_rows(folder: Path) -> list[LqRow]:
         raise RefbenchError(f"{folder / DRAWS} is not readable: {error}; degrade again") from None
 
 
-def to_dataset(folder: Path) -> DatasetDict:
+def lq_dataset(folder: Path) -> DatasetDict:
     """A folder of LQ images as a Hugging Face `datasets.DatasetDict` with the split ``lq``.
 
     Columns: ``key``, the picture ``lq``, ``width`` and ``height`` in pixels, ``hq_sha256``, ``lq_sha256``,

@@ -1,4 +1,4 @@
-"""The record: the scores of one submission on one benchmark, with the provenance that makes them a fact.
+"""Records: the scores of one submission on one benchmark, per image, with their provenance.
 
 On disk a record is a folder: ``scores.parquet`` (one row per image and protocol) and ``record.json``,
 written last. Nothing in it depends on the clock, so scoring the same images again gives the same bytes.
@@ -82,7 +82,13 @@ class Benchmark(BaseModel):
 
 
 class SetScore(BaseModel):
-    """A number of the whole set, how many images it rests on, and what to beware of."""
+    """A score of a whole set of images, such as FID.
+
+    Attributes:
+        value: in the protocol's unit; None where it cannot be computed.
+        images: number of images that it was computed from.
+        warning: why the value is missing, or biased; empty otherwise.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

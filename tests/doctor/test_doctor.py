@@ -101,7 +101,7 @@ def test_a_package_that_ends_the_interpreter_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
     seen = doctor.look()
     assert seen["torch"]["mps"] is True
-    assert seen["insightface"]["error"] == "it ends the interpreter with code -11"
+    assert seen["insightface"]["error"] == "importing it ends the process with code -11"
 
 
 def test_a_package_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_packages_absent_old_and_broken() -> None:
     assert found["pandas"] == Finding("pandas", "ok", "3.0")
     assert (found["torch"].state, found["torch"].fix) == ("warning", "pip install 'torch>=2.4'")
     assert (found["jinja2"].state, found["jinja2"].fix) == ("missing", "pip install 'jinja2>=3'")
-    assert "does not import: ImportError: no" in found["lpips"].detail
+    assert "cannot be imported: ImportError: no" in found["lpips"].detail
 
 
 def test_any_opencv_will_do() -> None:
@@ -155,9 +155,14 @@ def test_the_agpl_twin_of_albumentations_is_told() -> None:
             {"opencv-python": "5.0", "opencv-python-headless": "5.0"},
             {"version": "5.0"},
             "ok",
-            "never uninstall",
+            "all of them or none",
         ),
-        ({"opencv-python": "4.9", "opencv-python-headless": "5.0"}, {"version": "5.0"}, "warning", "unlike"),
+        (
+            {"opencv-python": "4.9", "opencv-python-headless": "5.0"},
+            {"version": "5.0"},
+            "warning",
+            "different versions",
+        ),
         ({"opencv-python": "5.0"}, {"error": "ImportError: libGL.so.1: cannot open"}, "warning", "libGL"),
         ({"opencv-python-headless": "5.0"}, {"error": "No module named 'cv2'"}, "warning", "cv2"),
         ({"opencv-python-headless": "5.0"}, {"version": "5.0"}, "ok", "5.0"),
@@ -186,10 +191,10 @@ def test_onnxruntime_that_is_silently_on_the_processor() -> None:
     have = {"onnxruntime": "1"}
     finding = only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": ORT}))
     assert finding.state == "warning"
-    assert "this build has no CUDA" in finding.detail
+    assert "it was built without CUDA" in finding.detail
     broken = {**ORT_GPU, "used": "CPUExecutionProvider"}
     finding = only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": broken}))
-    assert "do not load" in finding.detail
+    assert "cannot be loaded" in finding.detail
     assert only(checks.onnxruntime(have, {"torch": GPU, "onnxruntime": ORT_GPU})).detail == "runs on CUDA"
     assert only(checks.onnxruntime(have, {"torch": CPU, "onnxruntime": ORT})).state == "ok"
     both = {"onnxruntime": "1", "onnxruntime-gpu": "1"}
@@ -206,7 +211,7 @@ def test_extras_are_listed_with_the_command_that_brings_them() -> None:
     assert found["accelerate"] == Finding("accelerate", "ok", "1.2")
     assert found["pyiqa"].fix == "pip install 'refbench[iqa]'"
     assert "'iqa'" in found["pyiqa"].detail
-    assert (found["datasets"].state, "does not import" in found["datasets"].detail) == ("warning", True)
+    assert (found["datasets"].state, "cannot be imported" in found["datasets"].detail) == ("warning", True)
 
 
 def test_every_optional_package_is_brought_by_its_extra() -> None:
@@ -220,7 +225,7 @@ def test_devices() -> None:
     assert "CPU: 2 threads" in only(checks.device(CPU, driver=False)).detail
     unused, processor = checks.device(CPU, driver=True)
     assert unused.state == "warning"
-    assert "no CUDA" in unused.detail
+    assert "without CUDA" in unused.detail
     assert processor.state == "ok"
     card, _ = checks.device({**GPU, "amx_bf16": True}, driver=True)
     assert card.detail == "CUDA: A100, 40 GB, bfloat16"
@@ -239,7 +244,7 @@ def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert npm.topic == "npm"
     (tmp_path / "a").touch()
     second, _ = checks.weight_groups()
-    assert (second.detail, second.fix) == ("1 of 2 here; absent: net b", "refbench weights fetch b")
+    assert (second.detail, second.fix) == ("1 of 2 present; absent: net b", "refbench weights fetch b")
     (tmp_path / "b").touch()
     assert only(checks.weight_groups()).state == "ok"
     monkeypatch.setattr(
@@ -248,13 +253,13 @@ def test_weights_by_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(weight_files, "GROUPS", {"paper": ("c",)})
     assert only(checks.weight_groups()).state == "warning"
     monkeypatch.setattr(weight_files, "GROUPS", {"samples": ("c",)})
-    assert only(checks.weight_groups()) == Finding("weights samples", "ok", "0 of 1 here, not needed")
+    assert only(checks.weight_groups()) == Finding("weights samples", "ok", "0 of 1 present, not needed")
 
 
 def test_the_weights_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert only(checks.weights_folder(tmp_path / "a" / "b")).state == "ok"
     monkeypatch.setattr(checks, "LITTLE_SPACE", 1 << 60)
-    assert "that is little" in only(checks.weights_folder(tmp_path)).detail
+    assert "may be too little" in only(checks.weights_folder(tmp_path)).detail
     monkeypatch.setattr(checks.os, "access", lambda *_: False)
     assert "cannot be written" in only(checks.weights_folder(tmp_path)).detail
     (tmp_path / "file").touch()

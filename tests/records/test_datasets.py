@@ -19,7 +19,7 @@ from refbench.extras import MissingPackageError
 from refbench.files import sha256_file
 from refbench.images import read_rgb
 from refbench.records import datasets as module
-from refbench.records.lq_set import LqInfo, read_rows, to_dataset
+from refbench.records.lq_set import LqInfo, lq_dataset, read_rows
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, content_hash
 from toys import write_cartoon_set
@@ -118,7 +118,7 @@ def test_lq_images_of_no_such_recipe_are_told(found: ReferenceSet) -> None:
 
 def test_an_lq_folder(found: ReferenceSet) -> None:
     folder = found.lq_folder(RECIPE)
-    made = to_dataset(folder)["lq"]
+    made = lq_dataset(folder)["lq"]
     stored = read_rows(folder)
     assert made["key"][:] == [row.key for row in stored]
     assert [json.loads(text) for text in made["draws"]] == [row.record for row in stored]
