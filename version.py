@@ -1,3 +1,3 @@
 """The version of the package; a module of its own, so that nobody imports the facade for it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
