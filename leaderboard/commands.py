@@ -1,4 +1,4 @@
-"""Commands of the board: `compare` two models, and `records` (bring in, list, show, verify, flag, push)."""
+"""Commands of the board: `compare` two models, and `records` (import, list, show, verify, flag, push)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compare(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two models: paired differences with intervals, and whether they can be told apart."""
+    """Compare two models: paired differences with 95 % intervals and significance."""
     from ..metrics.catalogue import protocols_of
     from .statistics.comparison import compare_models, comparison_rows, comparison_text
     from .store.store import Store
@@ -53,7 +53,7 @@ def import_records(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Add records to a store. What is there is never overwritten; an identical record is left as it is."""
+    """Add records to a store; records are never overwritten, and identical ones are skipped."""
     from .store.store import Store
 
     folders = [str(folder) for path in paths for folder in Store(store).import_records(path)]
@@ -62,7 +62,7 @@ def import_records(
 
 @command(records, "list", example="refbench records list store")
 def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
-    """List the records of a store: benchmark, model, images, what superseded it, flags."""
+    """List the records of a store: benchmark, model, unscored images, superseding record, flags."""
     from .store.store import Store
 
     stored = Store(store).stored()
@@ -112,10 +112,10 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
 
 @command(records, "supersede", example="refbench records supersede store/BENCHMARK/OLD store/BENCHMARK/NEW")
 def supersede(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the record that gives way.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the record that takes its place.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the superseded record.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the record that supersedes it.")],
 ) -> None:
-    """Note that a record gives way to another one of the same benchmark; both stay."""
+    """Mark a record as superseded by another one of the same benchmark; both stay in the store."""
     from .store.store import Store
 
     Store(old.parent.parent).supersede(old, new)
@@ -128,7 +128,7 @@ def supersede(
 def flag(
     store: StoreFolder, reference_set: SetFolder, submissions: Submissions, as_json: AsJson = False
 ) -> None:
-    """Look for copies and training overlap, and keep what is found as flags beside the records."""
+    """Detect copies and training overlap, and write the flags beside the records."""
     from ..records.reference_set import ReferenceSet
     from .integrity.flagging import flag_records
     from .store.store import Store
@@ -149,12 +149,12 @@ def flag(
 @command(records, "example", example="refbench records example ex")
 def example(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder.")],
-    models: Annotated[int, typer.Option(min=1, help="How many made-up models.")] = 5,
-    identities: Annotated[int, typer.Option(min=2, help="Of how many drawn people.")] = 12,
+    models: Annotated[int, typer.Option(min=1, help="Number of synthetic models.")] = 5,
+    identities: Annotated[int, typer.Option(min=2, help="Number of drawn people.")] = 12,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Write drawn faces and made-up records, to look at a board before there is any."""
+    """Write an example: drawn faces as a set, and synthetic submissions and records."""
     from ..metrics.catalogue import OFFLINE, PROTOCOLS
     from .examples.example import write_example
 
@@ -180,7 +180,7 @@ def push_to_hub(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the records of a store to a data set on the Hugging Face Hub."""
+    """Upload the records of a store as a data set to the Hugging Face Hub."""
     from .sharing.hub import push_records
     from .store.store import Store
 

@@ -30,7 +30,11 @@ submission = group(
 app.add_typer(submission)
 
 ShowTargets = Annotated[
-    bool, typer.Option("--show-targets", help="Allow targets that are references of others, HQ and all.")
+    bool,
+    typer.Option(
+        "--show-targets",
+        help="Allow targets that are references of others; their HQ images are then included.",
+    ),
 ]
 NewFolder = Annotated[Path, typer.Option("--out", "-o", help="New folder.")]
 
@@ -44,7 +48,7 @@ def new_submission(
     team: Annotated[str, typer.Option(help="Who made it.")] = "unknown",
     as_json: AsJson = False,
 ) -> None:
-    """Write a card to fill in (submission.yaml), with a word on each field."""
+    """Write a card to fill in (submission.yaml), with a comment on each field."""
     from ..files import write_text
     from ..records.card import CARD_NAME, Card, card_text
 
@@ -71,7 +75,7 @@ def check(
     split: Split = "test",
     as_json: AsJson = False,
 ) -> None:
-    """Tell every fault of a submission at once, by the rules of the scorer, and the next step.
+    """Report every fault of a submission at once, by the rules of the scorer, and the next step.
 
     Without a set, keys and sizes are not checked.
     """
@@ -109,7 +113,7 @@ def challenge(
     per_person: Annotated[int, typer.Option(min=1, help="Images of each person to restore, at most.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Make a set of which nothing that is scored is a reference, so that kits give no HQ image away."""
+    """Make a set in which no scored image is a reference, so that kits contain no scored HQ image."""
     from ..records.reference_set import ReferenceSet
     from .submission.challenge import write_challenge_set
 
@@ -129,7 +133,7 @@ def kit(
     show_targets: ShowTargets = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what a restorer may see and no more: LQ, references, a card; for participants or a container."""
+    """Write a kit for participants or a container: LQ images, references and a card to fill in."""
     from ..records.reference_set import ReferenceSet
     from .submission.kit import write_kit
 
@@ -144,7 +148,7 @@ def container(
     model: Annotated[str, typer.Option(help="Name of the model.")] = "My model",
     as_json: AsJson = False,
 ) -> None:
-    """Write a Dockerfile, a script to fill in, and what runs the image with no network, inputs read-only."""
+    """Write a Dockerfile, a script to fill in, and a script that runs the image without network."""
     from .submission.kit import write_container
 
     made = write_container(folder, model)
@@ -175,7 +179,7 @@ def codabench(
     show_targets: ShowTargets = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a bundle for Codabench: pages, public and private data, and the scoring program."""
+    """Write a Codabench bundle: pages, public and private data, and the scoring program."""
     from ..metrics.catalogue import OFFLINE, select
     from ..records.reference_set import ReferenceSet
     from ..weights import weight_files

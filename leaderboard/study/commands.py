@@ -32,10 +32,10 @@ def create_study(
     recipe: Recipe,
     items: Annotated[int, typer.Option(min=1, help="Questions per participant.")] = 40,
     seed: Annotated[int, typer.Option(help="Decides images, pairs and sides.")] = 0,
-    question: Annotated[str, typer.Option(help="Asked above each pair; empty for the usual one.")] = "",
+    question: Annotated[str, typer.Option(help="Asked above each pair; empty for the default.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a blinded study of pairs as one static page; send the folder, keep the key."""
+    """Make a study of blinded pairs as a static page; send the folder, keep the key."""
     from ...records.reference_set import ReferenceSet
     from ..store.store import Store
     from ..submission.submission import read_submission
@@ -61,10 +61,10 @@ def analyse_study(
         Path | None,
         typer.Option("--store", help="Store of the benchmark: compare with metrics, keep the result."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Turn votes into scores with intervals, agreement among people, and agreement with each metric."""
+    """Compute scores with intervals from votes, agreement among people, and agreement with metrics."""
     from ...metrics.catalogue import protocols_of
     from ..store.store import Store
     from ..store.study_results import model_labels, result_text, save_result
