@@ -37,7 +37,7 @@ def test_every_protocol_says_everything(name: str) -> None:
         assert protocol.higher_is_better
 
 
-def test_titles_are_told_apart() -> None:
+def test_titles_are_distinct() -> None:
     titles = [protocol.title for protocol in PROTOCOLS.values()]
     assert len(set(titles)) == len(titles)
 

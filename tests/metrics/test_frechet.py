@@ -46,7 +46,7 @@ def test_fid_against_the_definition() -> None:
 
 
 @pytest.mark.parametrize(("few", "many"), [(20, 30), (20, 200), (150, 200)])
-def test_few_images_take_a_shorter_way_to_the_same_number(few: int, many: int) -> None:
+def test_the_low_rank_route_gives_the_same_number(few: int, many: int) -> None:
     first, second = features(few, 64, 1), features(many, 64, 2, 0.2)
     wanted = frechet_distance(Moments.of(first), Moments.of(second))
     found = frechet_between(64)([first[:7], first[7:]], [second[:100], second[100:]])
@@ -55,7 +55,7 @@ def test_few_images_take_a_shorter_way_to_the_same_number(few: int, many: int) -
 
 
 @pytest.mark.parametrize("count", [300, 7])
-def test_identical_sets_have_distance_nothing(count: int) -> None:
+def test_identical_sets_have_distance_zero(count: int) -> None:
     moments = Moments.of(features(count, 24, 3))
     assert frechet_distance(moments, moments) < 1e-9 * np.trace(moments.covariance) * 1e3
 
@@ -73,7 +73,7 @@ def test_streams_equal_numpy_whatever_the_batches() -> None:
         np.testing.assert_allclose(found.covariance, wanted, rtol=1e-7, atol=1e-9)
 
 
-def test_streams_refuse_what_is_not_features() -> None:
+def test_streams_refuse_arrays_that_are_no_features() -> None:
     stream = MomentStream(3)
     with pytest.raises(RefbenchError, match="NaN"):
         stream.add(np.array([[1.0, np.nan, 2.0]]))

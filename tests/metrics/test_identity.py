@@ -69,7 +69,7 @@ def test_embeddings_equal_insightface(small_network: Path, astronaut) -> None:
     assert ours @ wrong < 1 - 1e-3, "a swap of channels must show"
 
 
-def test_a_recogniser_of_ones_own_has_its_hash_in_the_id(small_network: Path, astronaut) -> None:
+def test_the_id_of_an_own_recogniser_holds_its_hash(small_network: Path, astronaut) -> None:
     metric = catalogue.find(f"ids:{small_network}")
     assert metric.protocol.id.startswith("ids/own-")
     assert metric.protocol.id.endswith("-five-point-112-rgb-v1")

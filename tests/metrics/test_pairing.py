@@ -48,7 +48,7 @@ def test_long_lists_are_cut_but_counted(tmp_path: Path) -> None:
         pair([bare_target(f"k{index:02d}") for index in range(50)], {}, "a model")
 
 
-def test_what_cannot_be_decoded_is_no_fault_of_pairing(tmp_path: Path) -> None:
+def test_undecodable_files_are_not_faults_of_pairing(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("this is text")
     (tmp_path / "b.png").write_bytes(b"")
     images = {"a": tmp_path / "a.png", "b": tmp_path / "b.png", "c": tmp_path / "absent.png"}
@@ -75,7 +75,7 @@ def test_lossy_formats_are_counted(tmp_path: Path) -> None:
     assert lossy(found) == 1
 
 
-def test_an_image_that_exif_turns_has_its_upright_size(tmp_path: Path) -> None:
+def test_the_size_of_a_rotated_image_is_the_upright_one(tmp_path: Path) -> None:
     from PIL import Image
 
     image = Image.new("RGB", (8, 12))

@@ -51,7 +51,7 @@ def test_equal_to_scikit_image(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("blurred", [False, True])
-def test_opencv_and_torch_blur_alike(blurred: bool) -> None:
+def test_opencv_and_torch_blur_give_the_same(blurred: bool) -> None:
     images = smooth_noise(70, 41, 3)
     by_opencv = pixel.blur(images)
     by_torch = pixel.blur(images.clone().requires_grad_())
@@ -67,7 +67,7 @@ def test_limited_range_is_another_number() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["psnr/rgb", "psnr/y-full", "ssim/rgb", "ssim/y-full", "ms-ssim/y-full"])
-def test_swapped_channels_and_swapped_images_are_told(protocol: str) -> None:
+def test_swapped_channels_and_swapped_images_change_the_value(protocol: str) -> None:
     restored, hq = pair(192, 176)
     right = measure(protocol, restored, hq)
     assert (measure(protocol, restored.flip(1), hq) < right - 0.01).all(), "BGR for RGB"
@@ -86,7 +86,7 @@ def test_swapped_channels_and_swapped_images_are_told(protocol: str) -> None:
         (lambda x: x[..., 1:], "one shape"),
     ],
 )
-def test_wrong_tensors_are_refused_and_told(spoil, word: str) -> None:
+def test_wrong_tensors_are_refused_with_the_reason(spoil, word: str) -> None:
     restored, hq = pair(64, 64)
     with pytest.raises(RefbenchError, match=word):
         measure("psnr/rgb", spoil(restored), hq)
@@ -107,7 +107,7 @@ def test_equal_images_are_best_and_noise_is_worse(seed: int, height: int, width:
     assert pixel.ssim(hq + 0.1 * noise, hq).item() == pytest.approx(pixel.ssim(hq, hq + 0.1 * noise).item())
 
 
-def test_a_negative_has_no_structure_below_nothing_where_that_is_clipped() -> None:
+def test_negative_structure_is_clipped_where_the_protocol_says_so() -> None:
     hq = smooth_noise(64, 64, 4)
     assert (measure("ssim/rgb", 1 - hq, hq) < -0.1).all()
     assert (measure("ssim/y-full", 1 - hq, hq) >= 0).all()

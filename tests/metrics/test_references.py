@@ -1,4 +1,4 @@
-"""What references do to a result: copies and drifting colours are seen, honest results are left alone."""
+"""Metrics against references: copied patches and colour drift are detected, other results are not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 import torch
 from refbench.errors import RefbenchError
 from refbench.faces.align import FFHQ_512, similarity_transform
-from refbench.metrics.protocols import colour
-from refbench.metrics.protocols import copy_detection as copying
+from refbench.metrics.protocols import colour, copy_detection
 from refbench.metrics.scoring.meter import Meter, measure
 
 POINTS = np.asarray(FFHQ_512)
@@ -42,7 +41,7 @@ def check(protocol: str, restored: np.ndarray, hq: np.ndarray, *references: np.n
     return values.item()
 
 
-def test_copies_are_seen_by_patch_and_honest_results_are_not() -> None:
+def test_copied_patches_are_detected_and_others_are_not() -> None:
     hq, first, second = textured(1), textured(2), textured(3)
     assert check("copy/patches-v1", hq, hq, first, second) == 0.0
     assert check("copy/patches-v1", second, hq, first, second) > 0.95
@@ -55,7 +54,7 @@ def test_copies_are_seen_by_patch_and_honest_results_are_not() -> None:
     assert check("copy/patches-v1", shifted, hq, first) > 0.8, "a copy that was moved a little is a copy"
 
 
-def test_the_whole_face_tells_which_way_it_leans() -> None:
+def test_the_sign_of_the_excess_is_the_direction() -> None:
     hq, reference = textured(1), textured(2)
     blend = (hq // 2 + reference // 2).astype(np.uint8)
     values = [check("copy/face-correlation-v1", image, hq, reference) for image in (hq, blend, reference)]
@@ -153,4 +152,4 @@ def test_references_like_hq_leave_copies_undetectable() -> None:
     hq = textured(1)
     found = check("copy/patches-v1", hq, hq, hq)
     assert np.isnan(found), "where HQ is in the references, nothing can be detected"
-    assert copying.METRICS[1].if_nan.endswith("to detect a copy")
+    assert copy_detection.METRICS[1].if_nan.endswith("to detect a copy")

@@ -1,4 +1,4 @@
-"""Scoring a set: the same numbers whatever the batch, order, workers, company or interruptions."""
+"""Scoring: the same numbers for any batch size, order, workers, other submissions and interruptions."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_gain_is_above_zero_for_better_whatever_the_direction(
     assert measured.item() == pytest.approx(table.value[key], rel=1e-6)
 
 
-def test_batches_workers_company_and_order_change_nothing(
+def test_batches_workers_order_and_other_submissions_change_nothing(
     toy: ReferenceSet, tmp_path: Path, vector_metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, other = noisy_copies(toy, tmp_path / "a", 1), noisy_copies(toy, tmp_path / "b", 2)
@@ -161,7 +161,7 @@ def test_batches_workers_company_and_order_change_nothing(
             assert number.value == pytest.approx(alone.info.set_scores[name].value, rel=1e-5)
 
 
-def test_what_cannot_be_scored_keeps_its_row_and_reason(
+def test_images_that_cannot_be_scored_keep_a_row_with_the_reason(
     toy: ReferenceSet, tmp_path: Path, vector_metrics
 ) -> None:
     images = noisy_copies(toy, tmp_path / "sub")
@@ -352,7 +352,7 @@ def test_bfloat16_is_marked(toy: ReferenceSet, tmp_path: Path, monkeypatch: pyte
         ({"protocols": ()}, "no protocol"),
     ],
 )
-def test_wrong_questions_are_answered(toy: ReferenceSet, tmp_path: Path, change: dict, word: str) -> None:
+def test_wrong_options_are_explained(toy: ReferenceSet, tmp_path: Path, change: dict, word: str) -> None:
     images = noisy_copies(toy, tmp_path / "sub")
     recipe = change.pop("recipe", "dim")
     with pytest.raises(RefbenchError, match=word):
@@ -368,7 +368,7 @@ def test_absent_weights_are_named_with_the_command(toy: ReferenceSet, tmp_path: 
     )
 
 
-def test_modes_of_references_are_other_sets(toy: ReferenceSet) -> None:
+def test_evaluation_modes_are_other_sets(toy: ReferenceSet) -> None:
     assert with_references(toy, "all") is toy
     one = with_references(toy, "1")
     assert {len(t.references) for t in one.select("test")} == {1}

@@ -1,4 +1,4 @@
-"""fLPIPS: the face alone counts, and only the HQ image's mask."""
+"""fLPIPS: only pixels of the face count, by the mask of the HQ image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch
 from refbench.errors import RefbenchError
 from refbench.images import write_png
 from refbench.metrics.core.feature import Batch
-from refbench.metrics.protocols import flpips as masks
-from refbench.metrics.protocols import lpips as perceptual
+from refbench.metrics.protocols import flpips, lpips
 
 CPU = torch.device("cpu")
 
@@ -20,9 +19,9 @@ CPU = torch.device("cpu")
 def random_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(net, device):
         torch.manual_seed(1)
-        return perceptual.build_lpips("alex")
+        return lpips.build_lpips("alex")
 
-    monkeypatch.setattr(masks, "load_lpips", load)
+    monkeypatch.setattr(flpips, "load_lpips", load)
 
 
 def batches(tmp_path: Path) -> tuple[Batch, Batch, Batch]:
@@ -41,10 +40,10 @@ def batches(tmp_path: Path) -> tuple[Batch, Batch, Batch]:
 
 def test_only_the_face_counts(tmp_path: Path) -> None:
     hq, face, background = batches(tmp_path)
-    extract = masks.GIVEN.load(CPU)
+    extract = flpips.GIVEN.load(CPU)
     with torch.inference_mode():
         features = [extract(batch) for batch in (hq, face, background)]
-        distances = [perceptual.lpips_distance(one, features[0]).item() for one in features]
+        distances = [lpips.lpips_distance(one, features[0]).item() for one in features]
     assert distances[0] == distances[2] == 0.0
     assert distances[1] > 1e-4
 
@@ -53,10 +52,10 @@ def test_a_set_without_masks_or_with_other_sizes_is_refused(tmp_path: Path) -> N
     hq, _, _ = batches(tmp_path)
     bare = Batch(hq.photos, hq.landmarks, CPU)
     with pytest.raises(RefbenchError, match=r"SET/masks/KEY\.png"):
-        masks.read_masks(bare)
+        flpips.read_masks(bare)
     write_png(tmp_path / "small.png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(RefbenchError, match="8x8; wanted 64x64"):
-        masks.read_masks(Batch(hq.photos, hq.landmarks, CPU, masks=[tmp_path / "small.png"]))
+        flpips.read_masks(Batch(hq.photos, hq.landmarks, CPU, masks=[tmp_path / "small.png"]))
 
 
 def test_a_parser_chooses_the_face_classes() -> None:
@@ -70,7 +69,7 @@ def test_a_parser_chooses_the_face_classes() -> None:
             scores[:, 13, :, 256:] = 1
             return (scores,)
 
-    found = masks.parse_face(Parser(), torch.rand(2, 3, 100, 80) * 0.1)
+    found = flpips.parse_face(Parser(), torch.rand(2, 3, 100, 80) * 0.1)
     assert found.shape == (2, 1, 100, 80)
     assert (found[..., :39] == 1).all()
     assert (found[..., 41:] == 0).all()
@@ -79,6 +78,6 @@ def test_a_parser_chooses_the_face_classes() -> None:
 def test_parsenet_is_loaded_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("facexlib")
     torch.save({"encoder.0.weight": torch.zeros(1)}, tmp_path / "parsing_parsenet.pth")
-    monkeypatch.setattr(masks.weight_files, "path", lambda name: tmp_path / "parsing_parsenet.pth")
+    monkeypatch.setattr(flpips.weight_files, "path", lambda name: tmp_path / "parsing_parsenet.pth")
     with pytest.raises(RefbenchError, match="not facexlib's ParseNet"):
-        masks.load_parser(CPU)
+        flpips.load_parser(CPU)
