@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -147,6 +148,7 @@ def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
     assert [files_of(root) for root in roots] == before
 
 
+HEAD = re.compile(r'data-first="(\w+)" title="([^"]+)"><span>([^<]+)</span><i>(.)</i>')
 CELL = re.compile(
     r'<td data-v="([^"]+)" data-r="(\d+) \d+ \d+"[^>]*>([^<]+)(?:<sup>[^<]*</sup>)?(?:<small>±([^<]+))?'
 )
@@ -185,7 +187,13 @@ def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> No
     for entry in scene[0].stored():
         by_benchmark.setdefault(entry.folder.parent.name, []).append(entry)
     assert sections.keys() == by_benchmark.keys()
+    heads = [
+        (name, protocol.title, "descending↑" if protocol.higher_is_better else "ascending↓")
+        for name, protocol in DECLARED.items()
+    ]
     for slug, mine in by_benchmark.items():
+        found = HEAD.findall(sections[slug])
+        assert [(name, html.unescape(title), first + arrow) for first, name, title, arrow in found] == heads
         assert f"recipe {mine[0].record.info.benchmark.recipe}" in sections[slug]
         for entry in mine:
             link = f'href="models/{entry.name}.html"'
