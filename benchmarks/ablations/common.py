@@ -10,9 +10,12 @@ the interval of the paired difference excludes zero.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,8 +35,13 @@ from refbench.models.training.settings import make_config
 from refbench.models.training.tasks.registry import make_task
 from refbench.models.training.tasks.task import Task
 from refbench.progress import progress
-from refbench.records.reference_set import ReferenceSet, Target
+from refbench.records.reference_set import ReferenceSet, Target, content_hash
 from torch import Tensor
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from inputs import sample_set
+from report import Report, main
 
 Restore = Callable[[Task, Batch], Tensor]
 Scores = Mapping[str, np.ndarray]
@@ -96,8 +104,22 @@ class Study:
 
 
 def run_study(study: Study) -> None:
-    """Train, score and print, with the options of the command line."""
-    given = _options(study)
+    """Run the study as a benchmark: parse the command line, train, score, print; exits."""
+
+    def measure(given: argparse.Namespace, report: Report) -> None:
+        report.benchmark = f"ablations/{Path(sys.argv[0]).stem}"
+        if given.quick:
+            given.steps, given.batch, given.images = min(given.steps, 1), 2, min(given.images, 4)
+        with TemporaryDirectory() as scratch:
+            given.set = given.set or _sample_people(Path(scratch), 6 if given.quick else 40)
+            _measure(study, given, report)
+
+    raise SystemExit(
+        main(measure, f"{study.title}\n\nPublished: {study.finding}", partial(_arguments, study))
+    )
+
+
+def _measure(study: Study, given: argparse.Namespace, report: Report) -> None:
     base = {
         "data": {
             "reference_set": given.set,
@@ -113,7 +135,12 @@ def run_study(study: Study) -> None:
         "optimiser": {"warmup": min(50, given.steps // 4)},
     }
     shared = make_config(training_preset(study.preset), base)
-    targets = _one_per_person(ReferenceSet.read(given.set), given.split, given.least)[: given.images]
+    place = ReferenceSet.read(given.set)
+    targets = _one_per_person(place, given.split, given.least)[: given.images]
+    if len(targets) < 2:
+        raise SystemExit(
+            f"{len(targets)} people in {given.split} have {given.least} references; two are needed"
+        )
     test = {
         "split": given.split,
         "references": given.references,
@@ -131,7 +158,10 @@ def run_study(study: Study) -> None:
             trained.clear()
             trained[name] = _trained(variant, run, given.steps)
         scores[variant.name] = score((variant.restore or sample_images)(trained[name], batch), batch.hq)
-    print_tables(study, scores, np.array([target.identity for target in targets]), given=given)
+    people = np.array([target.identity for target in targets])
+    report.workload |= {"set": place.info.name, "people": len(people), "steps": given.steps}
+    report.workload |= {"batch": given.batch, "published": study.finding}
+    add_rows(report, study, scores, people=people)
 
 
 def sample_images(task: Task, batch: Batch, references: int = 1) -> Tensor:
@@ -155,30 +185,36 @@ def score(restored: Tensor, hq: Tensor) -> Scores:
     return {"ids": np.array(ids), "lpips": np.array(distances)}
 
 
-def print_tables(
-    study: Study, scores: Mapping[str, Scores], people: np.ndarray, *, given: argparse.Namespace
-) -> None:
-    """Print the table of scores, and which published directions it reproduces."""
-    training = f"{given.steps} steps of {given.batch} images" if given.steps else "weights as they are"
-    print(f"{study.title}: {training}, {len(people)} people, one image each\n")
-    print("| variant | identity similarity | LPIPS |\n| --- | --- | --- |")
+def add_rows(report: Report, study: Study, scores: Mapping[str, Scores], *, people: np.ndarray) -> None:
+    """Add the mean scores of each variant, and the difference for each published direction.
+
+    A published direction is no goal of ours: no row is judged.
+    """
     for name, found in scores.items():
-        columns = np.stack([found["ids"], found["lpips"]], 1)
-        means = means_with_intervals(columns, people)
-        half = means.high - means.mean
-        cells = (f"{m:.4f} ± {h:.4f}" for m, h in zip(means.mean, half, strict=True))
-        print(f"| {name} | {' | '.join(cells)} |")
-    print(f"\nPublished: {study.finding}\n")
-    print("| published direction | by | our difference | seen here |\n| --- | --- | --- | --- |")
+        for measure, values in found.items():
+            mean = means_with_intervals(values[:, None], people)
+            half = float((mean.high - mean.mean)[0])
+            report.add(f"{name}: {measure}", unit=f"± {half:.4f}", ours=float(mean.mean[0]))
     for direction in study.published:
         sign = -1 if direction.measure == "lpips" else 1
         better, worse = (sign * scores[n][direction.measure] for n in (direction.better, direction.worse))
         gap = paired_difference(better, worse, people)
-        seen = "reproduced" if gap.low > 0 else "the other way round" if gap.high < 0 else "not reproduced"
+        seen = "reproduced" if gap.low > 0 else "the opposite" if gap.high < 0 else "not reproduced"
         if gap.identities < FEWEST_PEOPLE:
-            seen = f"nothing can be said of {gap.identities} people"
-        shown = f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
-        print(f"| {direction.better} beats {direction.worse} | {direction.measure} | {shown} | {seen} |")
+            seen = f"{gap.identities} people are too few"
+        name = f"{direction.better} beats {direction.worse} by {direction.measure}: {seen}"
+        report.add(name, unit=f"({gap.low:+.4f} to {gap.high:+.4f})", ours=float(gap.mean))
+
+
+def _sample_people(folder: Path, people: int) -> Path:
+    """A set of the sample people, every other one in train."""
+    place = sample_set(folder, people, size=SIZE, aligned=True)
+    order = sorted({target.identity for target in place.targets})
+    split = {person: ("test", "train")[number % 2] for number, person in enumerate(order)}
+    targets = tuple(replace(target, split=split[target.identity]) for target in place.targets)
+    info = place.info.model_copy(update={"content_hash": content_hash(targets)})
+    ReferenceSet(place.root, info, targets).write()
+    return place.root
 
 
 def _one_per_person(place: ReferenceSet, split: str, least: int) -> list[Target]:
@@ -224,9 +260,8 @@ def _trained(variant: Variant, run: AnyRun, steps: int) -> Task:
     return task
 
 
-def _options(study: Study) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=study.title)
-    parser.add_argument("set", type=Path, help="reference set of 128-pixel images")
+def _arguments(study: Study, parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("set", type=Path, nargs="?", help="128-pixel reference set; default: sample people")
     parser.add_argument("--autoencoder", type=Path, default=FOLDER / f"{SHARED}.safetensors")
     parser.add_argument("--start", type=Path, default=FOLDER / f"{study.start}.safetensors")
     parser.add_argument("--steps", type=int, default=study.steps)
@@ -236,7 +271,3 @@ def _options(study: Study) -> argparse.Namespace:
     parser.add_argument("--least", type=int, default=1, help="least number of references of a person")
     parser.add_argument("--references", type=int, default=3, help="at most, at sampling time")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    if given.images < 2:
-        parser.error("intervals need two images or more")
-    return given

@@ -1,6 +1,6 @@
 """Composite context: the recogniser's token alone, the vision tower's tokens alone, or both.
 
-python benchmarks/ablations/context.py SET [--steps 200]
+python benchmarks/ablations/context.py [SET] [--quick] [--json] [--steps 200]
 """
 
 from __future__ import annotations

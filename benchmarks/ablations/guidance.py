@@ -1,6 +1,6 @@
 """Composite context: guidance by 1 to N references, without further training.
 
-python benchmarks/ablations/guidance.py SET [--least 3]
+python benchmarks/ablations/guidance.py [SET] [--quick] [--json] [--least 3]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Composite context: the hard example identity loss at lambda 0 (HQ), 0.5 and 1 (reference), and none.
 
-python benchmarks/ablations/hard_example.py SET [--steps 200]
+python benchmarks/ablations/hard_example.py [SET] [--quick] [--json] [--steps 200]
 """
 
 from __future__ import annotations

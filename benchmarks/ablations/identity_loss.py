@@ -1,6 +1,6 @@
 """ReF-LDM, tables 3 and 4: the identity loss: none, unscaled, times sqrt(alpha_bar), or below t = 500.
 
-python benchmarks/ablations/identity_loss.py SET [--steps 200]
+python benchmarks/ablations/identity_loss.py [SET] [--quick] [--json] [--steps 200]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ReF-LDM, table 2: how the reference reaches the denoiser.
 
-    python benchmarks/ablations/mechanism.py SET [--steps 200]
+    python benchmarks/ablations/mechanism.py [SET] [--quick] [--json] [--steps 200]
 
 CacheKV against a reference joined on the input channels, and against cross-attention to the latent of the
 reference as a sequence of tokens. One reference, guided alike from a null reference of zeros.

@@ -1,6 +1,6 @@
 """ReF-LDM, table 5: how many references are given at sampling time.
 
-python benchmarks/ablations/references.py SET [--least 3]
+python benchmarks/ablations/references.py [SET] [--quick] [--json] [--least 3]
 """
 
 from __future__ import annotations
