@@ -57,7 +57,7 @@ def write_parquet(
         for number in range(files):
             path = out / "data" / f"{split}-{number:05d}-of-{files:05d}.parquet"
             part = inside[number * ROWS_PER_FILE : (number + 1) * ROWS_PER_FILE]
-            rows = (_row(found, target, schema, recipes) for target in part)
+            rows = (_row(found, target, schema=schema, recipes=recipes) for target in part)
             _write(path, schema, track(path.name, rows, len(part)))
             written.append(path)
     found.info.model_copy(update={"files": {}}).write(out / INFO)
@@ -139,7 +139,7 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _row(found: ReferenceSet, target: Target, schema: pa.Schema, recipes: Sequence[str]) -> dict[str, Any]:
+def _row(found: ReferenceSet, target: Target, *, schema: pa.Schema, recipes: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(target, name) for name in (*TEXT, "width", "height")}
     row["hq"] = _picture(found, target, target.hq, digest=target.hq_sha256)
     if "lq" in schema.names:

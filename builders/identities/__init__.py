@@ -1,4 +1,4 @@
-"""From embeddings to identities: the pair search and the clustering."""
+"""Identities: pair search under a cosine distance, clustering, clustering metrics."""
 
 from ...deprecated import forward
 

@@ -1,4 +1,4 @@
-"""From photos to candidate faces: found, aligned, filtered, cached by content."""
+"""From photos to candidate faces: detected, aligned, filtered, with results cached by content."""
 
 from ...deprecated import forward
 

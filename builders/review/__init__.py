@@ -1,4 +1,4 @@
-"""Looking at a set: leakage audit, summary, review sheets."""
+"""Audit for leaks, summary and review sheet of a set."""
 
 from ...deprecated import forward
 

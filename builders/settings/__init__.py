@@ -1,1 +1,1 @@
-"""The choices of a build: options, quality filters, decisions by hand, provenance."""
+"""Options of builds and imports, quality filters, overrides, provenance."""

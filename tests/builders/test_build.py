@@ -139,7 +139,7 @@ def test_unusable_folders_are_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"recogniser": "nobody"}, "no recogniser is called so"),
+        ({"recogniser": "nobody"}, "no recogniser of that name"),
         ({"threshold": None}, "no measured threshold"),
         ({"min_distance": 0.3}, "not under the threshold"),
         ({"overrides": Overrides(drop=("nobody",))}, "no image has the key 'nobody'"),
