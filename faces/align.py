@@ -182,7 +182,7 @@ def _reduced(photo: RGB, matrix: Matrix, size: int, *, factor: int, border: Bord
     left, top = np.maximum(first - low, 0).tolist()
     right, bottom = np.maximum(high - last, 0).tolist()
     framed = (
-        pad(inner, top, bottom, left=left, right=right, border=BORDERS[border])
+        pad(inner, top=top, bottom=bottom, left=left, right=right, border=BORDERS[border])
         if left + top + right + bottom
         else inner
     )

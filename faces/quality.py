@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..deprecated import renamed
 from ..images import RGB, luma
 from .align import AlignedFace
-from .face import Face, Points, check_landmarks, check_photo
+from .face import Face, check_landmarks, check_photo
 from .resize import resize
 
 VIEW = 256
@@ -157,24 +157,6 @@ def face_view(pixels: RGB) -> npt.NDArray[np.float64]:
     small = resize(pixels, VIEW, VIEW, growing=cv2.INTER_CUBIC)
     quarter = VIEW // 4
     return np.asarray(luma(small)[quarter:-quarter, quarter:-quarter], dtype=np.float64)
-
-
-def project_landmarks(
-    pose: Pose, scale: float = 50.0, centre: tuple[float, float] = (256.0, 256.0)
-) -> Points:
-    """Landmarks (5, 2) of `FACE_3D` as seen under a pose: the inverse of `head_pose`."""
-    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
-    turn_y = np.array(
-        [[math.cos(yaw), 0.0, -math.sin(yaw)], [0.0, 1.0, 0.0], [math.sin(yaw), 0.0, math.cos(yaw)]]
-    )
-    turn_x = np.array(
-        [[1.0, 0.0, 0.0], [0.0, math.cos(pitch), math.sin(pitch)], [0.0, -math.sin(pitch), math.cos(pitch)]]
-    )
-    turn_z = np.array(
-        [[math.cos(roll), -math.sin(roll), 0.0], [math.sin(roll), math.cos(roll), 0.0], [0.0, 0.0, 1.0]]
-    )
-    seen: Points = (FACE_3D @ (turn_z @ turn_x @ turn_y).T)[:, :2] * scale + np.array(centre)
-    return seen
 
 
 __getattr__ = renamed(__name__, {"measure": "measure_face"})

@@ -19,7 +19,7 @@ def resize(pixels: RGB, width: int, height: int, *, growing: int = cv2.INTER_LIN
 
 
 def pad(
-    pixels: RGB, top: int, bottom: int, *, left: int, right: int, border: int = cv2.BORDER_CONSTANT
+    pixels: RGB, *, top: int, bottom: int, left: int, right: int, border: int = cv2.BORDER_CONSTANT
 ) -> RGB:
     """Pad RGB uint8 (H, W, 3) by rows and columns, with OpenCV's border mode ``border``; black by default."""
     return cast(RGB, cv2.copyMakeBorder(pixels, top, bottom, left, right, border))

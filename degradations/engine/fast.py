@@ -46,7 +46,7 @@ def blur_shrink_round(
     require_larger_than_kernel(have, kernel)
     require_nonempty(have, size)
     rows, columns = (taps(length, count, "bilinear") for length, count in zip(have, size, strict=True))
-    samples = approximate_samples(levels, kernel, rows, columns=columns)
+    samples = approximate_samples(levels, kernel, rows=rows, columns=columns)
     small = np.empty(samples.shape, dtype=np.uint8)
     doubtful = np.empty(samples.shape, dtype=bool)
     for start in range(0, size[0], ROWS_AT_ONCE):
@@ -59,7 +59,7 @@ def blur_shrink_round(
         small[part] = np.clip(rounded, 0, 255, out=rounded)
     places = np.nonzero(doubtful)
     drawn = np.broadcast_to(normal, samples.shape)[places].astype(np.float64)
-    exact = exact_samples(levels, kernel, rows, columns=columns, places=places) + drawn * sigma
+    exact = exact_samples(levels, kernel, rows=rows, columns=columns, places=places) + drawn * sigma
     small[places] = round_levels(exact)
     return small
 

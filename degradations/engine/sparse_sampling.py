@@ -34,7 +34,7 @@ MANY_ROWS = 320
 CHUNK = 32
 
 
-def approximate_samples(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
+def approximate_samples(levels: Levels, kernel: Kernel, *, rows: Taps, columns: Taps) -> Single:
     """All samples in float32, with an error below `ROUNDING_MARGIN` levels.
 
     Args:
@@ -48,8 +48,8 @@ def approximate_samples(levels: Levels, kernel: Kernel, rows: Taps, *, columns: 
     if separates and len(rows.weights) < MANY_ROWS:
         return _separable(levels, down, across, rows=rows, columns=columns)
     if samples < FEW_SAMPLES:
-        return _direct(levels, kernel, rows, columns=columns)
-    return _fourier(levels, kernel, rows, columns=columns)
+        return _direct(levels, kernel, rows=rows, columns=columns)
+    return _fourier(levels, kernel, rows=rows, columns=columns)
 
 
 def _separable(levels: Levels, down: Double, across: Double, *, rows: Taps, columns: Taps) -> Single:
@@ -76,7 +76,7 @@ def _blur_matrix(profile: Double, bilinear: Taps, length: int) -> csr_array:
     return csr_array((single, positions.ravel(), ends), shape=(len(weights), length))
 
 
-def _direct(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
+def _direct(levels: Levels, kernel: Kernel, *, rows: Taps, columns: Taps) -> Single:
     size = len(kernel)
     half = size // 2
     wide = cv2.copyMakeBorder(levels, half, half + 1, half, half + 1, cv2.BORDER_REFLECT_101)
@@ -94,7 +94,7 @@ def _direct(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Sin
     return np.add(samples, MID_LEVEL, out=samples)
 
 
-def _fourier(levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps) -> Single:
+def _fourier(levels: Levels, kernel: Kernel, *, rows: Taps, columns: Taps) -> Single:
     size = len(kernel)
     height, width, channels = levels.shape
     tall, broad = (cv2.getOptimalDFTSize(length + size - 1) for length in (height, width))
@@ -130,7 +130,7 @@ def _between(plane: Single, bilinear: Taps, axis: int) -> Single:
 
 
 def exact_samples(
-    levels: Levels, kernel: Kernel, rows: Taps, *, columns: Taps, places: tuple[Whole, ...]
+    levels: Levels, kernel: Kernel, *, rows: Taps, columns: Taps, places: tuple[Whole, ...]
 ) -> Double:
     """Samples at ``places`` (rows, columns, channels) of the result, in float64."""
     size = len(kernel)

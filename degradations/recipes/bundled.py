@@ -41,7 +41,7 @@ REFLDM_TRAIN_128, REFLDM_MODERATE_128, REFLDM_SEVERE_128 = (
     Recipe(
         f"{name}-128",
         1,
-        classical_steps(sigma, by, noise, quality=quality, kernel=11),
+        classical_steps(sigma=sigma, by=by, noise=noise, quality=quality, kernel=11),
         title=f"{name} for images of 128 pixels: blur and shrinking are a quarter",
         source=REFLDM,
     )

@@ -11,7 +11,7 @@ Range: TypeAlias = tuple[float, float]
 
 
 def classical_steps(
-    sigma: Range, by: Range, noise: Range, *, quality: Range, kernel: int = 41
+    *, sigma: Range, by: Range, noise: Range, quality: Range, kernel: int = 41
 ) -> tuple[Step, ...]:
     """The five steps; numbers are uniform, isotropic and anisotropic kernels equally likely.
 

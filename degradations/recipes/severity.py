@@ -33,7 +33,7 @@ def severity_recipe(level: float) -> Recipe:
     return Recipe(
         f"{PREFIX}{level:g}",
         1,
-        classical_steps(sigma, by, noise, quality=quality),
+        classical_steps(sigma=sigma, by=by, noise=noise, quality=quality),
         title=f"level {level:g} of the sweep through moderate ({MODERATE}) and severe (1)",
         source="the ranges of ReF-LDM, interpolated",
         sweep="severity",

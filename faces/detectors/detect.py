@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from ...deprecated import renamed
@@ -208,7 +207,7 @@ def _attempts(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
 
 def _with_margin(detector: Detector, photo: RGB) -> list[Face]:
     margin = round(MARGIN * max(photo.shape[:2]))
-    framed = pad(photo, margin, margin, left=margin, right=margin, border=cv2.BORDER_CONSTANT)
+    framed = pad(photo, top=margin, bottom=margin, left=margin, right=margin)
     return [
         Face(_box(face, lambda x, y: (x - margin, y - margin)), face.score, face.landmarks - margin)
         for face in detector.detect(framed)

@@ -211,4 +211,10 @@ def _cut(photo: RGB, box: npt.NDArray[np.int_]) -> RGB:
         return inner
     if 0 in inner.shape:
         return np.zeros((bottom - top, right - left, 3), np.uint8)
-    return pad(inner, max(-top, 0), max(bottom - height, 0), left=max(-left, 0), right=max(right - width, 0))
+    return pad(
+        inner,
+        top=max(-top, 0),
+        bottom=max(bottom - height, 0),
+        left=max(-left, 0),
+        right=max(right - width, 0),
+    )

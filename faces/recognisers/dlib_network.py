@@ -28,36 +28,40 @@ STAGES = {
 class ScaledConv(nn.Module):
     """A convolution followed by a scale and a shift per channel, folded into one convolution."""
 
-    def __init__(self, inside: int, outside: int, kernel: int, *, stride: int, padding: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, stride: int, padding: int
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inside, outside, kernel, stride, padding)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inside, H, W) → (B, outside, h, w)."""
+        """(B, in_channels, H, W) → (B, out_channels, h, w)."""
         return self.conv(x)  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
     """Residual block of two convolutions; ``down`` halves the size and zero-pads added channels."""
 
-    def __init__(self, inside: int, outside: int, down: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, down: bool) -> None:
         super().__init__()
         self.down = down
-        self.conv1 = ScaledConv(inside, outside, 3, stride=2 if down else 1, padding=0 if down else 1)
-        self.conv2 = ScaledConv(outside, outside, 3, stride=1, padding=1)
+        self.conv1 = ScaledConv(
+            in_channels, out_channels, 3, stride=2 if down else 1, padding=0 if down else 1
+        )
+        self.conv2 = ScaledConv(out_channels, out_channels, 3, stride=1, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inside, H, W) → (B, outside, h, w); the smaller of both paths is zero-padded."""
+        """(B, in_channels, H, W) → (B, out_channels, h, w); the smaller of both paths is zero-padded."""
         out = self.conv2(F.relu(self.conv1(x)))
         shortcut = F.avg_pool2d(x, 2, 2) if self.down else x
         channels, height, width = (max(out.shape[i], shortcut.shape[i]) for i in (1, 2, 3))
         return F.relu(
-            _zero_padded(out, channels, height, width=width)
-            + _zero_padded(shortcut, channels, height, width=width)
+            _zero_padded(out, channels=channels, height=height, width=width)
+            + _zero_padded(shortcut, channels=channels, height=height, width=width)
         )
 
 
-def _zero_padded(x: Tensor, channels: int, height: int, *, width: int) -> Tensor:
+def _zero_padded(x: Tensor, *, channels: int, height: int, width: int) -> Tensor:
     return F.pad(x, [0, width - x.shape[3], 0, height - x.shape[2], 0, channels - x.shape[1]])
 
 
@@ -67,12 +71,12 @@ class DlibNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.start = ScaledConv(3, 32, 7, stride=2, padding=0)
-        blocks, inside = {}, 32
+        blocks, in_channels = {}, 32
         for stage, names in STAGES.items():
             for name in names:
-                outside = int(stage.removeprefix("conv"))
-                blocks[f"{stage}_{name}"] = Block(inside, outside, "down" in name)
-                inside = outside
+                out_channels = int(stage.removeprefix("conv"))
+                blocks[f"{stage}_{name}"] = Block(in_channels, out_channels, "down" in name)
+                in_channels = out_channels
         self.blocks = nn.ModuleDict(blocks)
         self.end = nn.Linear(256, 128, bias=False)
 

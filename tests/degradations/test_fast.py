@@ -55,7 +55,9 @@ def test_equal_bytes_at_the_edges_of_ranges(
     sigma: float, by: float, noise: float, quality: int, key: int
 ) -> None:
     hq = np.random.default_rng(key).integers(0, 256, (50, 64, 3), dtype=np.uint8)
-    steps = classical_steps((sigma, sigma), (by, by), (noise, noise), quality=(quality, quality))
+    steps = classical_steps(
+        sigma=(sigma, sigma), by=(by, by), noise=(noise, noise), quality=(quality, quality)
+    )
     plan = make_plan(Recipe("edge", 1, steps), 0, str(key))
     np.testing.assert_array_equal(apply_plan(hq, plan), apply_plan_reference(hq, plan))
 
@@ -67,11 +69,11 @@ def test_the_three_ways_of_sampling_stay_within_the_rounding_margin() -> None:
     for count in (12, 60, 150):
         for kernel in (kernels.gaussian(41, 6.0, 6.0), kernels.gaussian(41, 9.0, 2.5, rotation=0.7)):
             rows, columns = taps(200, count, "bilinear"), taps(220, count, "bilinear")
-            approximate = sampling.approximate_samples(hard, kernel, rows, columns=columns)
+            approximate = sampling.approximate_samples(hard, kernel, rows=rows, columns=columns)
             exact = resize(correlate(hard.astype(np.float64), kernel), (count, count), "bilinear")
             assert np.abs(approximate - exact).max() < sampling.ROUNDING_MARGIN / 1.5
             places = np.nonzero(np.ones((3, 3, 3)))
-            chosen = sampling.exact_samples(hard, kernel, rows, columns=columns, places=places)
+            chosen = sampling.exact_samples(hard, kernel, rows=rows, columns=columns, places=places)
             np.testing.assert_allclose(chosen, exact[places], atol=1e-10)
             ways.add(f"{count * count < sampling.FEW_SAMPLES}{kernel[20, 0] == kernel[0, 20]}")
     assert len(ways) == 4
@@ -123,6 +125,6 @@ def test_bytes_do_not_depend_on_thread_settings() -> None:
 def test_the_recipe_must_end_at_the_size_of_hq(astronaut: RGB) -> None:
     from refbench.errors import RefbenchError
 
-    short = Recipe("short", 1, classical_steps((0, 1), (2, 2), (0, 1), quality=(90, 90))[:-1])
+    short = Recipe("short", 1, classical_steps(sigma=(0, 1), by=(2, 2), noise=(0, 1), quality=(90, 90))[:-1])
     with pytest.raises(RefbenchError, match="end it with the operation full_size"):
         degrade_image(astronaut[:64, :64], short, 0, key="a")

@@ -140,7 +140,7 @@ def test_a_picture_smaller_than_the_kernel_is_refused(face: Pixels) -> None:
 
 
 def test_the_mildest_recipe_is_near_the_identity(astronaut: npt.NDArray[np.uint8]) -> None:
-    recipe = Recipe("mildest", 1, classical_steps((0, 0), (1, 1), (0, 0), quality=(100, 100)))
+    recipe = Recipe("mildest", 1, classical_steps(sigma=(0, 0), by=(1, 1), noise=(0, 0), quality=(100, 100)))
     assert psnr(degrade_image(astronaut, recipe, 0, key="a").pixels, astronaut) > 38
 
 

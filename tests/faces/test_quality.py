@@ -10,8 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refbench.faces.align import align_face, already_aligned
-from refbench.faces.face import Face
-from refbench.faces.quality import Pose, head_pose, measure_face, project_landmarks, sharpness
+from refbench.faces.face import Face, Points
+from refbench.faces.quality import FACE_3D, Pose, head_pose, measure_face, sharpness
+
+
+def project_landmarks(
+    pose: Pose, scale: float = 50.0, centre: tuple[float, float] = (256.0, 256.0)
+) -> Points:
+    """Landmarks (5, 2) of `FACE_3D` as seen under a pose: the inverse of `head_pose`."""
+    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
+    turn_y = np.array(
+        [[math.cos(yaw), 0.0, -math.sin(yaw)], [0.0, 1.0, 0.0], [math.sin(yaw), 0.0, math.cos(yaw)]]
+    )
+    turn_x = np.array(
+        [[1.0, 0.0, 0.0], [0.0, math.cos(pitch), math.sin(pitch)], [0.0, -math.sin(pitch), math.cos(pitch)]]
+    )
+    turn_z = np.array(
+        [[math.cos(roll), -math.sin(roll), 0.0], [math.sin(roll), math.cos(roll), 0.0], [0.0, 0.0, 1.0]]
+    )
+    seen: Points = (FACE_3D @ (turn_z @ turn_x @ turn_y).T)[:, :2] * scale + np.array(centre)
+    return seen
 
 
 @given(st.floats(-60, 60), st.floats(-60, 60), st.floats(-179, 179), st.floats(1, 300))
