@@ -283,7 +283,7 @@ def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_p
     assert read_results(store.root) == [result]
     assert store.verify(PROTOCOLS) == []
     text = publish_site(store, tmp_path / "site").read_text("utf-8")
-    assert "What people chose" in text
+    assert "<h3>User study</h3>" in text
     assert "6 participants" in text
     with pytest.raises(InvalidInputError, match="no record of the benchmark"):
         save_result(store, result.model_copy(update={"benchmark": "elsewhere"}))
