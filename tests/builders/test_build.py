@@ -83,7 +83,7 @@ def test_a_second_run_reuses_everything_and_changes_nothing(
 def test_an_interrupted_build_resumes_and_writes_the_same_bytes(
     folder: Path, options: Callable[..., BuildOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_set(folder, tmp_path / "whole", options())
+    build_set(folder, tmp_path / "uninterrupted", options())
     done = 0
     examine = work._process
 
@@ -96,11 +96,11 @@ def test_an_interrupted_build_resumes_and_writes_the_same_bytes(
 
     monkeypatch.setattr(work, "_process", killed)
     with pytest.raises(KeyboardInterrupt):
-        build_set(folder, tmp_path / "killed", options())
-    assert not (tmp_path / "killed" / "set.json").exists()
+        build_set(folder, tmp_path / "interrupted", options())
+    assert not (tmp_path / "interrupted" / "set.json").exists()
     monkeypatch.setattr(work, "_process", examine)
-    assert build_set(folder, tmp_path / "killed", options()).reused == 7
-    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
+    assert build_set(folder, tmp_path / "interrupted", options()).reused == 7
+    assert files_of(tmp_path / "interrupted") == files_of(tmp_path / "uninterrupted")
 
 
 def test_a_folder_without_a_usable_face_leaves_nothing_behind(

@@ -1,4 +1,4 @@
-"""Building from real photos of the London set: people found without being told, odd photos told apart."""
+"""Builds from real photos of the London Set: identities, converted photos, photos without a face."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def person(source: str) -> str:
     return re.split(r"[_.]", source)[0]
 
 
-def test_every_person_is_found_alone_and_whole(made: tuple[ReferenceSet, BuildReport]) -> None:
+def test_identities_are_the_true_people(made: tuple[ReferenceSet, BuildReport]) -> None:
     plain = [target for target in made[0].targets if target.source[0].isdigit()]
     assert len(plain) == 16
     result = score_clustering(

@@ -174,7 +174,7 @@ def test_lq_images_made_elsewhere_are_checked_and_imported(built: Path, tmp_path
     assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultListError)
     assert len(every.faults) == len(found.select("all")) - len(keys)
     write_png(source / f"{keys[0]}.png", np.zeros((64, 64, 3), np.uint8))
-    write_png(source / "stranger.png", np.zeros((128, 128, 3), np.uint8))
+    write_png(source / "unrelated.png", np.zeros((128, 128, 3), np.uint8))
     assert isinstance(wrong := run("--name", "again").exception, FaultListError)
     assert [fault.partition(":")[2] for fault in sorted(wrong.faults)] == [
         " LQ is 64x64 pixels, HQ 128x128",

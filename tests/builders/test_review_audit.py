@@ -25,7 +25,7 @@ def test_planted_leaks_are_found_and_a_clean_set_has_none(
     clean = audit_set(built)
     assert clean.leaks == ()
     assert len(clean.nearest) >= 1
-    write_png(tmp_path / "photos" / "stranger.png", patches(1234, 0))
+    write_png(tmp_path / "photos" / "unrelated.png", patches(1234, 0))
     write_png(tmp_path / "photos" / "same.png", patches(2, 1))
     write_png(tmp_path / "photos" / "again.png", patches(3, 8))
     recompressed = cv2.imdecode(cv2.imencode(".jpg", patches(4, 0), [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
@@ -36,7 +36,7 @@ def test_planted_leaks_are_found_and_a_clean_set_has_none(
     assert by_kind["same_file"] == {("person2--1", "same")}
     assert ("person4--0", "jpeg") in by_kind["near_picture"]
     assert {second for _, second in by_kind["same_person"]} == {"same", "again", "jpeg"}
-    assert "stranger" not in found.text()
+    assert "unrelated" not in found.text()
     found.write(tmp_path / "audit.json")
     assert json.loads((tmp_path / "audit.json").read_text())["counts"] == found.counts
     assert Audit.read(tmp_path / "audit.json") == found
