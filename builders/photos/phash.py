@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
-from ...images import RGB
+from ...images import RGB, luma
 
 SIDE = 64
 KEPT = 16
@@ -31,7 +31,7 @@ def perceptual_hash(pixels: RGB) -> str:
 
     Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    grey = luma(pixels)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:KEPT, :KEPT].ravel()
     low[0] = 0.0

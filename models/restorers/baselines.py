@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidInputError
-from ...images import RGB, to_uint8
+from ...images import RGB, luma, to_uint8
 from ...records.card import RestorerCard
 
 Plane = npt.NDArray[np.float32]
@@ -107,17 +107,17 @@ class Classical:
         noise = noise_level(small)
         clean = _denoise(small, noise)
         large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
-        luma, red, blue = cv2.split(cv2.cvtColor(large, cv2.COLOR_RGB2YCrCb))
+        y, red, blue = cv2.split(cv2.cvtColor(large, cv2.COLOR_RGB2YCrCb))
         sigma = min(0.3 * factor + 0.5, 3.0)
         steps = max(1, round(self.deconvolution_steps / (1 + noise / 4)))
-        sharp = richardson_lucy(np.asarray(luma, np.float32), sigma, steps)
+        sharp = richardson_lucy(np.asarray(y, np.float32), sigma, steps)
         restored = cv2.cvtColor(cv2.merge([sharp, red, blue]), cv2.COLOR_YCrCb2RGB)
         return np.clip(np.asarray(restored, np.float32), 0, 1)
 
 
 def noise_level(pixels: RGB) -> float:
     """Standard deviation of white noise of RGB uint8 (H, W, 3), in levels of 255 (Immerkaer, 1996)."""
-    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
+    grey = luma(pixels).astype(np.float32)
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     response = cv2.filter2D(grey, -1, mask)[1:-1, 1:-1]
     return float(np.sqrt(np.pi / 2) * np.abs(response).mean() / 6)
@@ -130,7 +130,7 @@ def magnification(lq: RGB, tolerance: float = 1.5, largest: float = 16.0) -> flo
     square change of at most ``tolerance`` levels of 255.
     """
     height, width = lq.shape[:2]
-    grey = np.asarray(cv2.cvtColor(lq, cv2.COLOR_RGB2GRAY), np.float32)
+    grey = luma(lq).astype(np.float32)
     for step in range(int(12 * np.log2(largest)), 0, -1):
         factor = 2 ** (step / 12)
         small_size = (round(width / factor), round(height / factor))
