@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,6 @@ from .command_line.commands import BOARD, HOUSEKEEPING, LAST, SCORE, OldFlag, co
 from .command_line.option_flags import options_command
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .evaluate_options import EvaluateOptions
     from .leaderboard.site.options import PublishOptions
     from .metrics.core.options import ScoreOptions
@@ -73,7 +71,7 @@ def score(
     from .verbs import summary
 
     table = summary(run(reference_set, recipe, submissions, store, options=options))
-    emit(_rows(table), as_json, table.to_string(index=False, na_rep="-"))
+    emit(table.to_dict("records"), as_json, table.to_string(index=False, na_rep="-"))
 
 
 @options_command(
@@ -102,7 +100,7 @@ def evaluate(
     table = summary(records)
     following = " ".join(map(str, ["refbench publish", store, reference_set, *folders, "--out site"]))
     text = f"{table.to_string(index=False, na_rep='-')}\n\nNext: {following}"
-    emit({"table": _rows(table), "next": following}, as_json, text)
+    emit({"table": table.to_dict("records"), "next": following}, as_json, text)
 
 
 @options_command(
@@ -149,9 +147,3 @@ def demo(
 
     result = run(out, photos, device)
     emit(result.as_json(), as_json, result.text())
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table for JSON; what is absent is null."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]

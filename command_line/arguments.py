@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,8 +47,17 @@ def emit(result: Any, as_json: bool, text: str) -> None:
 
 
 def as_text(result: Any) -> str:
-    """A result as JSON text: two blanks of indentation, letters beyond ASCII as they are."""
-    return json.dumps(result, indent=2, ensure_ascii=False)
+    """A result as JSON text: two blanks of indentation, letters beyond ASCII as they are, NaN as null."""
+    return json.dumps(_with_null(result), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _with_null(value: Any) -> Any:
+    """A value of plain types with None for every number that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _with_null(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def set_and_submissions(paths: list[Path]) -> tuple[list[Path], list[Path]]:

@@ -117,5 +117,5 @@ def preview(
     if table is not None:
         write_text(table, made.draws.to_csv(index=False, lineterminator="\n"))
     statistics = made.statistics.to_string(index=False, na_rep="", float_format="{:.3f}".format)
-    rows = made.statistics.astype(object).where(made.statistics.notna(), None).to_dict("records")
+    rows = made.statistics.to_dict("records")
     emit({"sheet": str(out), "statistics": rows}, as_json, f"{statistics}\nwrote {out}")

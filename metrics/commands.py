@@ -48,11 +48,11 @@ def measure(
     rows = [
         {
             "protocol": one.protocol.id,
-            "value": one.value if one.value == one.value else None,
+            "value": one.value,
             "unit": one.protocol.unit,
             "higher_is_better": one.protocol.higher_is_better,
             "unscored": one.unscored,
-            "images": {name: value if value == value else None for name, value in one.values.items()},
+            "images": dict(one.values),
         }
         for one in found
     ]

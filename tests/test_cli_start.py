@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 from refbench import cli
+from refbench.command_line.arguments import emit
 from refbench.errors import FaultListError, RefbenchError
 
 HEAVY = ("torch", "cv2", "pandas", "pyarrow", "numpy", "scipy", "PIL", "pydantic", "jinja2", "yaml")
@@ -81,3 +83,14 @@ def test_an_error_ends_with_its_code_and_one_message(
         cli.main()
     assert stopped.value.code == code
     assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_number_that_is_not_there_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"rows": [{"psnr": float("nan"), "ids": 0.5}], "limits": (1, float("inf"))}, True, "")
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"rows": [{"psnr": None, "ids": 0.5}], "limits": [1, None]}
+
+
+def test_text_for_people_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"a": 1}, False, "one set")
+    assert capsys.readouterr().out == "one set\n"
