@@ -193,7 +193,7 @@ def test_training_on_test_people_shows_by_embeddings(chosen: ReferenceSet, tmp_p
 
 
 @pytest.mark.parametrize("data", [b"junk", b"PK\x03\x04 junk"])
-def test_unreadable_embeddings_are_told(chosen: ReferenceSet, tmp_path: Path, data: bytes) -> None:
+def test_unreadable_embeddings_are_reported(chosen: ReferenceSet, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "training_embeddings.npz").write_bytes(data)
     with pytest.raises(InvalidInputError, match="not readable"):
         find_training_overlap(submission(tmp_path), chosen, "test")

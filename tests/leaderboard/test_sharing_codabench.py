@@ -188,10 +188,12 @@ def test_arguments_of_0_1_that_do_not_fit_are_refused() -> None:
         legacy_score.score_many("set", "test", [], split="val")
 
 
-def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_a_faulty_submission_is_reported_in_full(
+    scene: Scene, bundle: zipfile.ZipFile, tmp_path: Path
+) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    (own / "stranger.png").write_bytes(b"no picture")
+    (own / "unknown.png").write_bytes(b"no picture")
     done = run_program(bundle, own, tmp_path / "app")
     assert done.returncode == 1
     for words in ("no submission.yaml", "not a key of this set", "restored image is missing", "not a PNG"):
@@ -199,7 +201,7 @@ def test_a_faulty_submission_is_told_in_full(scene: Scene, bundle: zipfile.ZipFi
     assert "Traceback" not in done.stderr
 
 
-def test_wrong_wishes_are_told(scene: Scene, tmp_path: Path) -> None:
+def test_impossible_options_are_reported(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="a date like"):
         write_codabench_bundle(
             scene[0], "refldm-severe", tmp_path, challenge=Challenge("T", "soon"), protocols=CHOSEN

@@ -160,7 +160,7 @@ def test_a_store_becomes_a_data_set_that_loads(hub: FakeHub, store: Store, tmp_p
     assert len(front["configs"]) == 2
 
 
-def test_refusals_and_absence_are_told(hub: FakeHub, store: Store, tmp_path: Path) -> None:
+def test_refusals_and_absence_are_reported(hub: FakeHub, store: Store, tmp_path: Path) -> None:
     site = publish_site(store, tmp_path / "site").parent
     with pytest.raises(RefbenchError, match=r"refuses.*hf auth login"):
         push_site(site, "lab/board", token="hf_bad", endpoint=hub.address)

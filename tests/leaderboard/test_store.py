@@ -186,7 +186,7 @@ def test_verify_finds_what_was_tampered_with(store: Store) -> None:
         assert words in text
 
 
-def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RefbenchError, match="not a folder"):
         Store(tmp_path / "none").stored()
 

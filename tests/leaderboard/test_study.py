@@ -61,7 +61,7 @@ def test_pairs_images_and_sides_are_balanced() -> None:
     assert {(t.first, t.second) for t in checks} == {("hq", "lq"), ("lq", "hq")}
 
 
-def test_a_plan_follows_its_seed_and_impossible_ones_are_told() -> None:
+def test_a_plan_follows_its_seed_and_impossible_ones_are_reported() -> None:
     assert plan() == plan()
     assert plan(seed=1).trials != plan().trials
     for models, keys, items in (
@@ -272,7 +272,7 @@ def test_the_same_wishes_give_the_same_study(scene: Scene, made: tuple[Path, Pat
     assert key.read_bytes() == made[1].read_bytes()
 
 
-def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_results_are_shown_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.import_records(scene[0].root)
     known = StudyKey.read(made[1])
@@ -289,7 +289,7 @@ def test_results_stand_on_the_board(scene: Scene, made: tuple[Path, Path], tmp_p
         save_result(store, result.model_copy(update={"benchmark": "elsewhere"}))
 
 
-def test_strangers_make_no_study(scene: Scene, tmp_path: Path) -> None:
+def test_submissions_without_a_record_make_no_study(scene: Scene, tmp_path: Path) -> None:
     store, chosen, folders = scene
     given = [read_submission(folder) for folder in folders if "moderate" in folder.parent.name]
     with pytest.raises(InvalidInputError, match="no record on 'refldm-severe'"):
