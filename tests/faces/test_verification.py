@@ -43,7 +43,7 @@ def test_rates_of_perfect_and_useless_distances() -> None:
 
 
 def test_faulty_lists_are_refused() -> None:
-    with pytest.raises(RefbenchError, match="one kind only"):
+    with pytest.raises(RefbenchError, match="only one of the two"):
         best_threshold([0.1, 0.2], [True, True])
-    with pytest.raises(RefbenchError, match="one distance"):
+    with pytest.raises(RefbenchError, match="one shape"):
         accuracy([0.1], [True, False], 0.5)
