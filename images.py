@@ -1,4 +1,4 @@
-"""Pictures in and out: one door that decodes whatever users have, and one that writes 8-bit RGB PNG.
+"""Reading and writing of images: photos of any common format to RGB uint8, and 8-bit RGB PNG encoding.
 
 Inside the package a decoded picture is RGB uint8, HWC; a batch for a network is RGB float32 in [0, 1],
 NCHW. Pillow decodes (it knows EXIF, CMYK, palettes and truncation). PNG is written here: each row less the

@@ -63,10 +63,10 @@ def fetch_weights(
         )
     mirror = mirror or os.environ.get("REFBENCH_MIRROR")
     downloads = weight_files.folder() / ".arriving"
-    brought, missed = [], []
+    fetched, missed = [], []
     for entry in wanted:
         try:
-            brought.append(_fetch_one(entry, given, mirror, again=again, downloads=downloads))
+            fetched.append(_fetch_one(entry, given, mirror, again=again, downloads=downloads))
         except _UnavailableError as error:
             say(f"  {error}")
             missed.append(entry.name)
@@ -77,7 +77,7 @@ def fetch_weights(
             f"    refbench weights fetch {' '.join(missed)} --from FOLDER"
         )
     shutil.rmtree(downloads, ignore_errors=True)
-    return brought
+    return fetched
 
 
 class _UnavailableError(Exception):
