@@ -97,8 +97,9 @@ class Web:
 
     Serves ``files`` (path to bytes) with ETag, Range and If-Range; ``redirects`` send a path elsewhere;
     ``cuts`` end the answer for a path after so many bytes, once; ``types`` set its Content-Type, ``marks``
-    its ETag, which is a weak one for paths in ``weak``. ``requests`` keeps what was asked for: (method, path,
-    Range header).
+    its ETag, which is a weak one for paths in ``weak``. ``skips`` let the server
+    resume so many bytes further than asked, once. ``requests`` keeps what was asked for: (method, path, Range
+    header).
     """
 
     def __init__(self) -> None:
@@ -110,6 +111,7 @@ class Web:
         self.marks: dict[str, str] = {}
         self.weak: set[str] = set()
         self.statuses: dict[str, list[int]] = {}
+        self.skips: dict[str, list[int]] = {}
         self.requests: list[tuple[str, str, str | None]] = []
         web = self
 
@@ -146,6 +148,7 @@ class Web:
         start = 0
         if asked and handler.headers.get("If-Range") in (None, mark):
             start = int(asked.removeprefix("bytes=").partition("-")[0])
+            start += self.skips[path].pop(0) if self.skips.get(path) else 0
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")

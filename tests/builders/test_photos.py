@@ -186,3 +186,9 @@ def test_names_that_differ_only_in_case_get_different_keys() -> None:
     assert keys["A.jpg"] == "A"
     assert keys["a.jpg"].startswith("a~")
     assert len({key.lower() for key in keys.values()}) == 3
+
+
+def test_half_of_the_bits_of_a_perceptual_hash_are_set_whatever_the_picture() -> None:
+    for person in range(4):
+        digest = bytes.fromhex(perceptual_hash(patches(person, 0)))
+        assert np.unpackbits(np.frombuffer(digest, np.uint8)).sum() == 128

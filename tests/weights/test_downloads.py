@@ -71,6 +71,15 @@ def test_a_weak_etag_is_no_ground_for_resuming(web: Any, tmp_path: Path) -> None
     assert [asked for _, _, asked in web.requests] == [None, None]
 
 
+def test_a_server_that_resumes_at_another_place_is_asked_from_the_start(web: Any, tmp_path: Path) -> None:
+    web.files["/a.bin"] = DATA
+    web.cuts["/a.bin"] = [1000]
+    web.skips["/a.bin"] = [7]
+    download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert [asked for _, _, asked in web.requests] == [None, "bytes=1000-", None]
+
+
 def test_what_another_address_left_is_not_mixed_in(web: Any, tmp_path: Path) -> None:
     web.files |= {"/a.bin": DATA, "/b.bin": DATA[::-1]}
     web.marks |= {"/a.bin": "1", "/b.bin": "1"}
