@@ -104,7 +104,7 @@ def add_speed(report: Report, given: argparse.Namespace) -> None:
     model = model.to(memory_format=torch.channels_last)
     runs["float32"] = run_of(model, inputs, given)
     lower = copy.deepcopy(model)
-    unet.round_weights(lower.unet)
+    unet.cast_to_bfloat16(lower.unet)
     runs["bfloat16"] = run_of(lower, inputs, given, lower_parts=True, lower_steps=True)
     runs["mixed"] = run_of(model, inputs, given, lower_parts=True)
     plain = runs.get("plain float32")
