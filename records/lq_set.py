@@ -91,7 +91,7 @@ def versions() -> dict[str, str]:
 
 
 def pixels_sha256(pixels: RGB) -> str:
-    """SHA-256 of height, width and RGB bytes."""
+    """SHA-256 of the height, the width and the bytes of an RGB picture (H, W, 3) uint8, as lower-case hex."""
     return sha256_bytes(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode() + pixels.tobytes())
 
 

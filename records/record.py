@@ -98,7 +98,7 @@ class SetScore(BaseModel):
 
 
 class RecordInfo(BaseModel):
-    """What ``record.json`` says."""
+    """The content of ``record.json``: card, benchmark, scores of the whole set, provenance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

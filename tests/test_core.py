@@ -133,11 +133,11 @@ def needs_onnxruntime(folder: Path) -> None:
 
 
 def needs_accelerate(folder: Path) -> None:
-    from refbench.models.training.distributed import Workers
+    from refbench.models.training.distributed import Distributed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
-        Workers.join()
+        Distributed.join()
 
 
 NEEDS: Sequence[tuple[str, Callable[[Path], None]]] = [
