@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from refbench.deprecated import MOVED
@@ -78,3 +80,10 @@ assert refbench.models.brought.__name__.endswith("external")
 def test_an_old_module_does_not_replace_a_public_name() -> None:
     run = subprocess.run([sys.executable, "-c", KEEP], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_page_for_those_who_come_from_0_1_names_every_module() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "migrating.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|$", text, flags=re.MULTILINE))
+    named = {f"refbench.{old}": f"refbench.{new}" for old, new in rows.items()}
+    assert {old: named.get(old) for old in MOVED} == dict(MOVED)
