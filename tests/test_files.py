@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refbench.files import canonical_json, replacing, sha256_file, write_json, write_table, write_text
 
+pytestmark = pytest.mark.core
+
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
     target = tmp_path / "table.txt"

@@ -9,6 +9,8 @@ from PIL import Image
 from refbench.errors import RefbenchError, UnreadableImageError
 from refbench.images import decode, encode_png, find_photos, read_photo, to_uint8, write_png
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def gradient() -> np.ndarray:

@@ -16,6 +16,8 @@ from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.recipes.steps import Branch, Node, OneOf, Step
 from scipy import stats
 
+pytestmark = pytest.mark.core
+
 FINGERPRINTS = {
     "refldm-train@1": "e517dd47ec89",
     "refldm-moderate@1": "fad2e588e903",

@@ -19,6 +19,8 @@ from refbench.degradations.operations.noises import add_noise
 from refbench.degradations.operations.operation import as_pixels, round_levels
 from refbench.degradations.operations.resizing import downscaled, resize
 
+pytestmark = pytest.mark.core
+
 Levels = npt.NDArray[np.uint8]
 
 

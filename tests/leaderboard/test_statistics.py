@@ -18,6 +18,8 @@ from refbench.leaderboard.statistics.statistics import (
 )
 from scipy import stats
 
+pytestmark = pytest.mark.core
+
 
 def people(generator: np.random.Generator, groups: int) -> np.ndarray:
     return np.repeat(np.arange(groups), generator.integers(2, 8, groups))

@@ -19,6 +19,8 @@ from refbench.metrics.catalogue import PROTOCOLS
 from toy_boards import CHOSEN, DECLARED, board_of, some_records, with_scores
 from toys import store_of, with_card
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:

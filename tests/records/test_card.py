@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from refbench.errors import FaultListError
 from refbench.records.card import Card, card_text, parse_card, read_card, write_card
 
+pytestmark = pytest.mark.core
+
 
 def test_a_card_survives_its_file(tmp_path: Path) -> None:
     card = Card(

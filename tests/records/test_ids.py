@@ -6,6 +6,8 @@ import pytest
 from refbench.errors import RefbenchError
 from refbench.records.ids import VersionedId
 
+pytestmark = pytest.mark.core
+
 
 @pytest.mark.parametrize(
     ("text", "name", "version"),

@@ -6,6 +6,8 @@ import pytest
 from refbench.errors import RefbenchError
 from refbench.records.protocol import ProtocolId
 
+pytestmark = pytest.mark.core
+
 
 @pytest.mark.parametrize(
     ("text", "parts"),

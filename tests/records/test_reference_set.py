@@ -20,6 +20,8 @@ from refbench.records import reference_set as module
 from refbench.records.reference_set import ReferenceSet, SetInfo, Target, content_hash, image_path
 from toys import bare_target, noise, write_cartoon_set
 
+pytestmark = pytest.mark.core
+
 OLD = Path(__file__).parents[1] / "fixtures" / "v0_1" / "set"
 
 

@@ -11,6 +11,8 @@ from refbench.errors import FaultListError, RefbenchError
 from refbench.records.card import RestorerCard
 from refbench.records.run_manifest import Job, RunManifest, close_run, open_run
 
+pytestmark = pytest.mark.core
+
 OLD = Path(__file__).parents[1] / "fixtures" / "v0_1" / "submission"
 CARD = RestorerCard(model="M", version="1", references_used=0)
 

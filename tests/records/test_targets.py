@@ -16,6 +16,8 @@ from refbench.records import targets as columns
 from refbench.records.reference_set import content_hash
 from refbench.records.targets import Target, Targets
 
+pytestmark = pytest.mark.core
+
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "v0_1" / "set" / "manifest.parquet"
 
 
