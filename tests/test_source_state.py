@@ -13,6 +13,7 @@ from refbench.leaderboard.store.store import Store
 from refbench.metrics.scoring.provenance import provenance
 from refbench.records.record import Record
 from refbench.source_state import COMMIT, TREE, source_state
+from refbench.version import __version__
 
 STORE = Path(__file__).parent / "fixtures" / "v0_1" / "store"
 
@@ -79,3 +80,16 @@ def test_equal_scores_of_another_commit_are_the_same_record(record: Record, tmp_
     assert (folder / "record.json").read_bytes() == before
     with pytest.raises(InvalidInputError, match=r"its provenance differ \(device\)"):
         store.add(with_provenance(record, source_commit="c" * 40, device="cuda"))
+
+
+def test_equal_scores_with_other_versions_of_packages_are_one_record(record: Record, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    folder = store.add(record)
+    before = (folder / "record.json").read_bytes()
+    assert store.add(with_provenance(record, package_torch="9.9", package_refbench="9.9")) == folder
+    assert (folder / "record.json").read_bytes() == before
+
+
+def test_provenance_names_the_version_of_the_code_that_runs() -> None:
+    said = provenance({}, "cpu", "float32", batch_size=None)
+    assert said["package refbench"] == __version__

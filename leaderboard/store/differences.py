@@ -16,13 +16,14 @@ SAME = 1e-5
 number of threads and on the device."""
 
 NOT_COMPARED = {COMMIT, TREE}
-"""Equal scores by another commit of the code are the same record."""
+PACKAGE = "package "
+"""Equal scores by another commit of the code, or with other versions of the packages, are the same record."""
 
 
 def first_difference(held: Record, new: Record) -> str:
     """What differs between two records, in words; empty if they are the same.
 
-    Scores are compared within ``SAME``; in the provenance, ``NOT_COMPARED`` is left out.
+    Scores are compared within ``SAME``; in the provenance, versions and the state of the code are left out.
     """
     before, after = (_compared(record) for record in (held, new))
     for name in before:
@@ -34,7 +35,11 @@ def first_difference(held: Record, new: Record) -> str:
 
 def _compared(record: Record) -> dict[str, Any]:
     fields = record.info.model_dump(exclude={"set_scores"})
-    provenance = {name: value for name, value in fields["provenance"].items() if name not in NOT_COMPARED}
+    provenance = {
+        name: value
+        for name, value in fields["provenance"].items()
+        if name not in NOT_COMPARED and not name.startswith(PACKAGE)
+    }
     return fields | {"provenance": provenance}
 
 

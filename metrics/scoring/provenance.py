@@ -9,17 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from ...errors import RefbenchError
 from ...files import sha256_file
 from ...source_state import source_state
+from ...version import __version__
 from ...weights import weight_files
 from ..core.feature import Feature
 from ..core.metric import Metric, SetMetric
 from ..distances import statistics_file
 
-PACKAGES = ("refbench", "torch", "torchvision", "lpips", "numpy", "opencv-python-headless", "pillow")
+PACKAGES = ("torch", "torchvision", "lpips", "numpy", "opencv-python-headless", "pillow")
 
 
 def versions() -> dict[str, str]:
     """Versions of the packages that scores depend on, by name."""
-    return {package: _version(package) for package in PACKAGES}
+    return {"refbench": __version__} | {package: _version(package) for package in PACKAGES}
 
 
 @cache
