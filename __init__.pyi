@@ -1,4 +1,4 @@
-from . import builders, degradations, faces, leaderboard, metrics, models, records
+from . import builders, degradations, faces, leaderboard, metrics, models, records, samples, weights
 from .builders.settings.options import BuildOptions
 from .degradations.lq.options import DegradeOptions
 from .errors import FaultListError, InvalidInputError, RefbenchError, UnreadableImageError
@@ -44,7 +44,9 @@ __all__ = [
     "publish",
     "records",
     "restore",
+    "samples",
     "score",
     "summary",
     "verify_lq",
+    "weights",
 ]

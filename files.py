@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+StrPath = str | os.PathLike[str]
+
 CHUNK = 1 << 20
 
 

@@ -1,13 +1,15 @@
 """The verbs as functions: build, degrade, restore, score, publish; `evaluate` is restore, check and score.
 
 Each takes paths or names first, then its options: as one object, as keywords of the same names, or as both,
-where a keyword wins. Sets, submissions and stores are named by their folders, so a verb can be taken up on
-another day, by another person or on another machine; what is done already is kept.
+where a keyword wins. A path is a `Path` or a string, and a list of one may be that one itself. Sets,
+submissions and stores are named by their folders, so a verb can be taken up on another day, by another person
+or on another machine; what is done already is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -19,7 +21,7 @@ from .degradations.lq.options import DegradeKeywords, DegradeOptions
 from .degradations.lq.verify import Verification
 from .degradations.recipes.recipe import Recipe
 from .errors import FaultListError
-from .files import write_text
+from .files import StrPath, write_text
 from .leaderboard.site.options import HubKeywords, PublishOptions
 from .leaderboard.tables.summary import summary
 from .metrics.core.options import ScoreKeywords, ScoreOptions
@@ -38,7 +40,7 @@ __all__ = ["build", "degrade", "evaluate", "publish", "restore", "score", "summa
 
 
 def build(
-    photos: Path, out: Path, options: BuildOptions | None = None, **given: Unpack[BuildKeywords]
+    photos: StrPath, out: StrPath, options: BuildOptions | None = None, **given: Unpack[BuildKeywords]
 ) -> BuildReport:
     """Build a reference set from a folder of photos.
 
@@ -51,12 +53,12 @@ def build(
     Raises:
         RefbenchError: unknown or wrong options, no usable face, wrong folders, absent weights.
     """
-    return build_set(photos, out, BuildOptions.merged(options, given))
+    return build_set(Path(photos), Path(out), BuildOptions.merged(options, given))
 
 
 def degrade(
-    reference_set: Path,
-    recipes: Sequence[str | Path | Recipe],
+    reference_set: StrPath,
+    recipes: Sequence[str | Path | Recipe] | str | Path | Recipe,
     *,
     options: DegradeOptions | None = None,
     **given: Unpack[DegradeKeywords],
@@ -72,12 +74,13 @@ def degrade(
     Raises:
         RefbenchError: unknown or wrong options; no such set, recipe or split.
     """
-    return degrade_set(reference_set, recipes, DegradeOptions.merged(options, given))
+    named = [recipes] if isinstance(recipes, str | Path | Recipe) else recipes
+    return degrade_set(Path(reference_set), named, DegradeOptions.merged(options, given))
 
 
 def verify_lq(
-    reference_set: Path,
-    recipes: Sequence[str],
+    reference_set: StrPath,
+    recipes: Sequence[str] | str,
     *,
     options: DegradeOptions | None = None,
     **given: Unpack[DegradeKeywords],
@@ -95,14 +98,15 @@ def verify_lq(
         RefbenchError: unknown or wrong options; no such set, LQ folder or split.
     """
     chosen = DegradeOptions.merged(options, given)
-    return verify_lq_of_set(reference_set, recipes, chosen.split, workers=chosen.workers)
+    named = _names(recipes)
+    return verify_lq_of_set(Path(reference_set), named, chosen.split, workers=chosen.workers)
 
 
 def restore(
-    reference_set: Path,
+    reference_set: StrPath,
     recipe: str,
     model: str,
-    out: Path,
+    out: StrPath,
     *,
     options: RestoreOptions | None = None,
     **given: Unpack[RestoreKeywords],
@@ -124,14 +128,14 @@ def restore(
     from .models.restoration import restore_set
 
     chosen = RestoreOptions.merged(options, given)
-    return restore_set(reference_set, recipe, model, out=out, options=chosen)
+    return restore_set(Path(reference_set), recipe, model, out=Path(out), options=chosen)
 
 
 def score(
-    reference_set: Path,
+    reference_set: StrPath,
     recipe: str,
-    submissions: Sequence[Path],
-    store: Path,
+    submissions: Sequence[StrPath] | StrPath,
+    store: StrPath,
     *,
     options: ScoreOptions | None = None,
     **given: Unpack[ScoreKeywords],
@@ -155,25 +159,25 @@ def score(
     from .metrics.scoring.score import Entry, score_many
 
     chosen = ScoreOptions.merged(options, given)
-    found = ReferenceSet.read(reference_set)
+    found = ReferenceSet.read(Path(reference_set))
     require_lq(found, recipe, targets_of(found, chosen.split))
-    read = [read_submission(path) for path in submissions]
+    read = [read_submission(Path(path)) for path in _paths(submissions)]
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
-    work = chosen.work or _work_folder(store)
+    work = chosen.work or _work_folder(Path(store))
     kept = chosen.model_copy(update={"work": work, "cache": chosen.cache or work / "hq"})
     records = score_many(found, entries, kept)
     for record in records:
-        Store(store).add(record)
+        Store(Path(store)).add(record)
     return records
 
 
 def evaluate(
-    reference_set: Path,
-    recipes: Sequence[str],
+    reference_set: StrPath,
+    recipes: Sequence[str] | str,
     model: str,
-    out: Path,
+    out: StrPath,
     *,
-    store: Path,
+    store: StrPath,
     options: EvaluateOptions | None = None,
     **given: Unpack[EvaluateKeywords],
 ) -> tuple[list[Record], list[Path]]:
@@ -199,12 +203,13 @@ def evaluate(
 
     chosen = EvaluateOptions.merged(options, given)
     records: list[Record] = []
-    folders = [out / recipe for recipe in recipes]
-    for recipe, folder in zip(recipes, folders, strict=True):
+    named = _names(recipes)
+    folders = [Path(out) / recipe for recipe in named]
+    for recipe, folder in zip(named, folders, strict=True):
         report = restore(reference_set, recipe, model, folder, options=chosen.restoring())
         for key, reason in report.failures.items():
             say(f"{recipe}: {key}: {reason}")
-        found = ReferenceSet.read(reference_set)
+        found = ReferenceSet.read(Path(reference_set))
         checked = check_submission(folder, found, chosen.split, allow_missing=chosen.allow_missing)
         if checked.faults:
             raise FaultListError(str(folder), checked.faults, "fix these and run the same command again")
@@ -213,10 +218,10 @@ def evaluate(
 
 
 def publish(
-    store: Path,
-    out: Path,
-    reference_sets: Sequence[Path] | Path | None = None,
-    submissions: Sequence[Path] | Path | None = None,
+    store: StrPath,
+    out: StrPath,
+    reference_sets: Sequence[StrPath] | StrPath | None = None,
+    submissions: Sequence[StrPath] | StrPath | None = None,
     *,
     options: PublishOptions | None = None,
     **given: Unpack[HubKeywords],
@@ -242,10 +247,20 @@ def publish(
     paths = {"reference_sets": reference_sets, "submissions": submissions}
     said = {name: value for name, value in paths.items() if value is not None}
     chosen = PublishOptions.merged(options, {**said, **given})
-    page = publish_site(store, out, chosen.reference_sets, submissions=chosen.submissions)
+    page = publish_site(Path(store), Path(out), chosen.reference_sets, submissions=chosen.submissions)
     if chosen.push:
-        say(f"pushed to {push_site(out, chosen.push, private=chosen.private)}")
+        say(f"pushed to {push_site(Path(out), chosen.push, private=chosen.private)}")
     return page
+
+
+def _names(recipes: Sequence[str] | str) -> Sequence[str]:
+    """A single name stands for a list of one."""
+    return [recipes] if isinstance(recipes, str) else recipes
+
+
+def _paths(paths: Sequence[StrPath] | StrPath) -> Sequence[StrPath]:
+    """A single path stands for a list of one."""
+    return [paths] if isinstance(paths, str | PathLike) else paths
 
 
 def _work_folder(store: Path) -> Path:

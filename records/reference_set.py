@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import canonical_json, sha256_bytes, sha256_file, write_json
+from ..files import StrPath, canonical_json, sha256_bytes, sha256_file, write_json
 from .datasets import set_dataset
 from .targets import Point as Point
 from .targets import Target as Target
@@ -161,12 +161,13 @@ class ReferenceSet:
         return self.lq_folder(recipe) / f"{key}.png"
 
     @classmethod
-    def read(cls, root: Path) -> ReferenceSet:
+    def read(cls, root: StrPath) -> ReferenceSet:
         """Read a reference set from its folder.
 
         Raises:
             RefbenchError: not a reference set, or one of another schema version.
         """
+        root = Path(root)
         for name in (INFO, MANIFEST):
             if not (root / name).is_file():
                 fix = "make one with: refbench build PHOTOS --out SET"

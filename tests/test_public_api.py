@@ -108,3 +108,7 @@ def test_a_public_class_and_its_methods_are_documented(name: str, found: Any) ->
 def test_the_verbs_are_at_the_root() -> None:
     for verb in ("build", "degrade", "restore", "score", "evaluate", "publish"):
         assert inspect.isfunction(getattr(rb, verb))
+
+
+def test_the_rooms_with_a_facade_are_at_the_root() -> None:
+    assert {*ROOMS, "samples"} <= set(rb.__all__)

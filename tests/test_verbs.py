@@ -12,7 +12,9 @@ from refbench import verbs
 from refbench.builders.settings.options import BuildKeywords
 from refbench.degradations.lq.options import DegradeKeywords
 from refbench.evaluate_options import EvaluateKeywords
+from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.site.options import HubKeywords, PublishKeywords
+from refbench.metrics.catalogue import PROTOCOLS
 from refbench.metrics.core.options import ScoreKeywords
 from refbench.models.restorers.options import RestoreKeywords
 from refbench.records.options import Options
@@ -101,3 +103,23 @@ def test_every_public_name_of_the_package_is_there_and_documented() -> None:
         found = getattr(rb, name)
         assert isinstance(found, str) or found.__doc__, name
     assert set(VERBS) | {"ReferenceSet", "Record", "Card", "BuildOptions"} <= set(rb.__all__)
+
+
+def test_paths_may_be_strings_and_a_list_of_one_may_be_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_example(tmp_path, {"psnr/rgb": PROTOCOLS["psnr/rgb"]}, models=1, identities=4, size=64)
+    monkeypatch.chdir(tmp_path)
+    assert rb.ReferenceSet.read("set").root == Path("set")
+    assert [info.recipe for info in rb.degrade("set", "severity-0.1")] == ["severity-0.1"]
+    assert len(rb.verify_lq("set", "severity-0.1")) == 1
+    rb.restore("set", "severity-0.1", "lq-copy", "copied", record_times=False)
+    scored = rb.score("set", "severity-0.1", "copied", "own-store", protocols="psnr/rgb")
+    again, folders = rb.evaluate(
+        "set", "severity-0.1", "lq-copy", "runs", store="own-store", protocols="psnr/rgb", record_times=False
+    )
+    assert folders == [Path("runs/severity-0.1")]
+    assert [record.info.card for record in scored] == [record.info.card for record in again]
+    assert rb.publish("own-store", "site", "set", "copied") == Path("site/index.html")
+    with pytest.raises(rb.RefbenchError, match="photos is not a folder"):
+        rb.build("photos", "built")
