@@ -221,6 +221,8 @@ def import_(
         text = f"{out}: {len(found.targets)} images, content {found.info.content_hash[:12]}"
         emit({"set": str(out), "counts": dict(found.info.counts)}, as_json, text)
         return
+    if not source.exists():
+        raise RefbenchError(f"{source}: there is no such folder or file of a published set")
     if images is None:
         raise RefbenchError(f"{source} has names of images only; name their folder with --images FOLDER")
     from .exchange.import_release import import_release

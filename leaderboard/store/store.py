@@ -120,7 +120,8 @@ class Store:
         exact = [s for s in stored if s.name == name or label(s.record.info.card) == name]
         found = exact or [s for s in stored if s.record.info.card.model.casefold() == name.casefold()]
         if not found:
-            known = sorted({n for s in stored for n in (s.name, label(s.record.info.card))})
+            cards = [s.record.info.card for s in stored]
+            known = sorted({*(s.name for s in stored), *(card.model for card in cards)})
             near = get_close_matches(name, known, n=3, cutoff=0.3)
             hint = f"did you mean {', '.join(near)}?" if near else f"see: refbench records list {self.root}"
             raise RefbenchError(f"{self.root} has no model {name!r}; {hint}")

@@ -190,7 +190,9 @@ def measure(
         reference_landmarks=reference_landmarks,
     )
     if values is None:
-        raise RefbenchError(f"{protocol} is a number of a set of images; use Meter, with update and compute")
+        raise RefbenchError(
+            f"{protocol} is a number of a set of images; use measure_sets, or a Meter batch by batch"
+        )
     return values
 
 

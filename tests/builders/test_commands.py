@@ -41,6 +41,8 @@ def test_the_commands_work_and_end_with_their_codes(built: Path, folder: Path, t
     done = CliRunner().invoke(app, ["import", str(tmp_path / "lists"), "--out", str(tmp_path / "x")])
     assert isinstance(done.exception, RefbenchError)
     assert "--images" in str(done.exception)
+    done = CliRunner().invoke(app, ["import", str(tmp_path / "absent"), "--out", str(tmp_path / "x")])
+    assert "absent: there is no such folder or file" in str(done.exception)
     next((out / "images").glob("*.png")).unlink()
     code, text = run("verify", out)
     assert code == 1

@@ -174,3 +174,5 @@ def test_two_models_compared(store: Store) -> None:
     assert [f.better for f in flipped] == [line.better for line in lines]
     with pytest.raises(RefbenchError, match="did you mean Model A"):
         compare_models(store, "Model AA", "Model B", protocols=PROTOCOLS)
+    with pytest.raises(RefbenchError, match="did you mean Model-A@1, Model A,"):
+        compare_models(store, "Model-A", "Model B", protocols=PROTOCOLS)

@@ -116,6 +116,8 @@ def test_wrong_images_are_refused() -> None:
         rb.metrics.psnr(restored * 255, hq)
     with pytest.raises(RefbenchError, match="a pair needs one shape"):
         rb.metrics.lpips(restored[..., :60], hq)
+    with pytest.raises(RefbenchError, match="a set of images; use measure_sets"):
+        rb.metrics.measure("fd/alexnet-relu5-v1", restored, hq)
     with pytest.raises(RefbenchError, match="float32 or bfloat16; got 'mixed'"):
         rb.metrics.Meter("psnr/rgb", precision="mixed")
 
