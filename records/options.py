@@ -43,8 +43,12 @@ class Options(BaseModel):
         """``options`` (None for the defaults) with those ``given`` by name in their place.
 
         Raises:
-            RefbenchError: every unknown name and every value that is out of its range, at once.
+            RefbenchError: ``options`` is of another class; every unknown name and every value that is out of
+                its range, at once.
         """
+        if options is not None and not isinstance(options, cls):
+            came = type(options).__name__
+            raise RefbenchError(f"{cls.WHAT} must be a {cls.__name__}, or given by name; got a {came}")
         if options and not given:
             return options
         values = (

@@ -79,7 +79,13 @@ class SetInfo(BaseModel):
             return cls.model_validate_json(path.read_text("utf-8"))
         except FileNotFoundError:
             raise
-        except (ValidationError, ValueError, OSError) as error:
+        except ValidationError as error:
+            faults = (
+                f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()
+            )
+            fix = "it is damaged; build or copy the set again"
+            raise RefbenchError(f"{path} is not readable: {'; '.join(faults)}; {fix}") from None
+        except (ValueError, OSError) as error:
             raise RefbenchError(f"{path} is not readable: {error}") from None
 
     def write(self, path: Path) -> None:

@@ -123,3 +123,21 @@ def test_paths_may_be_strings_and_a_list_of_one_may_be_that_one(
     assert rb.publish("own-store", "site", "set", "copied") == Path("site/index.html")
     with pytest.raises(rb.RefbenchError, match="photos is not a folder"):
         rb.build("photos", "built")
+
+
+@pytest.mark.parametrize("options", [{"image_size": 128}, rb.ScoreOptions()])
+def test_an_options_object_of_another_class_is_named(tmp_path: Path, options: Any) -> None:
+    with pytest.raises(
+        rb.RefbenchError, match="build options must be a BuildOptions, or given by name; got a"
+    ):
+        rb.build(tmp_path, tmp_path / "set", options=options)
+
+
+def test_a_damaged_set_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.parquet").touch()
+    for content, said in (("{", "file: Invalid JSON"), ("{}", "name: Field required; content_hash")):
+        (tmp_path / "set.json").write_text(content)
+        with pytest.raises(rb.RefbenchError, match=said) as caught:
+            rb.ReferenceSet.read(tmp_path)
+        assert "\n" not in str(caught.value)
+        assert "pydantic" not in str(caught.value)
