@@ -205,3 +205,9 @@ def test_many_pairs_get_enough_draws_for_the_correction() -> None:
     p = np.full((15, 15), 1 / (permutation_draws(105) + 1))
     np.fill_diagonal(p, 1)
     assert holm_pairs(p)[0, 1] < 0.05
+
+
+def test_the_seed_decides_which_exchanges_are_drawn() -> None:
+    totals = np.stack([np.random.default_rng(0).normal(0.3, 1.0, 20), np.zeros(20)], axis=1)
+    p = [permutation_test(totals, seed=seed, draws=999)[0, 1] for seed in (1, 1, 2)]
+    assert p[0] == p[1] != p[2]

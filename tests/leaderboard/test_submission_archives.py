@@ -143,6 +143,13 @@ def test_counts_and_sizes_are_limited(tmp_path: Path) -> None:
     assert "more files than" in faults_of(tar, ArchiveLimits(entries=50))
 
 
+def test_one_entry_more_than_the_limit_is_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(tarred({f"{place}.png": PNG for place in range(6)}))
+    assert "more files than" in faults_of(path, ArchiveLimits(entries=5))
+    assert "more files than" not in faults_of(path, ArchiveLimits(entries=6))
+
+
 @pytest.mark.parametrize("pack", [zipped, tarred, lambda files: gzip.compress(tarred(files))])
 def test_the_total_size_is_that_of_all_files_together(
     tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
