@@ -274,8 +274,7 @@ def run_in_turns(
             for name, goal in GOALS.items():
                 if name != OUTSIDE:
                     report.skip(name, f"{error.name} is not installed", goal=f"ratio >= {goal}")
-        exact = "ours, bfloat16 over A" in left_out
-        return timed_runs(reference_set, folders, rounds, peers=peers, names=names, only_float32=exact)
+        return timed_runs(reference_set, folders, rounds, peers=peers, names=names, is_quick=bool(left_out))
 
 
 def timed_runs(
@@ -285,7 +284,7 @@ def timed_runs(
     *,
     peers: ProcessPoolExecutor,
     names: Sequence[str],
-    only_float32: bool = False,
+    is_quick: bool = False,
 ) -> Times:
     one = folders[:1]
     inside = Stopwatch()
@@ -302,12 +301,12 @@ def timed_runs(
         "ours, five together": lambda: ours(reference_set, folders),
         "the networks alone": networks_alone(reference_set, one[0]),
     }
-    if not only_float32:
+    if not is_quick:
         runs["ours, bfloat16"] = lambda: ours(reference_set, one, precision="bfloat16")
         ours(small, one, precision="bfloat16")
     times = Times(dict.fromkeys(runs, float("inf")), dict.fromkeys(runs, float("inf")))
     ours(small, one)
-    for name in names:
+    for name in () if is_quick else names:
         peer(name, replace(small, targets=(first,)))
     for _ in range(rounds):
         for name, run in runs.items():
