@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +25,15 @@ class UnreadableImageError(InvalidInputError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class UnreadableTextError(InvalidInputError):
+    """A text file that cannot be used, with the file and the reason in one line."""
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        super().__init__(f"{fspath(path)}: {reason}")
         self.path = path
         self.reason = reason
 

@@ -7,13 +7,15 @@ come from anybody: its size is limited, YAML aliases are refused, and every faul
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import FaultListError
+from ..errors import FaultListError, UnreadableTextError
 from ..files import write_text
+from ..text_files import decode_text, parse_yaml
+from ..validation import did_you_mean
 
 CARD_NAME = "submission.yaml"
 MAX_CARD_BYTES = 65_536
@@ -115,16 +117,6 @@ class Card(ModelCard):
         return cls.model_validate(card.model_dump() | measured)
 
 
-class _StrictLoader(yaml.BaseLoader):
-    """Plain YAML with every scalar as text; aliases, which can make a small file huge, are refused."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = cast("Any", self).peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-
 def read_card(path: Path) -> Card:
     """Read and check a card.
 
@@ -151,13 +143,9 @@ def parse_card(data: bytes, name: str = CARD_NAME, fix: str = "") -> Card:
         FaultListError: every fault of the card at once.
     """
     try:
-        content = yaml.load(data.decode("utf-8-sig"), _StrictLoader)
-    except UnicodeDecodeError:
-        raise FaultListError(name, ["not UTF-8 text"], fix) from None
-    except yaml.YAMLError as error:
-        raise FaultListError(name, [f"not valid YAML: {_where(error)}"], fix) from None
-    except (RecursionError, ValueError):
-        raise FaultListError(name, ["not a card: nested far too deep, or not valid YAML"], fix) from None
+        content = parse_yaml(decode_text(data, name), name, plain_text=True)
+    except UnreadableTextError as error:
+        raise FaultListError(name, [error.reason], fix) from None
     if not isinstance(content, dict):
         raise FaultListError(name, ["not a card: wanted lines like 'model: My model'"], fix)
     said = {key: value for key, value in content.items() if not _is_unsaid(key, value)}
@@ -173,16 +161,11 @@ def _is_unsaid(key: Any, value: Any) -> bool:
     )
 
 
-def _where(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "unreadable"
-    return f"{problem}, line {mark.line + 1}" if mark else str(problem)
-
-
 def _fault(detail: Any) -> str:
     field = ".".join(str(part)[:40] for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{field!r} is not a field of the card; the fields are {', '.join(Card.ORDER)}"
+        hint = did_you_mean(field, Card.ORDER)
+        return f"{field!r} is not a field of the card{hint}; the fields are {', '.join(Card.ORDER)}"
     if detail["type"] == "missing":
         return f"{field} is missing: {_help(field)}"
     got = repr(detail.get("input"))

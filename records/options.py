@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from ..errors import RefbenchError
+from ..errors import RefbenchError, UnreadableTextError
+from ..text_files import read_yaml
+from ..validation import listed_faults
 
 Split = Literal["train", "val", "test", "all"]
 """Whose targets a verb works on; ``all`` for every image with references."""
@@ -63,12 +63,18 @@ class Options(BaseModel):
         Raises:
             RefbenchError: every unknown name and every value that is out of its range, at once.
         """
-        named = {cls.OLD_NAMES.get(name, name): value for name, value in {**values, **given}.items()}
+        return cls.model_validate({**values, **given})
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked_in_words(cls, values: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """Old names are read as today's; faults are told as errors of the package, however it is made."""
+        if isinstance(values, Mapping):
+            values = {cls.OLD_NAMES.get(name, name): value for name, value in values.items()}
         try:
-            return cls.model_validate(named)
+            return check(values)
         except ValidationError as error:
-            faults = cls._faults(error.errors())
-            listed = "\n  - ".join([f"{cls.WHAT}:", *faults])
+            listed = "\n  - ".join([f"{cls.WHAT}:", *listed_faults(error.errors(), cls)])
             raise RefbenchError(f"{listed}\nthe options are: {', '.join(cls.model_fields)}") from None
 
     @classmethod
@@ -79,38 +85,9 @@ class Options(BaseModel):
     @classmethod
     def _load(cls, path: Path) -> dict[str, Any]:
         try:
-            loaded = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RefbenchError(f"{path} cannot be read as {cls.WHAT}: {error}") from None
+            loaded = read_yaml(path)
+        except UnreadableTextError as error:
+            raise RefbenchError(f"{path} cannot be read as {cls.WHAT}: {error.reason}") from None
         if not isinstance(loaded, dict):
             raise RefbenchError(f"{path} must hold {cls.WHAT} as NAME: VALUE lines")
         return cls.prepare(loaded, path.parent)
-
-    @classmethod
-    def _faults(cls, found: Iterable[Any]) -> list[str]:
-        """Faults of pydantic's in our words, one per field; the branches of a union are no places."""
-        by_name: dict[str, list[Any]] = {}
-        for fault in found:
-            place = (str(part) for part in fault["loc"])
-            parts = [part for part in place if not part.startswith(("constrained", "literal["))]
-            by_name.setdefault(".".join(parts) or "options", []).append(fault)
-        return [cls._fault(name, faults) for name, faults in by_name.items()]
-
-    @classmethod
-    def _fault(cls, name: str, faults: Sequence[Any]) -> str:
-        """What is wrong with one field, what came, and what the field means."""
-        if faults[0]["type"] == "extra_forbidden":
-            close = get_close_matches(name, [*cls._paths()], n=1)
-            return f"{name}: no such option" + (f"; did you mean {close[0]!r}?" if close else "")
-        said = "; or ".join(dict.fromkeys(fault["msg"] for fault in faults))
-        field = cls.model_fields.get(name)
-        meaning = f" ({field.description})" if field and field.description else ""
-        return f"{name}: {said}; got {faults[0]['input']!r}{meaning}"
-
-    @classmethod
-    def _paths(cls) -> Iterator[str]:
-        for name, field in cls.model_fields.items():
-            yield name
-            inner = field.annotation
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                yield from (f"{name}.{part}" for part in inner.model_fields)

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
 FILES = (
-    "version deprecated errors extras files images progress devices downloads archives user_code source_state"
+    "version deprecated errors extras validation text_files files images progress devices downloads archives "
+    "user_code source_state"
 )
 GROUND = (*FILES.split(), "weights", "command_line")
 BELOW = (*GROUND, "records")

@@ -14,14 +14,16 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ...errors import FaultListError, RefbenchError
+from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
+from ...text_files import read_csv, read_lines
 from .release import Release, ReleaseRow, release_faults
 
 MAPPING = "reference_mapping/{split}_references.csv"
 LISTING = "id_based_ffhq_split/{split}_image.txt"
 COLUMNS = ("gt_image", "lq_image", "ref_image", "weight")
+NEEDED = ("gt_image", "ref_image")
 QUOTED = r"'([^'\\\n]*)'|\"([^\"\\\n]*)\""
 LIST = re.compile(rf"\s*\[\s*(?:(?:{QUOTED})\s*(?:,\s*(?:{QUOTED})\s*)*,?\s*)?\]\s*")
 ITEM = re.compile(QUOTED)
@@ -100,35 +102,29 @@ def _mappings(folder: Path) -> dict[str, Path]:
 
 
 def _read_mapping(path: Path, faults: list[str]) -> Iterator[ReleaseRow]:
-    text = _read(path, faults)
-    reader = csv.reader(io.StringIO(text), strict=True)
     try:
-        header = [column.strip() for column in next(reader, [])]
-        missing = [column for column in ("gt_image", "ref_image") if column not in header]
-        unknown = [column for column in header if column not in COLUMNS]
-        if missing or unknown:
-            faults.append(f"{path.name}: columns are {', '.join(COLUMNS)}; got {', '.join(header) or 'none'}")
-            return
-        for cells in reader:
-            if cells:
-                row = _row(dict(zip(header, cells, strict=False)), len(cells) == len(header))
-                if isinstance(row, ReleaseRow):
-                    yield row
-                else:
-                    faults += (f"{path.name}, line {reader.line_num}: {fault}" for fault in row)
-    except csv.Error as error:
-        faults.append(f"{path.name}, line {reader.line_num}: {error}")
+        table = read_csv(path, NEEDED, optional=COLUMNS)
+    except UnreadableTextError as error:
+        faults.append(f"{path.name}: {error.reason}")
+        return
+    except FaultListError as error:
+        faults += (f"{path.name}, {fault}" for fault in error.faults)
+        return
+    for found in table.rows:
+        row = _row(found.cells)
+        if isinstance(row, ReleaseRow):
+            yield row
+        else:
+            faults += (f"{path.name}, line {found.number}: {fault}" for fault in row)
 
 
-def _row(cells: Mapping[str, str], is_valid: bool) -> ReleaseRow | list[str]:
-    if not is_valid:
-        return ["has another number of cells than the header"]
+def _row(cells: Mapping[str, str]) -> ReleaseRow | list[str]:
     try:
         references = parse_list(cells["ref_image"])
     except ValueError as error:
         return [str(error)]
-    target = cells["gt_image"].strip()
-    lq = cells.get("lq_image", target).strip()
+    target = cells["gt_image"]
+    lq = cells.get("lq_image", target)
     names = dict.fromkeys((target, lq, *references))
     faults = [fault for name in names if (fault := name_fault(name))]
     if len(set(references)) < len(references):
@@ -139,18 +135,13 @@ def _row(cells: Mapping[str, str], is_valid: bool) -> ReleaseRow | list[str]:
 
 
 def _read_listing(path: Path, faults: list[str]) -> Iterator[str]:
-    for number, line in enumerate(_read(path, faults).splitlines(), start=1):
-        name = line.strip()
-        fault = name_fault(name) if name else ""
-        if fault:
-            faults.append(f"{path.name}, line {number}: {fault}")
-        elif name:
-            yield name
-
-
-def _read(path: Path, faults: list[str]) -> str:
     try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{path.name}: cannot be read: {error}")
-        return ""
+        lines = read_lines(path)
+    except UnreadableTextError as error:
+        faults.append(f"{path.name}: {error.reason}")
+        return
+    for number, name in lines:
+        if fault := name_fault(name):
+            faults.append(f"{path.name}, line {number}: {fault}")
+        else:
+            yield name

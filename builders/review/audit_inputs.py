@@ -8,10 +8,11 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import RefbenchError
+from ...errors import RefbenchError, UnreadableTextError
 from ...faces.embeddings import Embeddings
 from ...faces.recognisers.registry import RECOGNISERS
 from ...records.reference_set import ReferenceSet, SetInfo
+from ...text_files import read_hashes
 from ..identities.cosine_distance import check_embeddings
 
 
@@ -88,16 +89,12 @@ def read_audit_input(path: Path) -> AuditInput:
         keys = tuple(f"row {row}" for row in range(len(vectors)))
         return AuditInput(path.name, keys, ("",) * len(keys), vectors=vectors)
     try:
-        words = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        hashes = tuple(read_hashes(path))
+    except UnreadableTextError as error:
         raise RefbenchError(
-            f"{path}: neither a set, embeddings (.npy) nor a list of hashes: {error}"
+            f"{path}: neither a set, embeddings (.npy) nor a list of hashes: {error.reason}"
         ) from None
-    wrong = [word for word in words if len(word) != 64 or not set(word.lower()) <= set("0123456789abcdef")]
-    if wrong:
-        raise RefbenchError(f"{path}: a hash has 64 hexadecimal digits; got {wrong[0]!r}")
-    lower = tuple(word.lower() for word in words)
-    return AuditInput(path.name, lower, ("",) * len(lower), lower, lower)
+    return AuditInput(path.name, hashes, ("",) * len(hashes), hashes, hashes)
 
 
 def person_threshold(info: SetInfo) -> float:

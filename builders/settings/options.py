@@ -34,8 +34,7 @@ class BuildOptions(Options):
     of 0.1 are still read: ``gates`` for ``quality_filters``, ``guarded`` for ``average-linkage``.
 
     Raises:
-        pydantic.ValidationError: an unknown option, or a value out of its range; `read`, `merged` and
-            `checked` raise a `RefbenchError` that names all of them.
+        RefbenchError: every unknown option, with the most similar one, and every value out of its range.
     """
 
     WHAT = "build options"
@@ -199,8 +198,7 @@ class ImportOptions(Options):
     """Choices of an import of a published set (`builders.import_release`).
 
     Raises:
-        pydantic.ValidationError: an unknown option, or a value out of its range; `read`, `merged` and
-            `checked` raise a `RefbenchError` that names all of them.
+        RefbenchError: every unknown option, with the most similar one, and every value out of its range.
     """
 
     WHAT = "import options"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...errors import FaultListError, RefbenchError
+from ...errors import FaultListError, RefbenchError, UnreadableTextError
+from ...text_files import read_yaml
+from ...validation import listed_faults
 
 Group = tuple[str, ...]
+WANTED = "merge: [[KEY, KEY]], split: [[KEY]], drop: [KEY]"
 
 
 class Overrides(BaseModel):
@@ -41,12 +43,12 @@ class Overrides(BaseModel):
             RefbenchError: not readable, not YAML, or of another shape.
         """
         try:
-            return cls.model_validate(yaml.load(path.read_text("utf-8"), yaml.BaseLoader) or {})
-        except OSError as error:
-            raise RefbenchError(f"{path}: cannot be read: {error.strerror}") from None
-        except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            wanted = "merge: [[KEY, KEY]], split: [[KEY]], drop: [KEY]"
-            raise RefbenchError(f"{path}: not a file of overrides ({wanted}): {error}") from None
+            return cls.model_validate(read_yaml(path, plain_text=True) or {})
+        except UnreadableTextError as error:
+            raise RefbenchError(f"{path}: not a file of overrides ({WANTED}): {error.reason}") from None
+        except ValidationError as error:
+            faults = listed_faults(error.errors(), cls, "list")
+            raise FaultListError(f"{path}: not a file of overrides ({WANTED})", faults) from None
 
     def check(self, keys: Iterable[str]) -> None:
         """Raise a `FaultListError` that names every key that is not among ``keys`` or is split twice."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import FaultListError, RefbenchError
+from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...records.ids import VersionedId
+from ...text_files import read_text
 from ...user_code import import_object
 from ..operations.registry import nearest
 from .bundled import RECIPES
@@ -31,12 +32,12 @@ def load_recipe(recipe: str | Path) -> Recipe:
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):
         try:
-            read = Recipe.from_yaml(Path(recipe).read_text("utf-8"))
-        except OSError as error:
-            raise RefbenchError(f"{recipe}: {error.strerror or error}") from None
+            read = Recipe.from_yaml(read_text(Path(recipe)))
+        except UnreadableTextError as error:
+            raise RefbenchError(f"{recipe}: {error.reason}") from None
         except FaultListError as error:
             raise FaultListError(f"{recipe}, {error.subject}", error.faults) from None
-        except (RefbenchError, UnicodeDecodeError) as error:
+        except RefbenchError as error:
             raise RefbenchError(f"{recipe}: {error}") from None
         if (known := bundled(read.name)) and known.fingerprint != read.fingerprint:
             raise RefbenchError(

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from ...errors import FaultListError, RefbenchError
+from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...files import sha256_json, write_text
 from ...records.ids import VersionedId
+from ...text_files import parse_yaml
 from ..operations.registry import nearest
 from .recipe_yaml import RecipeDumper, parse_steps, plain_steps
 from .steps import Node, drawn_names, faults_in, labelled, labels
@@ -117,9 +118,9 @@ class Recipe:
             RefbenchError: not YAML, or not a recipe.
         """
         try:
-            plain = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise RefbenchError(f"not YAML: {' '.join(str(error).split())}") from None
+            plain = parse_yaml(text, "recipe")
+        except UnreadableTextError as error:
+            raise RefbenchError(error.reason) from None
         return cls.from_dict(plain)
 
 

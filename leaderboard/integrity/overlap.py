@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InvalidInputError
+from ...errors import FaultListError, InvalidInputError, UnreadableTextError
 from ...images import RGB, read_rgb
 from ...records.reference_set import ReferenceSet, Target
+from ...text_files import read_hashes
 from ..store.flags import Flag
 from ..submission.submission import Submission
 
 MAX_EMBEDDING_BYTES = 4 << 30
+HASHES_WANTED = "wanted one SHA-256 (64 hexadecimal digits) per line"
 
 Embed = Callable[[str, Sequence[RGB], npt.NDArray[np.float64]], tuple[npt.NDArray[np.float32], float]]
 
@@ -102,18 +104,11 @@ def _read_hashes(path: Path) -> frozenset[str] | None:
     if not path.is_file():
         return None
     try:
-        lines = path.read_text("utf-8").split("\n")
-    except UnicodeDecodeError:
-        raise InvalidInputError(f"{path.name} is not text; wanted one SHA-256 per line") from None
-    hashes = {line.split()[0].lower() for line in lines if line.strip()}
-    wrong = next(
-        (found for found in hashes if len(found) != 64 or set(found) - set("0123456789abcdef")), None
-    )
-    if wrong:
-        raise InvalidInputError(
-            f"{path.name}: wanted one SHA-256 (64 hexadecimal digits) per line; got {wrong[:80]!r}"
-        )
-    return frozenset(hashes)
+        return frozenset(read_hashes(path))
+    except UnreadableTextError as error:
+        raise InvalidInputError(f"{path.name}: {error.reason}; wanted one SHA-256 per line") from None
+    except FaultListError as error:
+        raise FaultListError(path.name, error.faults, HASHES_WANTED) from None
 
 
 def _read_embeddings(path: Path) -> tuple[npt.NDArray[np.float32], str] | None:

@@ -6,8 +6,6 @@ columns: method, references, test_set, metric, value, images, source, note.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import FaultListError
+from ...text_files import parse_csv, read_text
 from ..tables.board import Board, Column, Table
 from ..tables.formatting import number, plural
 from .rendering import Page
@@ -63,29 +62,28 @@ def read_reported(store: Path | None = None) -> list[Reported]:
 
     Raises:
         FaultListError: every faulty line of the store's file at once.
+        UnreadableTextError: the file cannot be read as text.
     """
     text = resources.files(__package__).joinpath("published", "results.csv").read_text("utf-8")
     found = _parse(text, "published/results.csv")
     own = store / OWN_NAME if store else None
     if own is not None and own.is_file():
-        found += _parse(own.read_text("utf-8-sig"), str(own))
+        found += _parse(read_text(own), str(own))
     return found
 
 
 def _parse(text: str, name: str) -> list[Reported]:
     rows, faults = [], []
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise FaultListError(name, [f"the first line must be {','.join(COLUMNS)}"])
-    for row in reader:
+    table = parse_csv(text, name, COLUMNS, optional=())
+    for row in table.rows:
+        cells = row.cells
         try:
-            value, images = float(row["value"]), int(row["images"])
-        except (TypeError, ValueError):
-            faults.append(f"line {reader.line_num}: value and images must be numbers")
+            value, images = table.number(cells["value"]), int(cells["images"])
+        except ValueError:
+            got = f"{cells['value']!r} and {cells['images']!r}"
+            faults.append(f"line {row.number}: value and images must be numbers; got {got}")
             continue
-        texts = {
-            key: row[key] or "" for key in ("method", "references", "test_set", "metric", "source", "note")
-        }
+        texts = {key: cells[key] for key in ("method", "references", "test_set", "metric", "source", "note")}
         rows.append(Reported(value=value, images=images, **texts))
     if faults:
         raise FaultListError(name, faults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ...errors import RefbenchError
 from ...records.lq_set import DRAWS as DRAWS_FILE
 from ...records.reference_set import ReferenceSet, Target
+from ...text_files import read_csv
 from ..arrays import Floats
 from ..tables.board import Column, Table
 from ..tables.formatting import number
@@ -187,13 +186,10 @@ def read_groups(root: Path) -> dict[str, str]:
     Empty where there is no such file.
 
     Raises:
-        RefbenchError: the file has no columns ``identity`` and ``group``.
+        RefbenchError: the file cannot be read, or has no columns ``identity`` and ``group``.
     """
     path = root / GROUPS_NAME
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    if rows and not {"identity", "group"} <= rows[0].keys():
-        raise RefbenchError(f"{path}: wanted the columns identity and group; got {', '.join(rows[0])}")
-    return {row["identity"]: row["group"] for row in rows if row["group"]}
+    rows = read_csv(path, ("identity", "group")).rows
+    return {row.cells["identity"]: row.cells["group"] for row in rows if row.cells["group"]}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import FaultListError
+from ...errors import FaultListError, UnreadableTextError
+from ...text_files import read_yaml
+from ...validation import listed_faults
 
 SETTINGS_NAME = "board.yaml"
 
@@ -50,13 +51,11 @@ def read_settings(root: Path) -> BoardSettings:
     if not path.is_file():
         return BoardSettings()
     try:
-        return BoardSettings.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+        return BoardSettings.model_validate(read_yaml(path) or {})
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()]
+        faults = listed_faults(error.errors(), BoardSettings, "field")
         raise FaultListError(
             str(path), faults, f"the fields are {', '.join(BoardSettings.model_fields)}"
         ) from None
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise FaultListError(
-            str(path), [str(error).replace("\n", " ")], "fix the file or remove it"
-        ) from None
+    except UnreadableTextError as error:
+        raise FaultListError(str(path), [error.reason], "fix the file or remove it") from None

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from ...errors import RefbenchError
+from ...errors import RefbenchError, UnreadableTextError
 from ...files import sha256_file
 from ...records.card import RestorerCard
+from ...text_files import read_yaml
 from ...weights import weight_files
 from ..composite_context.restorer import CompositeContextRestorer
 from ..networks.autoencoder import Autoencoder
@@ -160,9 +160,9 @@ def read_sidecar(path: Path) -> Mapping[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        content = yaml.safe_load(beside.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UnusableWeightsError(f"{beside} is not readable YAML: {str(error).splitlines()[0]}") from None
+        content = read_yaml(beside)
+    except UnreadableTextError as error:
+        raise UnusableWeightsError(f"{beside} is not readable YAML: {error.reason}") from None
     if not isinstance(content, dict) or not {"model", "config"} <= content.keys():
         raise UnusableWeightsError(f"{beside} must hold `model` and `config`")
     return content

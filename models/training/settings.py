@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ...errors import FaultListError, RefbenchError
-from .config import AnyRun, TrainConfig
+from ...errors import FaultListError, RefbenchError, UnreadableTextError
+from ...text_files import parse_yaml, read_yaml
+from ...validation import listed_faults
+from .config import AnyRun, RefLdmRun, TrainConfig
 
 RESULT_NEUTRAL = (
     "log_every",
@@ -44,9 +45,11 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
     try:
         return adapter.validate_python(merged)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'run'}: {fault['msg']}" for fault in error.errors()
-        ]
+        found = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
+        runs: dict[str, type[BaseModel]] = {
+            kind: run for run in get_args(AnyRun) for kind in get_args(run.model_fields["kind"].annotation)
+        }
+        faults = listed_faults(found, runs.get(str(merged.get("kind")), RefLdmRun), "setting")
         raise FaultListError("training settings", faults) from None
 
 
@@ -57,9 +60,9 @@ def read_settings(path: Path) -> Mapping[str, Any]:
         RefbenchError: the file cannot be read or is no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RefbenchError(f"{path} cannot be read: {error}") from None
+        content = read_yaml(path)
+    except UnreadableTextError as error:
+        raise RefbenchError(f"{path} cannot be read as training settings: {error.reason}") from None
     if not isinstance(content, dict):
         raise RefbenchError(f"{path} must hold settings as NAME: VALUE lines")
     return content
@@ -76,7 +79,7 @@ def parse_assignments(assignments: list[str]) -> Mapping[str, Any]:
         name, sign, value = word.partition("=")
         if not sign or not name:
             raise RefbenchError(f"settings are given as name=value; got {word!r}")
-        nested: Any = yaml.safe_load(value)
+        nested: Any = parse_yaml(value, word)
         if isinstance(nested, str):
             with suppress(ValueError):
                 nested = float(nested)

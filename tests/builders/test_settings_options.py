@@ -56,6 +56,8 @@ def test_a_misspelt_option_gets_the_nearest_name_and_a_union_is_one_fault() -> N
         read_options(None, {"treshold": 0.1, "quality_filters": {"max_yam": 3}, "order": "random"})
     lines = str(refusal.value).splitlines()
     assert "  - treshold: no such option; did you mean 'threshold'?" in lines
+    with pytest.raises(RefbenchError, match="image_sise: no such option; did you mean 'image_size'"):
+        BuildOptions(image_sise=3)  # type: ignore[call-arg]
     wanted = "quality_filters.max_yam: no such option; did you mean 'quality_filters.max_yaw'?"
     assert f"  - {wanted}" in lines
     assert any(line.startswith("  - order: Input should be 'farthest-point' or 'nearest'") for line in lines)

@@ -86,7 +86,7 @@ def test_groups_of_people_come_from_a_file(scene: Scene) -> None:
     assert slicing.labels == ("one", "two")
     assert [int(members.sum()) for members in slicing.members] == [2, 4]
     (chosen.root / "groups.csv").write_text("person,kind\np0000,one\n")
-    with pytest.raises(RefbenchError, match="identity and group"):
+    with pytest.raises(RefbenchError, match="identity, group"):
         find_slicings(table, chosen)
 
 

@@ -54,12 +54,15 @@ def test_unknown_is_said_and_versions_stay_text() -> None:
         (b"model: [1, 2]\n", "model"),
         (b"model: M\nreferences_used: -1\nparameters: many\ncolour: blue\n", "references_used"),
         (b"model: M\ncolour: blue\n", "'colour' is not a field"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"model: M\nparameter: 3\n", "did you mean 'parameters'"),
+        (b"\xff\xfe\x00", "UTF-16.* damaged"),
+        (b"model: M\xfcller\n", "not UTF-8"),
+        (b"model: A\nmodel: B\n", "'model' stands twice, in lines 1 and 2"),
         (b"a: &x [1]\nb: [*x, *x]\n", "aliases"),
         (b"a: {b: [c\n", "not valid YAML"),
         (b"model: M\nparameters: " + b"9" * 5000, "parameters"),
         (b"[" * 5000, "not"),
-        (b"model: !!python/object/apply:os.system ['true']\n", "model"),
+        (b"model: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
     ],
 )
 def test_faulty_cards_are_reported(text: bytes, words: str) -> None:
