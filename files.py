@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 StrPath = str | os.PathLike[str]
+"""A path as `Path`, string or any other object of a path."""
 
 CHUNK = 1 << 20
+
+
+def paths_of(paths: Iterable[StrPath] | StrPath) -> list[Path]:
+    """The paths of a sequence, or the one path that stands for a sequence of one."""
+    return [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+
+
+def names_of(names: Iterable[str] | str) -> list[str]:
+    """The names of a sequence, or the one name that stands for a sequence of one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ..files import replacing
 from ..images import find_photos
 from ..progress import say
 from ..records.reference_set import (
+    EMBEDDINGS,
     IMAGES,
     ReferenceSet,
     SetInfo,
@@ -36,12 +37,12 @@ from .photos.keys import hash_keys, photo_keys
 from .photos.photo_cache import PhotoCache
 from .photos.report import REPORTS, BuildReport, ReportLine, sorted_lines
 from .references.assign import count_targets, make_targets, set_warnings
+from .review.derived_files import stale_files
 from .settings.options import BuildOptions
 from .settings.provenance import package_versions, recogniser_of, weight_versions, with_defaults
 from .verify import verify_set
 
 CACHE = ".cache"
-EMBEDDINGS = "embeddings.npy"
 
 
 def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
@@ -110,6 +111,9 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     pictures = {candidate.key: candidate.picture for candidate in chosen}
     report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
     photo_cache.prune(results)
+    if report.changed:
+        for line in stale_files(ReferenceSet.read(out)):
+            say(line)
     return report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,18 +128,29 @@ def audit(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write (default: SET/audit.json).")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="One file for everything. Default: SET/audit.json, and a file beside it per --against.",
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if there is any leak.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search for leaks: the same picture or person in two splits, or in this set and another."""
-    from .review.audit import audit_set
+    from .review.audit import audit_parts, comparison_name, joined
+    from .review.derived_files import AUDIT
 
-    found = audit_set(reference_set, against or (), threshold)
-    path = out or reference_set / "audit.json"
-    found.write(path)
-    emit(json.loads(path.read_text("utf-8")), as_json, f"{found.text()}\nwrote {path}")
+    own, *comparisons = parts = audit_parts(reference_set, against or (), threshold)
+    found = joined(parts)
+    written = {out: found} if out else {reference_set / AUDIT: own}
+    if out is None:
+        written |= {reference_set / comparison_name(part): part for part in comparisons}
+    for path, part in written.items():
+        part.write(path)
+    lines = [found.text(), *(f"wrote {path}" for path in written)]
+    emit({**found.as_dict(), "files": [str(path) for path in written]}, as_json, "\n".join(lines))
     if strict and found.leaks:
         raise typer.Exit(1)
 
@@ -175,7 +185,8 @@ def export_(
         bool, typer.Option(help="Include the pictures of the references in every row.")
     ] = True,
     audit: Annotated[
-        Path | None, typer.Option(help="audit.json for the data card (default: SET/audit.json).")
+        Path | None,
+        typer.Option(help="audit.json of this content for the data card (default: SET/audit.json)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

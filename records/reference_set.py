@@ -26,6 +26,7 @@ SCHEMA_VERSION = 2
 INFO = "set.json"
 MANIFEST = "manifest.parquet"
 IMAGES = "images"
+EMBEDDINGS = "embeddings.npy"
 SPLITS = ("train", "val", "test")
 REAL = "real"
 """The split of targets without HQ."""
@@ -195,6 +196,13 @@ class ReferenceSet:
         names = sorted({MANIFEST, *self.info.files})
         files = {name: sha256_file(self.root / name) for name in names}
         self.info.model_copy(update={"files": files}).write(self.root / INFO)
+
+    def identification(self) -> dict[str, str]:
+        """What files derived from this set state about it: its content hash and the hash of its embeddings.
+
+        Files whose statement differs are stale: the set was replaced by another one since.
+        """
+        return {"content_hash": self.info.content_hash, EMBEDDINGS: self.info.files.get(EMBEDDINGS, "")}
 
     def to_dataset(self, recipes: Sequence[str] = (), *, with_references: bool = True) -> DatasetDict:
         """The set as a Hugging Face `datasets.DatasetDict`, one split each; pictures are read from disk.

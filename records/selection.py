@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from ..errors import RefbenchError
+from .lq_set import DRAWS
 from .reference_set import ReferenceSet, Target
 
 
@@ -43,10 +46,11 @@ def hq_files(reference_set: ReferenceSet, split: str) -> tuple[dict[str, Path], 
 
 
 def require_lq(reference_set: ReferenceSet, recipe: str, targets: Sequence[Target]) -> None:
-    """Check that every target has its LQ image.
+    """Check that every target has its LQ image, made of the HQ image that the set has now.
 
     Raises:
-        RefbenchError: some have none; the message names the command that makes them.
+        RefbenchError: some have none, or one of an HQ image that was replaced since; the message names the
+            command that makes them.
     """
     absent = [target.key for target in targets if not reference_set.lq_path(recipe, target.key).is_file()]
     if absent:
@@ -55,3 +59,25 @@ def require_lq(reference_set: ReferenceSet, recipe: str, targets: Sequence[Targe
         raise RefbenchError(
             f"{len(absent)} of {len(targets)} LQ images are absent ({some}); make them with: {fix}"
         )
+    stale = set(stale_lq(reference_set, reference_set.lq_folder(recipe))) & {t.key for t in targets}
+    if stale:
+        some = ", ".join(sorted(stale)[:3]) + (" ..." if len(stale) > 3 else "")
+        fix = f"refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(
+            f"{len(stale)} of {len(targets)} LQ images are of HQ images that the set has no longer ({some}); "
+            f"make them again with: {fix}"
+        )
+
+
+def stale_lq(reference_set: ReferenceSet, folder: Path) -> list[str]:
+    """Keys of the LQ images in a folder that state another HQ image than the set has now, in order.
+
+    Nothing is stated where ``draws.parquet`` is absent or of another form.
+    """
+    try:
+        stated = pq.read_table(folder / DRAWS, columns=["key", "hq_sha256"]).to_pydict()
+    except (OSError, ValueError, KeyError):
+        return []
+    digests = {target.key: target.hq_sha256 for target in reference_set.targets if target.has_hq}
+    pairs = zip(stated["key"], stated["hq_sha256"], strict=True)
+    return sorted(key for key, digest in pairs if digest != digests.get(key, digest))

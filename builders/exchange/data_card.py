@@ -30,7 +30,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def write_data_card(
-    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), *, audit: Path | None = None
+    found: ReferenceSet, out: Path, recipes: Sequence[str] = (), *, audit: Audit | None = None
 ) -> Path:
     """Write ``out/README.md`` for a set and its Parquet export.
 
@@ -38,10 +38,7 @@ def write_data_card(
         found: the set.
         out: folder of the export.
         recipes: names of the recipes whose LQ images are in it.
-        audit: ``audit.json`` of the set; its counts and distance histograms are shown in the card.
-
-    Raises:
-        RefbenchError: the audit cannot be read.
+        audit: of this very content; its counts and distance histograms are shown in the card.
     """
     parts = [
         _front_matter(found),
@@ -138,10 +135,9 @@ def _provenance(found: ReferenceSet) -> str:
     )
 
 
-def _audit(path: Path | None) -> str:
-    if path is None:
-        return "No audit was made.\n"
-    found = Audit.read(path)
+def _audit(found: Audit | None) -> str:
+    if found is None:
+        return "No audit of this content was made. `refbench audit SET` searches for leaks.\n"
     counts = [(KINDS[kind], count) for kind, count in found.counts.items()]
     histograms = [_histogram(sides, bins) for sides, bins in found.nearest.items()]
     table = _table(("leak", "pairs"), counts)

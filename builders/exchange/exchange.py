@@ -9,8 +9,11 @@ from typing import Literal, get_args
 from ...degradations.lq.import_lq import import_lq as import_lq_folder
 from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
+from ...progress import say
 from ...records.lq_set import LqInfo
 from ...records.reference_set import ReferenceSet
+from ..review.audit import Audit
+from ..review.derived_files import fitting_audit
 from .croissant import write_croissant
 from .data_card import write_data_card
 from .ffhq_ref import write_release
@@ -44,7 +47,8 @@ def export_set(
         form: one of the above.
         recipes: names of recipes whose LQ images are included (``parquet`` and ``webdataset``).
         with_references: include the pictures of the references in every row or sample.
-        audit: ``audit.json`` for the data card; None takes the one in the set, if there is one.
+        audit: ``audit.json`` for the data card; None takes the one in the set, if there is one. One of other
+            content, or of a comparison with other sets, is left out, and a line says so.
 
     Raises:
         RefbenchError: not a set, an unknown format, a folder that is not empty, or missing images.
@@ -60,10 +64,18 @@ def export_set(
         return write_release(found, out)
     if form == "webdataset":
         return write_webdataset(found, out, recipes, with_references=with_references)
+    leaks = _audit_for_card(found, audit)
     files = write_parquet(found, out, recipes, with_references=with_references)
-    default = root / "audit.json"
-    card = write_data_card(found, out, recipes, audit=audit or (default if default.is_file() else None))
+    card = write_data_card(found, out, recipes, audit=leaks)
     return [*files, write_croissant(found, out, files), card]
+
+
+def _audit_for_card(found: ReferenceSet, path: Path | None) -> Audit | None:
+    audit = fitting_audit(found, path)
+    if isinstance(audit, Audit):
+        return audit
+    say(f"the data card tells of no audit: {audit}")
+    return None
 
 
 def import_lq(

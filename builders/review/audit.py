@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
-from ...files import write_json
+from ...files import StrPath, paths_of, write_json
 from ...records.reference_set import ReferenceSet
 from ..identities.cosine_distance import nearest_distances
 from ..identities.pair_search import Pairs, find_pairs
@@ -60,25 +63,34 @@ class Audit:
         checked: the comparisons that could be made, in words.
         nearest: histograms by pair of splits or sets: number of images of the first by the cosine distance to
             the nearest image of the second, in ``BINS`` equal bins from 0 to 2.
+        of: what it was made of, see `ReferenceSet.identification`; empty in files of version 0.1.
+        against: the other sets or files that were compared with: name, and content hash or SHA-256.
     """
 
     name: str
     leaks: tuple[Leak, ...]
     checked: tuple[str, ...]
     nearest: dict[str, tuple[int, ...]]
+    of: dict[str, str] = field(default_factory=dict)
+    against: tuple[tuple[str, str], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of leaks of each kind."""
         return {kind: sum(leak.kind == kind for leak in self.leaks) for kind in KINDS}
 
+    def is_of(self, found: ReferenceSet) -> bool:
+        """Whether it tells the leaks inside this very set, and none of other sets."""
+        return self.of == found.identification() and not self.against
+
     @classmethod
-    def read(cls, path: Path) -> Audit:
+    def read(cls, path: StrPath) -> Audit:
         """Read what `write` wrote.
 
         Raises:
             RefbenchError: not such a file.
         """
+        path = Path(path)
         try:
             found = json.loads(path.read_text("utf-8"))
             return cls(
@@ -86,6 +98,8 @@ class Audit:
                 leaks=tuple(Leak(**leak) for leak in found["leaks"]),
                 checked=tuple(found["checked"]),
                 nearest={sides: tuple(bins) for sides, bins in found["nearest"].items()},
+                of={str(part): str(digest) for part, digest in found.get("of", {}).items()},
+                against=tuple((str(name), str(digest)) for name, digest in found.get("against", [])),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RefbenchError(f"{path}: not an audit of refbench: {error!r}") from None
@@ -104,23 +118,32 @@ class Audit:
             for leak in self.leaks[:most]
         ]
         if len(self.leaks) > most:
-            lines.append(f"  ... and {len(self.leaks) - most} more in audit.json")
+            lines.append(f"  ... and {len(self.leaks) - most} more in the file")
         return "\n".join(lines)
 
-    def write(self, path: Path) -> None:
-        """Write ``audit.json``."""
-        value = {
+    def write(self, path: StrPath) -> None:
+        """Write ``audit.json``, atomically."""
+        write_json(Path(path), self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``audit.json`` holds."""
+        return {
             "name": self.name,
+            "of": self.of,
+            "against": [list(other) for other in self.against],
             "counts": self.counts,
             "checked": list(self.checked),
             "nearest": {sides: list(bins) for sides, bins in self.nearest.items()},
             "leaks": [asdict(leak) for leak in self.leaks],
         }
-        write_json(path, value)
 
 
 def audit_set(
-    root: Path, others: Sequence[Path] = (), threshold: float | None = None, *, near_bits: int = NEAR_BITS
+    root: StrPath,
+    others: Sequence[StrPath] | StrPath = (),
+    threshold: float | None = None,
+    *,
+    near_bits: int = NEAR_BITS,
 ) -> Audit:
     """Search for leaks between the splits of a set, in its reference lists, and between it and other sets.
 
@@ -135,24 +158,84 @@ def audit_set(
     Raises:
         RefbenchError: not a set, another input that cannot be read, or embeddings of another length.
     """
+    return joined(audit_parts(root, others, threshold, near_bits=near_bits))
+
+
+def audit_parts(
+    root: StrPath,
+    others: Sequence[StrPath] | StrPath = (),
+    threshold: float | None = None,
+    *,
+    near_bits: int = NEAR_BITS,
+) -> list[Audit]:
+    """The audit of a set itself, then one comparison per other set; arguments as for `audit_set`.
+
+    Raises:
+        RefbenchError: see `audit_set`.
+    """
     found = ReferenceSet.read(root)
     own = audit_input_of(found)
-    if threshold is None:
-        threshold = person_threshold(found.info)
+    limit = person_threshold(found.info) if threshold is None else threshold
+    parts = [_audit_of_splits(found, own, limit, near_bits=near_bits)]
+    parts += (
+        _comparison(found, own, Path(other), threshold=limit, near_bits=near_bits)
+        for other in paths_of(others)
+    )
+    return parts
+
+
+def comparison_name(comparison: Audit) -> str:
+    """File name of a comparison: ``audit-against-NAME-HASH.json``, so that no other one is overwritten."""
+    name, digest = comparison.against[0]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
+    return f"audit-against-{plain}-{digest[:8]}.json"
+
+
+def _audit_of_splits(found: ReferenceSet, own: AuditInput, threshold: float, *, near_bits: int) -> Audit:
     leaks: list[Leak] = []
     checked: list[str] = []
     nearest: dict[str, tuple[int, ...]] = {}
     for first, second in _across_splits(own):
         leaks += compare(first, second, threshold, near_bits=near_bits, checked=checked)
         nearest |= nearest_histogram(first, second)
-    for other in others:
-        compared = read_audit_input(other)
-        leaks += compare(own, compared, threshold, near_bits=near_bits, checked=checked)
-        nearest |= nearest_histogram(own, compared)
     leaks += _references_that_are_targets(found, near_bits)
+    return _audit(found, leaks, checked=checked, nearest=nearest)
+
+
+def _comparison(
+    found: ReferenceSet, own: AuditInput, other: Path, *, threshold: float, near_bits: int
+) -> Audit:
+    compared = read_audit_input(other)
+    checked: list[str] = []
+    leaks = [*compare(own, compared, threshold, near_bits=near_bits, checked=checked)]
+    against = ((compared.name, compared.content_hash),)
+    return replace(
+        _audit(found, leaks, checked=checked, nearest=nearest_histogram(own, compared)), against=against
+    )
+
+
+def _audit(
+    found: ReferenceSet, leaks: Iterable[Leak], *, checked: Iterable[str], nearest: dict[str, tuple[int, ...]]
+) -> Audit:
+    checks = tuple(dict.fromkeys(checked))
+    return Audit(found.info.name, _in_order(leaks), checks, nearest, found.identification())
+
+
+def _in_order(leaks: Iterable[Leak]) -> tuple[Leak, ...]:
     order = {kind: number for number, kind in enumerate(KINDS)}
-    ordered = sorted(leaks, key=lambda leak: (order[leak.kind], leak.amount, leak.first, leak.second))
-    return Audit(found.info.name, tuple(ordered), tuple(dict.fromkeys(checked)), nearest)
+    key = attrgetter("amount", "first", "second")
+    return tuple(sorted(leaks, key=lambda leak: (order[leak.kind], *key(leak))))
+
+
+def joined(parts: Sequence[Audit]) -> Audit:
+    """One audit of several of one set."""
+    return replace(
+        parts[0],
+        leaks=_in_order(leak for part in parts for leak in part.leaks),
+        checked=tuple(dict.fromkeys(check for part in parts for check in part.checked)),
+        nearest={sides: bins for part in parts for sides, bins in part.nearest.items()},
+        against=tuple(other for part in parts for other in part.against),
+    )
 
 
 def compare(

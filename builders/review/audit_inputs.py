@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ...errors import RefbenchError, UnreadableTextError
 from ...faces.embeddings import Embeddings
 from ...faces.recognisers.registry import RECOGNISERS
-from ...records.reference_set import ReferenceSet, SetInfo
+from ...files import sha256_file
+from ...records.reference_set import EMBEDDINGS, ReferenceSet, SetInfo
 from ...text_files import read_hashes
 from ..identities.cosine_distance import check_embeddings
 
@@ -28,6 +29,7 @@ class AuditInput:
         phashes: perceptual hashes.
         vectors: embeddings, (N, D) float32 of length 1; None where unknown.
         recogniser: name, crop and weights by hash of the recogniser of ``vectors``.
+        content_hash: of the set, or SHA-256 of the file.
     """
 
     name: str
@@ -37,6 +39,7 @@ class AuditInput:
     phashes: tuple[str, ...] = ()
     vectors: Embeddings | None = None
     recogniser: str = ""
+    content_hash: str = ""
 
     def part(self, group: str) -> AuditInput:
         """The images of one split."""
@@ -49,6 +52,7 @@ class AuditInput:
             phashes=tuple(self.phashes[row] for row in rows) if self.phashes else (),
             vectors=None if self.vectors is None else self.vectors[rows],
             recogniser=self.recogniser,
+            content_hash=self.content_hash,
         )
 
 
@@ -56,17 +60,22 @@ def audit_input_of(found: ReferenceSet) -> AuditInput:
     """All images of a set, with their splits.
 
     Raises:
-        RefbenchError: ``embeddings.npy`` cannot be read or does not fit the set.
+        RefbenchError: ``embeddings.npy`` cannot be read, does not fit the set, or was replaced.
     """
-    path = found.root / "embeddings.npy"
+    path = found.root / EMBEDDINGS
     vectors = None
-    if path.is_file() and found.info.files.get("embeddings.npy"):
+    if path.is_file() and (stated := found.info.files.get(EMBEDDINGS)):
         vectors = _load_vectors(path)
+        if sha256_file(path) != stated:
+            raise RefbenchError(
+                f"{path} is not the file that set.json states; restore it, or build the set again"
+            )
         if len(vectors) != len(found.targets):
             raise RefbenchError(f"{path} has {len(vectors)} rows for {len(found.targets)} images")
     phashes = tuple(target.phash for target in found.targets)
     return AuditInput(
         name=found.info.name,
+        content_hash=found.info.content_hash,
         keys=tuple(target.key for target in found.targets),
         groups=tuple(target.split for target in found.targets),
         hashes=tuple(target.hq_sha256 for target in found.targets),
@@ -87,14 +96,15 @@ def read_audit_input(path: Path) -> AuditInput:
     if path.suffix == ".npy":
         vectors = _load_vectors(path)
         keys = tuple(f"row {row}" for row in range(len(vectors)))
-        return AuditInput(path.name, keys, ("",) * len(keys), vectors=vectors)
+        digest = sha256_file(path)
+        return AuditInput(path.name, keys, ("",) * len(keys), vectors=vectors, content_hash=digest)
     try:
         hashes = tuple(read_hashes(path))
     except UnreadableTextError as error:
         raise RefbenchError(
             f"{path}: neither a set, embeddings (.npy) nor a list of hashes: {error.reason}"
         ) from None
-    return AuditInput(path.name, hashes, ("",) * len(hashes), hashes, hashes)
+    return AuditInput(path.name, hashes, ("",) * len(hashes), hashes, hashes, content_hash=sha256_file(path))
 
 
 def person_threshold(info: SetInfo) -> float:

@@ -99,8 +99,10 @@ def write_review(root: Path, path: Path, max_links: int = MAX_LINKS) -> None:
         title=f"{found.info.name}: identities to check",
         lead=(
             "Look for two people in one row, and for one person in two rows. Decisions go into a YAML file "
-            "with merge, split and drop, each a list of keys, which a build takes as its overrides."
+            "with merge, split and drop, each a list of keys, which a build takes as its overrides. "
+            f"Content {found.info.content_hash[:12]}."
         ),
+        content_hash=found.info.content_hash,
         sections=[sheet.section(title, links[:max_links]) for title, links in kinds.items()],
         identities=len(np.unique(labels)),
         people=sheet.people(vectors, labels),

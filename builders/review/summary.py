@@ -90,6 +90,7 @@ class SetSummary:
                 f"{images:,} images of {people:,} people. Licence: {self.info.licence}. "
                 f"Consent: {self.info.consent}. Content {self.info.content_hash[:12]}."
             ),
+            content_hash=self.info.content_hash,
             summary=self,
             charts=charts,
             split_columns=SPLIT_COLUMNS,

@@ -10,6 +10,7 @@ from ...files import canonical_json, write_bytes
 from ...progress import say
 from ...records.card import CARD_NAME, Card, card_text
 from ...records.reference_set import ReferenceSet, Target
+from ...records.selection import require_lq
 from ..rendering.assets import asset
 
 LISTED = "references.json"
@@ -30,10 +31,7 @@ def kit_targets(
     targets = reference_set.select(split)
     if not targets:
         raise RefbenchError(f"{reference_set.root}: no image with references in the split {split!r}")
-    lacking = [t.key for t in targets if not reference_set.lq_path(recipe, t.key).is_file()]
-    if lacking:
-        fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(f"{reference_set.root}: {len(lacking)} LQ images of {recipe!r} are absent; {fix}")
+    require_lq(reference_set, recipe, targets)
     leaks = {t.key for t in targets} & {key for t in targets for key in t.references}
     count = f"{len(leaks)} of {len(targets)} targets are references of others"
     if leaks and not show_targets:

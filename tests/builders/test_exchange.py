@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from refbench.builders.build import build_set
 from refbench.builders.commands import app
 from refbench.builders.exchange.exchange import FORMATS, export_set
 from refbench.builders.exchange.parquet import read_parquet
+from refbench.builders.review.audit import Audit, audit_set
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import verify_set
 from refbench.degradations.engine.degrade import degrade_image
@@ -136,6 +139,68 @@ def test_the_card_states_licence_consent_counts_and_leaks(built: Path, tmp_path:
     ):
         assert words in card, words
     assert "name0" not in card
+
+
+def test_a_stale_audit_and_one_of_another_set_stay_out_of_the_card(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tmp_path / "set"
+    shutil.copytree(built, chosen)
+    none = "No audit of this content was made. `refbench audit SET` searches for leaks."
+    own = audit_set(chosen)
+    assert own.of == ReferenceSet.read(chosen).identification()
+    states = {
+        "0.1": replace(own, of={}),
+        "content": replace(own, of={**own.of, "content_hash": "0" * 64}),
+        "embeddings": replace(own, of={**own.of, "embeddings.npy": "0" * 64}),
+        "compared": audit_set(chosen, built),
+    }
+    for name, audit in states.items():
+        audit.write(chosen / "audit.json")
+        export_set(chosen, tmp_path / name)
+        assert none in (tmp_path / name / "README.md").read_text()
+        assert f"refbench audit {chosen}" in capsys.readouterr().err
+    own.write(chosen / "audit.json")
+    export_set(chosen, tmp_path / "fresh")
+    card = (tmp_path / "fresh" / "README.md").read_text()
+    assert none not in card
+    assert "Distance of every image to the nearest on the other side" in card
+    assert "audit" not in capsys.readouterr().err
+
+
+def test_a_comparison_with_another_set_has_a_file_of_its_own(built: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "set"
+    shutil.copytree(built, chosen)
+    (tmp_path / "a list.txt").write_text("ab" * 32)
+    words = [
+        "audit",
+        str(chosen),
+        "--json",
+        "--against",
+        str(built),
+        "--against",
+        str(tmp_path / "a list.txt"),
+    ]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    found = ReferenceSet.read(chosen)
+    digest = hashlib.sha256(b"ab" * 32).hexdigest()
+    names = [
+        "audit.json",
+        f"audit-against-{found.info.name}-{found.info.content_hash[:8]}.json",
+        f"audit-against-a_list.txt-{digest[:8]}.json",
+    ]
+    said = json.loads(done.stdout)
+    assert said["files"] == [str(chosen / name) for name in names]
+    assert said["against"] == [[found.info.name, found.info.content_hash], ["a list.txt", digest]]
+    own, with_set, with_list = (Audit.read(chosen / name) for name in names)
+    assert own == audit_set(chosen)
+    assert own.is_of(found)
+    assert not own.leaks
+    assert with_set.counts["same_file"] == len(found.targets)
+    assert not with_set.is_of(found)
+    assert with_list.against == (("a list.txt", digest),)
+    assert not list(built.glob("audit*"))
 
 
 def test_shards_have_complete_samples_and_equal_bytes(built: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import pytest
 from refbench.builders.build import build_set
 from refbench.builders.review.audit import Audit, audit_set
 from refbench.builders.review.audit_inputs import read_audit_input
+from refbench.builders.review.review import write_review
 from refbench.builders.settings.options import BuildOptions
+from refbench.degradations.lq.degrade_set import degrade_set
+from refbench.degradations.lq.options import DegradeOptions
+from refbench.degradations.recipes.lookup import load_recipe
 from refbench.errors import RefbenchError
 from refbench.images import write_png
 from refbench.records.reference_set import ReferenceSet
+from refbench.records.selection import require_lq
 from toys import patches
 
 
@@ -68,3 +74,45 @@ def test_an_audit_takes_a_list_of_hashes_or_embeddings(built: Path, tmp_path: Pa
     (tmp_path / "bad.txt").write_text("hello\n")
     with pytest.raises(RefbenchError, match="64 hexadecimal digits"):
         read_audit_input(tmp_path / "bad.txt")
+
+
+def test_what_lies_beside_a_replaced_set_is_told(
+    folder: Path,
+    options: Callable[..., BuildOptions],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "set"
+    build_set(folder, out, options(val=0.0, test=0.5))
+    audit_set(out).write(out / "audit.json")
+    write_review(out, out / "review.html")
+    recipe = load_recipe("refldm-moderate")
+    degrade_set(out, [recipe], DegradeOptions(split="all"))
+    capsys.readouterr()
+    build_set(folder, out, options(val=0.0, test=0.5))
+    told = capsys.readouterr().err
+    assert "other content" not in told
+    assert "HQ images that were replaced" not in told
+    (out / "groups.csv").write_text("identity,group\np0000,a\n")
+    build_set(folder, out, options(val=0.0, test=0.5))
+    assert "groups.csv" not in capsys.readouterr().err
+    build_set(folder, out, options(val=0.0, test=0.5, image_size=64))
+    told = capsys.readouterr().err
+    for line in (
+        f"{out}/audit.json is of other content than the set; make it again with: refbench audit {out}",
+        f"{out}/review.html is of other content than the set; make it again with: refbench review {out}",
+        "18 LQ images are of HQ images that were replaced; make them again with: refbench degrade",
+        f"{out}/groups.csv (groups of identities by number) may be of the set that was here before",
+    ):
+        assert line in told
+    found = ReferenceSet.read(out)
+    with pytest.raises(RefbenchError, match="LQ images are of HQ images that the set has no longer"):
+        require_lq(found, "refldm-moderate", found.select("test"))
+
+
+def test_embeddings_that_were_replaced_are_refused(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "set")
+    vectors = np.load(tmp_path / "set" / "embeddings.npy")
+    np.save(tmp_path / "set" / "embeddings.npy", vectors[::-1])
+    with pytest.raises(RefbenchError, match=r"embeddings\.npy is not the file that set\.json states"):
+        audit_set(tmp_path / "set")

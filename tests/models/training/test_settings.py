@@ -36,9 +36,7 @@ def test_faults_are_all_listed() -> None:
     assert all(name in text for name in ("steps", "typo", "optimiser.rate", "autoencoder", "data"))
     with pytest.raises(FaultListError, match=r"data\.augmentation\.mirror: "):
         make_config({"kind": "ldm", "data": {"augmentation": {"mirror": 0}}})
-    with pytest.raises(
-        FaultListError, match=r"optimiser\.rte: no such setting; did you mean 'optimiser.rate'"
-    ):
+    with pytest.raises(FaultListError, match=r"rte: no such setting; did you mean 'optimiser.rate'"):
         make_config({"kind": "identity", "optimiser": {"rte": 1}})
     with pytest.raises(RefbenchError, match="name=value"):
         parse_assignments(["steps"])
