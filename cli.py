@@ -1,7 +1,7 @@
 """The command line: the commands of every room under one name, and how errors end them.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done; 1 the input was judged and found
-faulty; 2 wrong use or an environment that cannot do the job; 130 interrupted.
+faulty; 2 wrong use or an environment that cannot do the job; 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import re
+import shutil
+import socket
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +36,23 @@ def names_of(names: Iterable[str] | str) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
+PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-(?P<machine>[0-9a-f]{8})-\d+\.part", re.DOTALL)
+OLD_PARTIAL = re.compile(r"\..+\.(png|webp|jsonl?|ya?ml|parquet|np[yz]|csv|txt|html|safetensors|pt)\.part")
+LONGEST_NAME = 200  # bytes of a name that still leave room for the process in the name of a partial file
+DAY = 86_400.0
+_numbers = itertools.count()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; on success it is flushed to disk and takes ``path``'s place.
 
-    On any error, Ctrl-C included, the partial file is removed and ``path`` stays as it was. The partial
-    name is fixed, so what a killed run leaves behind is overwritten by the next one.
+    On any error, Ctrl-C included, the partial file is removed and ``path`` stays as it was. Its name is
+    unique (see `partial_path`), so that several processes and threads may write one file at the same time;
+    the last one counts. What a killed run leaves behind is removed by `sweep_partials`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    partial = partial_path(path)
     try:
         yield partial
         with partial.open("rb") as written:
@@ -47,6 +61,65 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def partial_path(path: Path) -> Path:
+    """A path beside ``path`` that no other process or thread uses: ``.NAME.PID-MACHINE-NUMBER.part``."""
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST_NAME else sha256_bytes(os.fsencode(path.name))
+    return path.with_name(f".{name}.{os.getpid()}-{machine_id()}-{next(_numbers)}.part")
+
+
+@cache
+def machine_id() -> str:
+    """Eight hex digits for the machine, or the container on it, within which process ids are unique."""
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return sha256_bytes(f"{socket.gethostname()} {space}".encode())[:8]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine is alive; True where that cannot be found out (Windows)."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def sweep_partials(folder: Path) -> int:
+    """Remove partial files and folders that killed runs left at or below ``folder``; returns how many.
+
+    Only what cannot be in use is removed: names of processes of this machine that have ended, names of other
+    machines that did not change for a day, and names without a process (of version 0.1), likewise.
+    """
+    swept = 0
+    for place, folders, names in os.walk(folder):
+        for name in [*names, *folders]:
+            if name.startswith(".") and name.endswith(".part") and _is_stale(Path(place) / name):
+                swept += 1
+                if name in folders:
+                    shutil.rmtree(Path(place) / name, ignore_errors=True)
+                else:
+                    with suppress(OSError):
+                        (Path(place) / name).unlink()
+    return swept
+
+
+def _is_stale(partial: Path) -> bool:
+    named = PARTIAL.fullmatch(partial.name)
+    if named is None and not OLD_PARTIAL.fullmatch(partial.name):
+        return False
+    if named is not None and named["machine"] == machine_id():
+        return not is_running(int(named["pid"]))
+    try:
+        return time.time() - partial.stat().st_mtime > DAY
+    except OSError:
+        return False
 
 
 def write_bytes(path: Path, data: bytes) -> None:

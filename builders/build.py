@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ..devices import pick_device
 from ..errors import RefbenchError
 from ..faces.embeddings import Embeddings
 from ..files import replacing
+from ..folder_lock import folder_lock, has_files
 from ..images import find_photos
 from ..progress import say
 from ..records.reference_set import (
@@ -64,8 +64,12 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         RefbenchError: folders that cannot be used, missing weights, options that contradict one another, or
             no usable face in any photo; then nothing is written.
     """
-    options = options or BuildOptions()
     check_folders(photos, out)
+    with folder_lock(out):
+        return _build(photos, out, options or BuildOptions())
+
+
+def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
     options = options.model_copy(update={"device": pick_device(options.device)})
     kind = recogniser_of(options)
     versions = weight_versions(options, kind) | package_versions()
@@ -75,7 +79,7 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     hashed = hash_photos(photos, found)
     lines += hashed.lines
     lines += (ReportLine(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
-    existed, cached = out.exists(), (out / CACHE).exists()
+    cached = (out / CACHE).exists()
     photo_cache = PhotoCache.of(out / CACHE, options, versions)
     results, reused = collect_results(photos, hashed.digests, photo_cache, options=options, lines=lines)
     keys = photo_keys(found) if options.keys == "paths" else hash_keys(hashed.digests)
@@ -83,9 +87,6 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
     if not usable:
         if not cached:
             shutil.rmtree(out / CACHE, ignore_errors=True)
-        if not existed:
-            with suppress(OSError):
-                out.rmdir()
         raise no_usable_face(photos, len(found), lines)
     options.overrides.check(candidate.key for candidate in usable)
     chosen = without_dropped(usable, options, lines)
@@ -134,7 +135,7 @@ def check_folders(photos: Path, out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise RefbenchError(f"{out} is a file; name a folder for the set")
     ours = ("set.json", "manifest.parquet", CACHE)
-    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
+    if out.is_dir() and has_files(out) and not any((out / name).exists() for name in ours):
         raise RefbenchError(f"{out} holds other files already; name a new or empty folder for the set")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..devices import pick_device
+from ..folder_lock import locks
 from ..records.card import CARD_NAME, Card, write_card
 from ..records.evaluation_modes import with_references
 from ..records.reference_set import ReferenceSet
@@ -15,6 +16,7 @@ from .restorers.options import RestoreOptions
 from .restorers.restore import RestoreReport, restore_images
 
 
+@locks("out")
 def restore_set(
     reference_set: Path, recipe: str, model: str, *, out: Path, options: RestoreOptions | None = None
 ) -> RestoreReport:

@@ -19,6 +19,7 @@ from zipfile import BadZipFile, ZipFile
 from ..downloads import DownloadError, download
 from ..errors import InvalidInputError, RefbenchError
 from ..files import CHUNK, replacing, write_json, write_text
+from ..folder_lock import has_files, locks
 from ..progress import say, track
 
 DOI = "10.6084/m9.figshare.5047666.v5"
@@ -55,6 +56,7 @@ class London:
     was_here: bool
 
 
+@locks("out")
 def fetch_london(out: Path, article: str = ARTICLE) -> London:
     """Download the frontal photos of the London Set to ``out``, as ``NNN_1.jpg`` and ``NNN_2.jpg``.
 
@@ -74,7 +76,7 @@ def fetch_london(out: Path, article: str = ARTICLE) -> London:
         return finished
     incoming = out / ".arriving"
     ours = incoming.is_dir() or (out / "source.json").is_file()
-    if out.exists() and not ours and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not ours and (not out.is_dir() or has_files(out)):
         raise RefbenchError(f"{out} contains other files; name a new or empty folder")
     incoming.mkdir(parents=True, exist_ok=True)
     files = _file_entries(article, incoming / "article.json")

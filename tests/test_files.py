@@ -27,13 +27,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
 
 
-def test_a_killed_runs_leftover_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / ".a.txt.part").write_text("left by a killed run, longer than the new text")
-    write_text(tmp_path / "a.txt", "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "new"
-
-
 @given(
     st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False))
 )

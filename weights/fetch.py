@@ -14,6 +14,7 @@ from ..downloads import DownloadError
 from ..errors import InvalidInputError, RefbenchError
 from ..extras import MissingPackageError
 from ..files import CHUNK, replacing, sha256_file
+from ..folder_lock import folder_lock
 from ..progress import say
 from . import weight_files
 from .sources import Source, mirrored
@@ -64,19 +65,21 @@ def fetch_weights(
     mirror = mirror or os.environ.get("REFBENCH_MIRROR")
     downloads = weight_files.folder() / ".arriving"
     fetched, missed = [], []
-    for entry in wanted:
-        try:
-            fetched.append(_fetch_one(entry, given, mirror, again=again, downloads=downloads))
-        except _UnavailableError as error:
-            say(f"  {error}")
-            missed.append(entry.name)
+    with folder_lock(downloads, sweep=False):
+        for entry in wanted:
+            try:
+                fetched.append(_fetch_one(entry, given, mirror, again=again, downloads=downloads))
+            except _UnavailableError as error:
+                say(f"  {error}")
+                missed.append(entry.name)
+        if not missed:
+            shutil.rmtree(downloads, ignore_errors=True)
     if missed:
         raise RefbenchError(
             f"could not be fetched: {', '.join(missed)}; the reason of each source stands above. "
             "If you have the files:\n"
             f"    refbench weights fetch {' '.join(missed)} --from FOLDER"
         )
-    shutil.rmtree(downloads, ignore_errors=True)
     return fetched
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from ..downloads import DownloadError, download, reach
 from ..errors import InvalidInputError, RefbenchError
 from ..extras import optional
 from ..files import replacing
+from ..subprocesses import run_program
 
 
 class Source(Protocol):
@@ -196,18 +196,16 @@ def _download(command: _Command, archive: Path, own: dict[str, str]) -> None:
     shutil.rmtree(arriving, ignore_errors=True)
     arriving.mkdir(parents=True)
     environment = {**os.environ, **own}
-    done = subprocess.run(
-        command(arriving), capture_output=True, encoding="utf-8", errors="replace", env=environment
-    )
+    done = run_program(command(arriving), environment=environment)
     files = [path for path in arriving.iterdir() if path.is_file()]
-    if done.returncode == 0 and len(files) == 1:
+    if done.code == 0 and len(files) == 1:
         files[0].replace(archive)
         return
     shutil.rmtree(arriving)
     told = done.stderr or done.stdout
     if "No space left on device" in told or "ENOSPC" in told:
         raise RefbenchError(f"{archive.parent}: the disk is full; free some space and run again")
-    raise DownloadError(_complaint(told) if done.returncode else f"wrote {len(files)} archives, not one")
+    raise DownloadError(_complaint(told) if done.code else f"wrote {len(files)} archives, not one")
 
 
 def _take(archive: Path, member: str, target: Path) -> None:

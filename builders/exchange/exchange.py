@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from ...degradations.lq.import_lq import import_lq as import_lq_folder
 from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
+from ...folder_lock import has_files, locks
 from ...progress import say
 from ...records.lq_set import LqInfo
 from ...records.reference_set import ReferenceSet
@@ -25,6 +26,7 @@ Format = Literal["parquet", "webdataset", "ffhq-ref", "folders"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
+@locks("out")
 def export_set(
     root: Path,
     out: Path,
@@ -55,7 +57,7 @@ def export_set(
     """
     if form not in FORMATS:
         raise RefbenchError(f"no export format {form!r}; there are: {', '.join(FORMATS)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or has_files(out)):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
     found = ReferenceSet.read(root)
     if form == "folders":

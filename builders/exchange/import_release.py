@@ -10,6 +10,7 @@ import numpy as np
 
 from ...devices import pick_device
 from ...errors import RefbenchError
+from ...folder_lock import folder_lock
 from ...images import find_photos
 from ...records.reference_set import (
     ReferenceSet,
@@ -65,8 +66,12 @@ def import_release(
         FaultListError: all faults of the release's files.
         RefbenchError: no usable image, folders that cannot be used, or missing weights.
     """
-    options = options or ImportOptions()
     check_folders(images, out)
+    with folder_lock(out):
+        return _import(release, images, out, options=options or ImportOptions())
+
+
+def _import(release: Path, images: Path, out: Path, *, options: ImportOptions) -> BuildReport:
     contents = read_release(release)
     warnings = contents.differences_from_published(options.published) if options.published else []
     chosen = BuildOptions(

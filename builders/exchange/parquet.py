@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ...errors import FaultListError, RefbenchError
 from ...files import replacing, sha256_bytes, write_bytes
+from ...folder_lock import has_files, locks
 from ...progress import track
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash, image_path
 from ..verify import manifest_faults
@@ -64,6 +65,7 @@ def write_parquet(
     return [*written, out / INFO]
 
 
+@locks("out")
 def read_parquet(folder: Path, out: Path) -> ReferenceSet:
     """Import a set from the export of `write_parquet` in ``folder``, without LQ images.
 
@@ -81,7 +83,7 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
         tables = [pq.ParquetFile(path) for path in files]
     except (OSError, ValueError, RefbenchError) as error:
         raise RefbenchError(f"{folder} holds no set exported as Parquet: {error}") from None
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or has_files(out)):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
     faults: list[str] = []
     targets = []

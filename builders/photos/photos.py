@@ -155,8 +155,9 @@ def _measure_face(
 
 
 def _start_worker() -> None:
-    """Ignore Ctrl-C in a worker, which its parent process handles, and exit when the parent is killed."""
+    """Ignore Ctrl-C and SIGTERM in a worker, which its parent handles, and exit when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     parent = parent_process()
 
     def watch() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, write_bytes
+from ...folder_lock import has_files, locks
 from ...images import encode_png, find_photos
 from ...progress import progress
 from ...records.ids import VersionedId
@@ -36,6 +37,7 @@ class _Pair:
     lq: Thumbnail
 
 
+@locks("out")
 def import_lq(
     images: Mapping[str, Path],
     source: Path,
@@ -62,7 +64,7 @@ def import_lq(
             sizes than HQ's, LQ images that look swapped; all at once, and nothing is written.
         RefbenchError: ``out`` is not empty.
     """
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and has_files(out):
         raise RefbenchError(f"{out} is not empty; name another folder, or remove it")
     recipe_id = str(VersionedId(name, "imported"))
     require_keys(images)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...deprecated import renamed
 from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, sha256_file, write_bytes
+from ...folder_lock import locks
 from ...images import encode_png
 from ...progress import progress, say
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
@@ -21,6 +22,7 @@ from .resume_log import ResumeLog
 __all__ = ["LqInfo", "synthesise_lq"]
 
 
+@locks("out")
 def synthesise_lq(
     images: Mapping[str, Path],
     recipe: Recipe,

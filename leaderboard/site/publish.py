@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ...folder_lock import locks
 from ...progress import progress, say
 from ...records.protocol import Protocol
 from ...records.record import RECORD_NAME, SCORES_NAME
@@ -35,6 +36,7 @@ from ..tables.reference_modes import sets_by_mode
 from .model_index import model_card
 
 
+@locks("out")
 def publish_site(
     store: Store | Path,
     out: Path,

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
+from ...files import partial_path, sweep_partials
 from ...records.protocol import Protocol
 from ...records.record import RECORD_NAME
 from ...records.record import Record as Record
@@ -54,14 +55,22 @@ class Store:
             InvalidInputError: another record has this model and version on this benchmark.
         """
         folder = self.folder(record)
-        twin = next((f for f in _folders(folder.parent) if f.name.casefold() == folder.name.casefold()), None)
-        if twin is not None:
+        if twin := _twin(folder):
             self._refuse_another(twin, record)
             return twin
-        partial = folder.parent / f".{folder.name}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        record.write(partial)
-        partial.rename(folder)
+        sweep_partials(folder.parent)
+        partial = partial_path(folder)
+        try:
+            record.write(partial)
+            partial.rename(folder)
+        except OSError:  # another process may have added it in the meantime
+            twin = _twin(folder)
+            if twin is None:
+                raise
+            self._refuse_another(twin, record)
+            return twin
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
         return folder
 
     def _refuse_another(self, folder: Path, record: Record) -> None:
@@ -185,6 +194,12 @@ class Store:
         if note is not None and note.superseded_by != new.name:
             raise InvalidInputError(f"{old} is already superseded, see {old / SUPERSEDED_NAME}")
         Superseded(superseded_by=new.name).write(old)
+
+
+def _twin(folder: Path) -> Path | None:
+    """The folder of that name, in whatever case, if it is there."""
+    same = (found for found in _folders(folder.parent) if found.name.casefold() == folder.name.casefold())
+    return next(same, None)
 
 
 def record_folders(path: Path) -> list[Path]:

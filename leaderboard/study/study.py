@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
 from ...files import sha256_json, write_json
+from ...folder_lock import locks
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
 from ..pages.pictures import PictureOptions, encode
@@ -151,6 +152,7 @@ def _name(seed: int, number: int, key: str) -> str:
     return sha256_json(["trial", seed, number, key])[:10]
 
 
+@locks("out")
 def write_study(
     key: StudyKey,
     out: Path,
@@ -209,8 +211,8 @@ def write_study(
     )
     for name in ("site.css", "geist.woff2", "newsreader.woff2", "icon.svg", "fonts.txt", "study.js"):
         site.asset(name)
-    site.finish()
     write_json(key_path(out), key.model_dump(mode="json"))
+    site.finish()
     return out / "index.html"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
 from ...files import canonical_json, write_bytes
+from ...folder_lock import has_files, locks
 from ...progress import say
 from ...records.card import CARD_NAME, Card, card_text
 from ...records.reference_set import ReferenceSet, Target
@@ -62,6 +63,7 @@ def kit_files(
     yield CARD_NAME, card_text(Card(model="My model"), explained=True).encode()
 
 
+@locks("out")
 def write_kit(
     reference_set: ReferenceSet, recipe: str, out: Path, *, split: str = "test", show_targets: bool = False
 ) -> Path:
@@ -78,7 +80,7 @@ def write_kit(
         InvalidInputError: ``out`` holds files, or targets are references of others (`kit_targets`).
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or has_files(out)):
         raise InvalidInputError(f"{out} holds files; a kit goes into a new or empty folder")
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
@@ -86,6 +88,7 @@ def write_kit(
     return out
 
 
+@locks("out")
 def write_container(out: Path, model: str) -> Path:
     """Write the files of a container image for a model and the script that runs it isolated.
 
@@ -99,7 +102,7 @@ def write_container(out: Path, model: str) -> Path:
     Raises:
         InvalidInputError: ``out`` holds files.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or has_files(out)):
         raise InvalidInputError(f"{out} holds files; a container's files go into a new or empty folder")
     for name in CONTAINER:
         write_bytes(out / name, asset(f"container_{name}"))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidInputError, RefbenchError
+from ...folder_lock import locks
 from ...images import RGB, read_rgb, to_uint8, write_png
 from ...progress import progress
 from ...records.run_manifest import Job, close_run, open_run
@@ -44,6 +45,7 @@ class RestoreReport:
     peak_memory_mib: float | None = None
 
 
+@locks("out")
 def restore_images(
     jobs: Sequence[Job],
     restorer: AnyRestorer,

@@ -22,6 +22,7 @@ from ...files import sha256_file, sha256_json
 from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
 from ...records.card import RestorerCard
 from ...records.run_manifest import Job
+from ...subprocesses import run_program
 from ...user_code import import_object, working_folder_importable
 from .restorer import AnyRestorer, FileRestorer, Restorer
 
@@ -96,16 +97,13 @@ class CommandRestorer:
             out = Path(folder) / "restored.png"
             words = self._words(job, out, seed)
             try:
-                ended = subprocess.run(
-                    words, capture_output=True, text=True, timeout=self.time_limit, check=False
-                )
+                ended = run_program(words, time_limit=self.time_limit)
             except OSError as error:
                 raise RefbenchError(f"{words[0]} cannot be run: {error.strerror}") from None
             except subprocess.TimeoutExpired:
                 raise InvalidInputError(f"the command took longer than {self.time_limit:g} s") from None
-            if ended.returncode != 0:
-                said = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[-1]
-                raise InvalidInputError(f"the command ended with code {ended.returncode}: {said}")
+            if ended.code != 0:
+                raise InvalidInputError(f"the command ended with code {ended.code}: {ended.last_line()}")
             if not out.exists():
                 raise InvalidInputError("the command ended with code 0 but wrote no image to {out}")
             return read_rgb(out)

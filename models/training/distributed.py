@@ -61,6 +61,10 @@ class Distributed:
         mean: Tensor = reduce(value.clone(), "mean")
         return mean
 
+    def any(self, value: bool) -> bool:
+        """Whether a value is true in any of the processes."""
+        return value if self.world_size == 1 else bool(self.average(torch.tensor(float(value))) > 0)
+
     def wait(self) -> None:
         """Barrier: wait for the other processes."""
         if self.world_size > 1:

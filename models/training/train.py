@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from torch import Tensor, nn
 
 from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import replacing, write_text
+from ...folder_lock import folder_lock
 from ...images import to_uint8, write_png
+from ...interruption import deferred_interruption
 from ...progress import progress, say
 from ...records.reference_set import ReferenceSet
 from ..checkpoints.checkpoints import save_weights
@@ -77,6 +80,13 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
         InvalidInputError: images of another size; a NaN or infinite loss (the last checkpoint is kept).
     """
     distributed = Distributed.join(device)
+    with folder_lock(out) if distributed.is_main else nullcontext():
+        return _train(run, out, device, stop_at=stop_at, distributed=distributed)
+
+
+def _train(
+    run: AnyRun, out: Path, device: str, *, stop_at: int | None, distributed: Distributed
+) -> TrainReport:
     task = make_task(run, device)
     batches = Batches(
         run.data,
@@ -97,7 +107,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
     stop = min(run.steps, stop_at or run.steps)
     facts = _weights_facts(run, batches)
     begun, start = state.step, time.perf_counter()
-    with progress(f"train {run.kind}", run.steps) as advance:
+    with progress(f"train {run.kind}", run.steps) as advance, deferred_interruption() as interrupted:
         advance(begun)
         stream = batches.since(state.step)
         while state.step < stop:
@@ -117,6 +127,11 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
                     scores = state.validated(validate)
                     append_row(out / VALIDATION, {"step": state.step, **scores})
                     board.write(state.step, {f"val/{name}": value for name, value in scores.items()})
+            if state.step < stop and distributed.any(interrupted()):
+                if distributed.is_main and state.step % run.save_every:
+                    state.save(out, facts, batches)
+                say(f"stopped after step {state.step}, which is saved in {out / 'last.pt'}")
+                raise KeyboardInterrupt
     board.close()
     spent = time.perf_counter() - start
     distributed.wait()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +21,7 @@ from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthe
 from refbench.leaderboard.figures.axes import Axis
 from refbench.leaderboard.figures.plots import Point, pareto_front, scatter
 from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
+from refbench.leaderboard.rendering.site_folder import MANIFEST, UNFINISHED, Site
 from refbench.leaderboard.site.publish import publish_site
 from refbench.leaderboard.statistics.statistics import means_with_intervals
 from refbench.leaderboard.store.flags import Flag, write_flags
@@ -356,3 +359,42 @@ def test_the_hub_reads_the_model_card(site: Path, scene: Scene) -> None:
     mean = record.scores.query("protocol == 'psnr/rgb'")["value"].mean()
     assert exact["psnr/rgb", record.info.benchmark.recipe] == pytest.approx(mean, rel=1e-12)
     assert ModelCardData(model_name=name, eval_results=results).to_dict()["model-index"]
+
+
+def test_a_folder_without_site_json_is_not_a_whole_site_and_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "site"
+    first = Site.open(out)
+    assert not (out / MANIFEST).exists()
+    first.text("a.html", "one")
+    first.text("gone.html", "old")
+    first.keep_or_make("p.webp", "f1", lambda: b"picture 1")
+    first.finish()
+    assert not (out / UNFINISHED).exists()
+
+    killed = Site.open(out)
+    assert not (out / MANIFEST).exists()
+    os.utime(out / UNFINISHED, (2_000_000_000, 2_000_000_000))  # what is written from here on is newer
+    killed.keep_or_make("p.webp", "f2", lambda: b"picture 2")
+    os.utime(out / "p.webp", (2_000_000_009, 2_000_000_009))
+
+    again = Site.open(out)
+    again.text("a.html", "one")
+    again.keep_or_make("p.webp", "f1", lambda: b"picture 1")
+    assert (out / "p.webp").read_bytes() == b"picture 1"
+    again.finish()
+    assert sorted(path.name for path in out.iterdir()) == ["a.html", "p.webp", MANIFEST]
+
+
+def test_a_study_on_a_full_disk_leaves_nothing_that_looks_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    site = Site.open(tmp_path / "study")
+    monkeypatch.setattr("refbench.leaderboard.rendering.site_folder.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        site.text("index.html", "page")
+    assert not (tmp_path / "study" / MANIFEST).exists()

@@ -199,3 +199,23 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(FaultListError) as caught:
         read_settings(tmp_path)
     assert len(caught.value.faults) == 2
+
+
+@pytest.mark.parametrize("by", [0.0, 1.0])
+def test_a_record_that_another_process_adds_meanwhile_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: float
+) -> None:
+    record, store = some_records()[0], Store(tmp_path)
+    theirs, real = nearly(record, by), Record.write
+
+    def write(self: Record, folder: Path) -> None:
+        real(self, folder)
+        real(theirs, store.folder(self))
+
+    monkeypatch.setattr(Record, "write", write)
+    if by:
+        with pytest.raises(InvalidInputError, match="already holds another record"):
+            store.add(record)
+    else:
+        assert store.add(record) == store.folder(record)
+    assert [path.name for path in store.folder(record).parent.iterdir()] == [store.folder(record).name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import zipfile
@@ -159,7 +160,7 @@ def test_no_network_says_where_it_is(tmp_path: Path) -> None:
 def test_the_command(web: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ARTICLE.endswith("/5047666/versions/5")
     article = publish(web, NEUTRAL, SMILING)
-    monkeypatch.setattr(fetch_london, "__defaults__", (article,))
+    monkeypatch.setattr(inspect.unwrap(fetch_london), "__defaults__", (article,))
     done = CliRunner().invoke(app, ["fetch", "london", "--out", str(tmp_path / "l"), "--json"])
     assert json.loads(done.stdout)["photos"] == 4
     assert isinstance(CliRunner().invoke(app, ["fetch", "paris"]).exception, RefbenchError)

