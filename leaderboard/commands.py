@@ -1,8 +1,9 @@
-"""Commands of the board: `compare` two models, and `records` (import, list, show, verify, flag, push)."""
+"""Commands of the board: `compare` two models, and `records` (import, list, migrate, verify, push ...)."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,11 +63,12 @@ def import_records(
 
 @command(records, "list", example="refbench records list store")
 def list_records(store: StoreFolder, as_json: AsJson = False) -> None:
-    """List the records of a store: benchmark, model, unscored images, superseding record, flags."""
+    """List the records of a store: track, model, unscored images, superseding record, flags."""
     from .store.store import Store
 
-    stored = Store(store).stored()
+    stored, faults = Store(store).readable()
     emit([_facts(one) for one in stored], as_json, "\n".join(map(_line, stored)))
+    _tell(faults)
 
 
 @command(records, "show", example="refbench records show store ReF-LDM-mini@1")
@@ -75,11 +77,14 @@ def show_record(
     name: Annotated[str, typer.Argument(metavar="RECORD", help="Name of a record, as `list` prints it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print the records of one name: card, benchmark, the mean of each protocol, provenance."""
+    """Print the records of one name: card, track, the mean of each protocol, provenance."""
     from .store.store import Store
     from .tables.summary import summary
 
-    found = [one for one in Store(store).stored() if one.name == name]
+    stored, faults = Store(store).readable()
+    found = [one for one in stored if name in (one.name, one.folder.name)]
+    if not found and any(f"/{name}:" in fault for fault in faults):
+        raise FaultListError(str(store), [fault for fault in faults if f"/{name}:" in fault])
     if not found:
         raise RefbenchError(f"{store} holds no record {name!r}; see: refbench records list {store}")
     tables = [summary([one.record]) for one in found]
@@ -94,6 +99,20 @@ def show_record(
     emit(rows, as_json, "\n".join(text))
 
 
+@command(records, "migrate", example="refbench records migrate store --out new-store")
+def migrate(
+    store: StoreFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a store of version 0.1 into the present form: one folder per track; the store is not touched."""
+    from .store.migrate import migrate_store
+    from .store.store import Store
+
+    made = [str(folder) for folder in migrate_store(Store(store), out)]
+    emit(made, as_json, "\n".join(made))
+
+
 @command(records, "verify", example="refbench records verify store")
 def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     """Check every record of a store: schema, names, counts, bounds, reasons, links."""
@@ -105,17 +124,17 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]
-    emit(rows, as_json, "" if found else f"{store}: {len(Store(store).stored())} records, nothing is wrong")
+    emit(rows, as_json, "" if found else f"{store}: {len(kept.stored())} records, nothing is wrong")
     if found:
         raise typer.Exit(1)
 
 
-@command(records, "supersede", example="refbench records supersede store/BENCHMARK/OLD store/BENCHMARK/NEW")
+@command(records, "supersede", example="refbench records supersede store/TRACK/OLD store/TRACK/NEW")
 def supersede(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the superseded record.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the record that supersedes it.")],
 ) -> None:
-    """Mark a record as superseded by another one of the same benchmark; both stay in the store."""
+    """Mark a record as superseded by another one of the same track; both stay in the store."""
     from .store.store import Store
 
     Store(old.parent.parent).supersede(old, new)
@@ -196,14 +215,23 @@ def workflow() -> None:
     typer.echo(asset("github-pages.yml").decode("utf-8"), nl=False)
 
 
+def _tell(faults: Sequence[str]) -> None:
+    """Name on stderr the records that could not be read; exit code 1 if there are any."""
+    for fault in faults:
+        typer.echo(f"left out: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
+
+
 def _facts(stored: StoredRecord) -> dict[str, Any]:
     """A record as plain values."""
     from .store.flags import read_flags
 
     info = stored.record.info
     return {
-        "benchmark": info.benchmark.id,
-        "record": stored.name,
+        "benchmark": stored.folder.parent.name,
+        "track": info.benchmark.track.id,
+        "record": stored.folder.name,
         **info.card.model_dump(mode="json"),
         "images": info.benchmark.images,
         "unscored": int(stored.record.scores["value"].isna().sum()),

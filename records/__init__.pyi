@@ -19,6 +19,7 @@ from .record import Benchmark as Benchmark
 from .record import Record as Record
 from .record import RecordInfo as RecordInfo
 from .record import SetScore as SetScore
+from .record import Track as Track
 from .reference_set import ReferenceSet as ReferenceSet
 from .reference_set import SetInfo as SetInfo
 from .reference_set import content_hash as content_hash
@@ -48,6 +49,7 @@ __all__ = [
     "SetScore",
     "Target",
     "Targets",
+    "Track",
     "VersionedId",
     "card_text",
     "close_run",

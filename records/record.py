@@ -56,10 +56,15 @@ def migrate(
     return content
 
 
-class Benchmark(BaseModel):
-    """What was measured against: two records share a table only if their benchmarks are equal.
+class Track(BaseModel):
+    """What makes one table: a set, a split, LQ images and an evaluation mode. Protocols are its columns.
 
-    ``references`` is the evaluation mode, see `metrics.modes`; ``set_hash`` is that of the set as it sees it.
+    Attributes:
+        name, set_hash: of the set; the hash is that of the set as the evaluation mode sees it.
+        split: ``train``, ``val``, ``test`` or ``all``.
+        recipe, lq_hash: id of the recipe, and content hash of the LQ images.
+        images: number of images to score.
+        references: the evaluation mode, see `records.evaluation_modes`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,7 +75,6 @@ class Benchmark(BaseModel):
     recipe: str
     lq_hash: str
     images: int
-    protocols: tuple[str, ...]
     references: str = "all"
 
     @property
@@ -79,6 +83,21 @@ class Benchmark(BaseModel):
         mode = "" if self.references == "all" else f"-references-{self.references}"
         digits = sha256_json(self.model_dump(exclude_defaults=True))[:8]
         return f"{self.name}-{self.split}-{VersionedId.parse(self.recipe).name}{mode}-{digits}"
+
+
+class Benchmark(Track):
+    """What one record was scored on: a track, and the protocols of this record.
+
+    Two records share a table if their tracks are equal, whatever their protocols. ``id`` hashes the
+    protocols too: version 0.1 named folders and pages by it.
+    """
+
+    protocols: tuple[str, ...]
+
+    @property
+    def track(self) -> Track:
+        """The track, without the protocols."""
+        return Track.model_validate(self.model_dump(exclude={"protocols"}))
 
 
 class SetScore(BaseModel):
@@ -129,13 +148,10 @@ class Record:
         Raises:
             RefbenchError: not a record, or one of a newer schema version.
         """
+        info = read_info(folder)
         try:
-            content = json.loads((folder / RECORD_NAME).read_text("utf-8"))
-            if not isinstance(content, dict):
-                raise ValueError("not a JSON object")
-            info = RecordInfo.model_validate(migrate(content))
             return cls(info, pd.read_parquet(folder / SCORES_NAME))
-        except (ValidationError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise RefbenchError(f"{folder} is not a readable record: {error}") from None
 
     def to_dataset(self) -> DatasetDict:
@@ -161,3 +177,18 @@ class Record:
         ordered = self.scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
         write_table(folder / SCORES_NAME, ordered)
         write_json(folder / RECORD_NAME, self.info.model_dump(mode="json"))
+
+
+def read_info(folder: Path) -> RecordInfo:
+    """What ``record.json`` of a record's folder says, of this or an older schema version.
+
+    Raises:
+        RefbenchError: not a record, or one of a newer schema version.
+    """
+    try:
+        content = json.loads((folder / RECORD_NAME).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+        return RecordInfo.model_validate(migrate(content))
+    except (ValidationError, ValueError, OSError) as error:
+        raise RefbenchError(f"{folder} is not a readable record: {error}") from None

@@ -65,7 +65,9 @@ def _ranked(table: Table) -> list[Row]:
 
 
 def _cell(table: Table, row: Row, column: Column) -> Cell:
-    return row.cells[table.columns.index(column)]
+    """The row's number on a protocol; none where the table has no such column."""
+    pairs = zip(table.columns, row.cells, strict=True)
+    return next((cell for other, cell in pairs if other.id == column.id), Cell(None))
 
 
 def _bounds(cell: Cell) -> tuple[float, float]:
@@ -170,8 +172,8 @@ def mode_figures(board: Board) -> list[Figure]:
     """One figure per set and recipe with several evaluation modes: the gain from references."""
     groups: dict[tuple[str, ...], dict[str, Table]] = {}
     for table in board.tables:
-        its = table.benchmark
-        group = (its.name, its.split, its.recipe, its.lq_hash, *its.protocols)
+        its = table.track
+        group = (its.name, its.split, its.recipe, its.lq_hash)
         groups.setdefault(group, {})[its.references] = table
     figures = [_mode_figure(by_mode) for by_mode in groups.values() if len(by_mode) > 1]
     return [figure for figure in figures if figure is not None]
@@ -216,7 +218,7 @@ def sweep_figures(board: Board) -> list[Figure]:
     for table in board.tables:
         level = severity_level(table.recipe)
         if level is not None:
-            groups.setdefault(table.benchmark.set_hash, []).append((level, table))
+            groups.setdefault(table.track.set_hash, []).append((level, table))
     figures = [
         _sweep_figure(board, sorted(group, key=lambda pair: pair[0]))
         for group in groups.values()

@@ -12,6 +12,7 @@ from ...records.ids import VersionedId
 from ...records.reference_set import ReferenceSet
 from ..store.flags import Flag, add_flags
 from ..store.store import Store, StoredRecord
+from ..store.stored import join_records
 from ..submission.submission import Submission, submission_hash
 from ..tables.reference_modes import sets_by_mode
 from .copies import find_copies
@@ -84,9 +85,8 @@ def find_flags(
 ) -> dict[Path, tuple[Flag, ...]]:
     """The flags of every record that has a submission, by the record's folder."""
     groups: dict[str, list[StoredRecord]] = defaultdict(list)
-    for entry in stored:
-        if entry.folder in matched:
-            groups[entry.record.info.benchmark.id].append(entry)
+    for entry in join_records(entry for entry in stored if entry.folder in matched):
+        groups[entry.track].append(entry)
     flags: dict[Path, tuple[Flag, ...]] = {}
     for group in groups.values():
         benchmark = group[0].record.info.benchmark
@@ -95,5 +95,5 @@ def find_flags(
         copies = find_copies(reference_set, recipe, images)
         for entry in group:
             overlap = find_training_overlap(matched[entry.folder], reference_set, benchmark.split)
-            flags[entry.folder] = (*copies[entry.name], *overlap)
+            flags |= dict.fromkeys(entry.folders, (*copies[entry.name], *overlap))
     return flags

@@ -37,7 +37,7 @@ def hero(board: Board, albums: Mapping[str, Album], options: PictureOptions) -> 
 
     Benchmarks with all references are preferred to those of other evaluation modes.
     """
-    all_references_last = sorted(board.tables, key=lambda table: table.benchmark.references == ALL)
+    all_references_last = sorted(board.tables, key=lambda table: table.track.references == ALL)
     for table in reversed(all_references_last):
         album = albums.get(table.slug)
         if album is None or not album.keys:

@@ -17,6 +17,7 @@ from ..tables.formatting import (
     about,
     composite_definition,
     format_cells,
+    lacking_note,
     number,
     plural,
     search_text,
@@ -49,8 +50,8 @@ def board_page(
         studies: results of user studies.
     """
     models = {row.card.model for table in board.tables for row in table.rows if not row.card.control}
-    sets = {(table.benchmark.name, table.keys): table for table in board.tables}
-    images = sum(table.benchmark.images for table in sets.values())
+    sets = {(table.track.name, table.keys): table for table in board.tables}
+    images = sum(table.track.images for table in sets.values())
     people = sum(table.identities for table in sets.values())
     protocols = {column.id for table in board.tables for column in table.columns}
     facts = [("models", len(models)), ("images", images), ("people", people), ("metrics", len(protocols))]
@@ -77,7 +78,7 @@ def board_page(
 def _summary(board: Board) -> str:
     if not board.tables:
         return "There are no records yet. Score a submission, then publish again."
-    recipes = plural(len({table.benchmark.recipe for table in board.tables}), "degradation")
+    recipes = plural(len({table.track.recipe for table in board.tables}), "degradation")
     return (
         f"Every model restored the same faces from {recipes} and was scored by the same code. "
         "Numbers have 95 % intervals; models that share a letter do not differ significantly."
@@ -97,6 +98,7 @@ def _table(
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
         "slug": table.slug,
+        "earlier": [old for old in table.earlier if old not in {other.slug for other in board.tables}],
         "title": table_title(table, board.settings, board.tables),
         "facts": table_facts(table),
         "composite": {"title": COMPOSITE_TITLE, "definition": composite_definition(table)}
@@ -111,7 +113,9 @@ def _table(
             for row in table.superseded
         ],
         "downloads": _downloads(table),
-        "studies": [_study(table, found) for found in studies if found.benchmark == table.benchmark.id],
+        "studies": [
+            _study(table, found) for found in studies if found.benchmark in (table.track.id, *table.earlier)
+        ],
         "plots": table_figures(table, board.settings, sliced),
         "pictures": disputed_strip(table, album),
     }
@@ -182,7 +186,9 @@ def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
         "range": "",
         "ranked": not row.unranked,
         "control": row.card.control,
-        "unranked": [reason for reason in row.unranked if reason != CONTROL_NOTE],
+        "unranked": [
+            reason for reason in (*row.unranked, lacking_note(row)) if reason not in ("", CONTROL_NOTE)
+        ],
         "flags": row.flags,
         "points": None if row.points is None else f"{row.points:.1f}",
         "points_exact": repr(row.points),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 from ...records.card import Card
@@ -11,17 +11,28 @@ from ..rendering.methodology import anchor, label_lines
 from ..rendering.rendering import Page
 from ..statistics.slices import SliceScores, sliced_columns
 from ..tables.board import Board, Column, Row, Table
-from ..tables.formatting import COMPOSITE_TITLE, number, seconds, table_title
+from ..tables.formatting import COMPOSITE_TITLE, lacking_note, number, seconds, table_title
 
 Lines = list[dict[str, Any]]
 
 
-def model_pages(board: Board, sliced: Mapping[str, Sequence[SliceScores]]) -> list[Page]:
-    """One page per submission; ``sliced`` holds scores in slices by the tables' slugs."""
+def model_pages(
+    board: Board,
+    sliced: Mapping[str, Sequence[SliceScores]],
+    *,
+    records: Mapping[tuple[str, str], Sequence[str]],
+) -> list[Page]:
+    """One page per submission.
+
+    Args:
+        board: its tables.
+        sliced: scores in slices by the tables' slugs.
+        records: addresses of the records below ``records/``, by the table's slug and the row's name.
+    """
     pages = []
     for name, card in sorted(board.cards.items()):
         places = [
-            _place(board, table, row, sliced=sliced.get(table.slug, ()))
+            _place(board, table, row, sliced=sliced.get(table.slug, ()), records=records)
             for table in board.tables
             for row in (*table.rows, *table.superseded)
             if row.name == name
@@ -55,7 +66,14 @@ def _card_lines(card: Card) -> Lines:
     return lines
 
 
-def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[SliceScores]) -> dict[str, Any]:
+def _place(
+    board: Board,
+    table: Table,
+    row: Row,
+    *,
+    sliced: Sequence[SliceScores],
+    records: Mapping[tuple[str, str], Sequence[str]],
+) -> dict[str, Any]:
     ranked = sum(bool(other.rank) for other in table.rows)
     standing = (
         f"rank {row.rank} of {ranked} by {COMPOSITE_TITLE} points ({row.points:.1f})"
@@ -69,12 +87,13 @@ def _place(board: Board, table: Table, row: Row, *, sliced: Sequence[SliceScores
         "standing": standing,
         "flags": row.flags,
         "unranked": row.unranked,
+        "lacking": lacking_note(row),
         "by": info.superseded_by,
         "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
         "against": _against(table, row),
         "slices": [_slice(table, row, found) for found in sliced if row in table.rows],
         "provenance": label_lines({"submission": info.submission_hash, **info.provenance}),
-        "record": f"../records/{table.slug}/{row.name}",
+        "records": [f"../records/{folder}" for folder in records.get((table.slug, row.name), ())],
     }
 
 
@@ -129,6 +148,8 @@ def _against(table: Table, row: Row) -> dict[str, Any] | None:
 def _versus(table: Table, column: Column, me: int, *, other: int) -> dict[str, str]:
     found = table.comparisons[column.id]
     gap, p = float(found.difference[me, other]), float(found.corrected[me, other])
+    if isnan(p):
+        return {"text": "–", "p": "", "verdict": ""}
     assert column.protocol is not None
     gain = gap if column.protocol.higher_is_better else -gap
     verdict = "" if p >= 0.05 else "better" if gain > 0 else "worse"

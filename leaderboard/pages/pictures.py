@@ -92,7 +92,7 @@ def plan_album(
         return None
     keys = choose_keys(table.keys, galleries, options.most)
     known = {target.key: target for target in reference_set.targets}
-    place = f"pictures/{table.benchmark.set_hash[:8]}"
+    place = f"pictures/{table.track.set_hash[:8]}"
     making: dict[str, tuple[Path, int]] = {}
     files: dict[tuple[str, str], str] = {}
     thumbnails: dict[str, str] = {}
@@ -171,4 +171,4 @@ def _readable(path: Path) -> RGB:
 def match_sets(tables: Iterable[Table], sets: Sequence[ReferenceSet]) -> dict[str, ReferenceSet]:
     """The reference set of each table, by the table's slug and the set's content hash."""
     by_hash = {found.info.content_hash: found for found in sets}
-    return {t.slug: by_hash[t.benchmark.set_hash] for t in tables if t.benchmark.set_hash in by_hash}
+    return {t.slug: by_hash[t.track.set_hash] for t in tables if t.track.set_hash in by_hash}

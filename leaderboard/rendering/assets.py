@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from importlib import resources
 
-ASSETS = ("fonts.txt", "geist.woff2", "icon.svg", "newsreader.woff2", "pictures.js", "site.css", "site.js")
+ASSETS = (
+    "fonts.txt",
+    "geist.woff2",
+    "icon.svg",
+    "moved.js",
+    "newsreader.woff2",
+    "pictures.js",
+    "site.css",
+    "site.js",
+)
 
 
 def template(name: str) -> resources.abc.Traversable:

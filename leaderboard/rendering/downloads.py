@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any
 
+import numpy as np
+
 from ...errors import RefbenchError
 from ..tables.board import Table
 from ..tables.formatting import number
@@ -27,7 +29,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def table_json(table: Table) -> str:
     """The whole table as JSON, with intervals, ranks, groups and reasons, at full precision."""
     content: dict[str, Any] = {
-        "benchmark": table.benchmark.model_dump(mode="json") | {"id": table.benchmark.id},
+        "benchmark": table.track.model_dump(mode="json")
+        | {"id": table.track.id, "protocols": [column.id for column in table.columns]},
         "identities": table.identities,
         "composite": list(table.composite),
         "models": [
@@ -68,7 +71,7 @@ def table_csv(table: Table) -> str:
         for column, cell in zip(table.columns, row.cells, strict=True):
             numbers = ["" if value is None else repr(value) for value in (cell.value, cell.low, cell.high)]
             places = [cell.rank, cell.best, cell.worst] if cell.rank else ["", "", ""]
-            texts = [table.benchmark.id, row.card.model, row.card.version, row.card.team, column.id]
+            texts = [table.track.id, row.card.model, row.card.version, row.card.team, column.id]
             writer.writerow(
                 [*map(_plain, texts), *numbers, cell.images, *places, cell.group, _plain(cell.reason)]
             )
@@ -76,15 +79,17 @@ def table_csv(table: Table) -> str:
 
 
 def pairs_csv(table: Table) -> str:
-    """One line per pair of ranked models and protocol: first minus second, p, and p after Holm."""
+    """One line per pair of ranked models and protocol of both: first minus second, p, and p after Holm."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["benchmark", "first", "second", "protocol", "difference", "p", "p_holm"])
     for protocol, found in table.comparisons.items():
         for i, first in enumerate(table.compared):
             for j in range(i + 1, len(table.compared)):
+                if np.isnan(found.p[i, j]):
+                    continue
                 numbers = (found.difference[i, j], found.p[i, j], found.corrected[i, j])
-                names = map(_plain, (table.benchmark.id, first, table.compared[j], protocol))
+                names = map(_plain, (table.track.id, first, table.compared[j], protocol))
                 writer.writerow([*names, *(repr(float(value)) for value in numbers)])
     return stream.getvalue()
 
@@ -110,7 +115,7 @@ def table_latex(table: Table) -> str:
     """The table as LaTeX (booktabs), the best of each column in bold, protocol ids in comments."""
     heads = [latex(f"{column.title} {column.arrow}".strip()) for column in table.columns]
     rows = [
-        r"% " + f"{table.benchmark.id}: {table.benchmark.images} images, {table.identities} identities",
+        r"% " + f"{table.track.id}: {table.track.images} images, {table.identities} identities",
         *(f"% {column.title}: {column.id}" for column in table.columns),
         r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
         r"\toprule",

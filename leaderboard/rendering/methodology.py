@@ -29,17 +29,18 @@ def methodology_page(board: Board) -> Page:
 
 
 def _benchmark(board: Board, table: Table) -> dict[str, Any]:
-    benchmark = table.benchmark
+    benchmark = table.track
     lines = {
         "set": f"{benchmark.name}, content hash {benchmark.set_hash}",
         "split": benchmark.split,
         "images": f"{benchmark.images:,} of {plural(table.identities, 'person', 'people')}",
         "recipe": benchmark.recipe,
         "LQ images": f"content hash {benchmark.lq_hash}",
-        "protocols": ", ".join(benchmark.protocols),
+        "protocols": ", ".join(column.id for column in table.columns),
     }
     return {
         "slug": table.slug,
+        "earlier": [old for old in table.earlier if old not in {other.slug for other in board.tables}],
         "title": table_title(table, board.settings, board.tables),
         "lines": label_lines(lines),
     }

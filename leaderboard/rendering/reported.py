@@ -98,7 +98,7 @@ def reported_rows(table: Table, reported: Sequence[Reported]) -> list[dict[str, 
         mine = [r for r in fitting if r.method == method]
         cells = [_cell(column, mine) for column in table.columns]
         if any(cells):
-            short = next((r.images for r in mine if r.images != table.benchmark.images), None)
+            short = next((r.images for r in mine if r.images != table.track.images), None)
             about = [_references(mine[0].references), mine[0].source]
             if short:
                 about.append(plural(short, "image"))
@@ -110,7 +110,7 @@ def reported_rows(table: Table, reported: Sequence[Reported]) -> list[dict[str, 
 
 def _is_same_set(table: Table, test_set: str) -> bool:
     known = TEST_SETS.get(test_set)
-    name = re.sub(r"[^a-z0-9]+", "-", table.benchmark.name.lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", table.track.name.lower()).strip("-")
     return known is not None and (name, table.recipe) == known
 
 

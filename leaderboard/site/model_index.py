@@ -28,7 +28,7 @@ def model_card(board: Board, name: str) -> str:
 
 
 def _result(board: Board, table: Table, row: Row) -> dict[str, Any]:
-    benchmark = table.benchmark
+    benchmark = table.track
     metrics = []
     for column, cell in zip(table.columns, row.cells, strict=True):
         if cell.value is not None:

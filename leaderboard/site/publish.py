@@ -18,6 +18,7 @@ from ..pages.board_page import board_page
 from ..pages.galleries import choose_galleries
 from ..pages.model_pages import model_pages
 from ..pages.pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
+from ..pages.redirects import redirect_pages
 from ..rendering.assets import ASSETS
 from ..rendering.downloads import LABELS, export_table, pairs_csv
 from ..rendering.methodology import methodology_page
@@ -29,6 +30,7 @@ from ..statistics.slices import find_slicings, slice_table
 from ..store.flags import FLAGS_NAME, Flag, read_flags
 from ..store.settings import read_settings
 from ..store.store import Store, StoredRecord
+from ..store.stored import join_records
 from ..store.study_results import read_results
 from ..submission.submission import Submission, read_submission
 from ..tables.board import Board
@@ -79,7 +81,7 @@ def publish_site(
     flags = _flags(stored, matched, sets)
     settings = read_settings(store.root)
     declared = declared_protocols(protocols, stored)
-    board = make_board(stored, declared, settings, flags=flags, seed=seed)
+    board = make_board(stored, declared, settings, flags=flags, moved=store.moved(), seed=seed)
     by_slug = match_sets(board.tables, sets)
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
@@ -102,7 +104,8 @@ def publish_site(
         ),
         methodology_page(board),
         reported_page(board, reported),
-        *model_pages(board, sliced),
+        *model_pages(board, sliced, records=_record_addresses(stored)),
+        *redirect_pages(board, albums.keys()),
         *album_pages(board, albums, options, site=site),
     ]
     navigation = _navigation(board, albums)
@@ -118,15 +121,24 @@ def publish_site(
 def _write_downloads(site: Site, board: Board, stored: Sequence[StoredRecord]) -> None:
     """Tables, model-card metadata and the records themselves."""
     for table in board.tables:
-        for suffix in LABELS:
-            site.text(f"downloads/{table.slug}.{suffix}", export_table(table, suffix))
-        site.text(f"downloads/{table.slug}-pairs.csv", pairs_csv(table))
+        for address in (table.slug, *table.earlier):
+            for suffix in LABELS:
+                site.text(f"downloads/{address}.{suffix}", export_table(table, suffix))
+            site.text(f"downloads/{address}-pairs.csv", pairs_csv(table))
     for name in board.cards:
         site.text(f"downloads/model-index/{name}.md", model_card(board, name))
     for entry in stored:
         for name in (RECORD_NAME, SCORES_NAME):
-            address = f"records/{entry.folder.parent.name}/{entry.name}/{name}"
+            address = f"records/{entry.folder.parent.name}/{entry.folder.name}/{name}"
             site.data(address, (entry.folder / name).read_bytes())
+
+
+def _record_addresses(stored: Sequence[StoredRecord]) -> dict[tuple[str, str], list[str]]:
+    """Where the records of each submission are below ``records/``, by track and name."""
+    return {
+        (entry.track, entry.name): [f"{folder.parent.name}/{folder.name}" for folder in entry.folders]
+        for entry in join_records(stored)
+    }
 
 
 def declared_protocols(
@@ -174,8 +186,8 @@ def _plan(
     for table in board.tables:
         mine = {
             e.name: matched[e.folder]
-            for e in stored
-            if e.folder.parent.name == table.slug and e.folder in matched
+            for e in join_records(stored)
+            if e.track == table.slug and e.folder in matched
         }
         album = plan_album(
             table, choose_galleries(table), by_slug.get(table.slug), submissions=mine, options=options

@@ -1,4 +1,4 @@
-"""Comparison of two models on their common benchmarks: paired differences, intervals and tests."""
+"""Comparison of two models on their common tracks: paired differences, intervals and tests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .statistics import Difference, paired_difference
 
 @dataclass(frozen=True, slots=True)
 class ProtocolComparison:
-    """Two models on one protocol of one benchmark.
+    """Two models on one protocol of one track.
 
     Attributes:
-        benchmark: name of its folder in the store.
+        benchmark: id of the track, as in names of folders.
         protocol, title, decimals: id, title and decimals of the protocol.
         a, b: means over the images that both have, in the protocol's unit.
         difference: A minus B.
@@ -44,7 +44,7 @@ class ProtocolComparison:
 def compare_models(
     store: Store, a: str, b: str, *, protocols: Mapping[str, Protocol], seed: int = 0, alpha: float = 0.05
 ) -> list[ProtocolComparison]:
-    """Compare two models on the images that both have, on every benchmark and protocol that both have.
+    """Compare two models on the images that both have, on every track and protocol that both have.
 
     p values come from the paired permutation test within identities; Holm's correction covers all lines.
 
@@ -56,13 +56,13 @@ def compare_models(
         alpha: level of significance.
 
     Raises:
-        RefbenchError: no such model, or no benchmark that both have.
+        RefbenchError: no such model, or no track that both have.
     """
-    left, right = ({s.folder.parent.name: s for s in _current(store.find(name))} for name in (a, b))
+    left, right = ({s.track: s for s in _current(store.find(name))} for name in (a, b))
     shared = [name for name in left if name in right]
     if not shared:
         raise RefbenchError(
-            f"{a!r} and {b!r} have no benchmark in common; see: refbench records list {store.root}"
+            f"{a!r} and {b!r} have no track in common; see: refbench records list {store.root}"
         )
     lines = [line for name in shared for line in _compare(left[name], right[name], protocols, seed=seed)]
     corrected = holm(np.array([line.difference.p for line in lines], dtype=np.float64))
@@ -73,7 +73,7 @@ def compare_models(
 
 
 def _current(stored: Sequence[StoredRecord]) -> list[StoredRecord]:
-    """Sorted so that of several records of a benchmark one that is not superseded comes last."""
+    """Sorted so that of several records of a track one that is not superseded comes last."""
     return sorted(stored, key=lambda s: not s.record.info.superseded_by)
 
 
@@ -94,7 +94,7 @@ def _compare(
         declared = protocols.get(name)
         found.append(
             ProtocolComparison(
-                left.folder.parent.name,
+                left.track,
                 name,
                 declared.title if declared else name,
                 declared.decimals if declared else 4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..arrays import Floats
 from ..store.settings import BoardSettings
@@ -10,12 +10,31 @@ from ..tables.board import Cell, Column
 
 
 def composite_protocols(
-    columns: Sequence[Column], settings: BoardSettings, values: Mapping[str, Floats]
+    columns: Sequence[Column],
+    settings: BoardSettings,
+    values: Mapping[str, Floats],
+    *,
+    scored: Sequence[Collection[str]],
 ) -> tuple[str, ...]:
-    """The protocols of the composite: those in the settings, else all that compare single images with HQ."""
+    """The protocols of the composite.
+
+    Those in the settings; else all that compare single images with HQ, that more than half of the ranked
+    records have, and that are no older version of another column.
+
+    Args:
+        columns: of the table.
+        settings: of the board.
+        values: by protocol id, of single images.
+        scored: ids of the protocols of each record that can be ranked.
+    """
     if settings.composite:
         return tuple(c.id for c in columns if c.id in settings.composite and c.protocol)
-    return tuple(c.id for c in columns if c.id in values and c.protocol and c.protocol.compared_with == "hq")
+    usual = [c for c in columns if not c.newer and 2 * sum(c.id in ids for ids in scored) > len(scored)]
+    return tuple(
+        c.id
+        for c in (usual if scored else columns)
+        if c.id in values and c.protocol and c.protocol.compared_with == "hq"
+    )
 
 
 def borda_points(

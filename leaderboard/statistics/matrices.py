@@ -1,4 +1,4 @@
-"""Scores of the records of one benchmark as matrices (images, records), and the missing scores of each."""
+"""Scores of the records of one track as matrices (images, records), and the missing scores of each."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ def missing_scores(
     """The missing scores of each record, as lines of text.
 
     An image that no record has a score for on a protocol is not counted against a model, unless the record
-    lacks that image on every protocol.
+    lacks that image on every protocol. A protocol that a record was not scored on at all is no missing score.
     """
     found: list[tuple[str, ...]] = []
     scored = {name: np.isfinite(matrix) for name, matrix in values.items()}
     for number, entry in enumerate(stored):
+        mine = [scored[name] for name in entry.record.info.benchmark.protocols if name in scored]
         absent = np.zeros(len(next(iter(scored.values()))) if scored else 0, dtype=bool)
-        if scored:
-            absent = ~np.any([matrix[:, number] for matrix in scored.values()], axis=0)
+        if mine:
+            absent = ~np.any([matrix[:, number] for matrix in mine], axis=0)
         lines = []
         if absent.any():
             lines.append(
                 f"{int(absent.sum())} of {len(absent)} images unscored: {_common_reason(entry.record)}"
             )
         for column in columns:
-            if column.id in scored:
+            if column.id in scored and column.id in entry.record.info.benchmark.protocols:
                 lost = scored[column.id].any(axis=1) & ~scored[column.id][:, number] & ~absent
                 if lost.any():
                     reason = _common_reason(entry.record, column.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,20 +21,27 @@ PACKAGE = "package "
 
 
 def first_difference(held: Record, new: Record) -> str:
-    """What differs between two records, in words; empty if they are the same.
+    """What differs between two records, in words; empty if they can be of one submission.
 
-    Scores are compared within ``SAME``; in the provenance, versions and the state of the code are left out.
+    Records of the same protocols are compared whole; others in their images and in the protocols that both
+    have. Scores are compared within ``SAME``; in the provenance, versions and the state of the code are left
+    out.
     """
-    before, after = (_compared(record) for record in (held, new))
+    shared = set(held.info.benchmark.protocols) & set(new.info.benchmark.protocols)
+    whole = held.info.benchmark == new.info.benchmark
+    before, after = (_compared(record, whole) for record in (held, new))
     for name in before:
         if before[name] != after[name]:
             return f"its {name.replace('_', ' ')} differ ({_differing_fields(before[name], after[name])})"
-    same = _same_scores(held.scores, new.scores)
-    return "" if same and _same_set_scores(held.info.set_scores, new.info.set_scores) else "its scores differ"
+    same = _same_scores(*(_only(record.scores, shared) for record in (held, new)))
+    sets = ({n: s for n, s in record.info.set_scores.items() if n in shared} for record in (held, new))
+    return "" if same and _same_set_scores(*sets) else "its scores differ"
 
 
-def _compared(record: Record) -> dict[str, Any]:
-    fields = record.info.model_dump(exclude={"set_scores"})
+def _compared(record: Record, whole: bool) -> dict[str, Any]:
+    if not whole:
+        return {"images": record.info.submission_hash}
+    fields = record.info.model_dump(exclude={"set_scores", "superseded_by"})
     provenance = {
         name: value
         for name, value in fields["provenance"].items()
@@ -43,13 +50,17 @@ def _compared(record: Record) -> dict[str, Any]:
     return fields | {"provenance": provenance}
 
 
+def _only(scores: pd.DataFrame, protocols: Collection[str]) -> pd.DataFrame:
+    return scores[scores["protocol"].isin(protocols)]
+
+
 def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
 
 
 def _same_scores(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    if len(a) != len(b):
-        return False
+    if len(a) != len(b) or a.empty:
+        return len(a) == len(b)
     left, right = _ordered(a), _ordered(b)
     texts = all((left[c].astype(str) == right[c].astype(str)).all() for c in SCORE_COLUMNS if c != "value")
     return bool(texts) and _close(left["value"].tolist(), right["value"].tolist())

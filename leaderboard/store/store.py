@@ -1,12 +1,15 @@
 """The record store: an append-only folder of records, fit for git and readable without this code.
 
-``STORE/BENCHMARK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `records.record.Record`
-writes them. What becomes known later is written beside them and never changes them: ``flags.json`` (see
+``STORE/TRACK/MODEL@VERSION/`` holds ``record.json`` and ``scores.parquet``, as `records.record.Record` writes
+them; a later record of the same submission, with other protocols, is in ``MODEL@VERSION~DIGITS/`` beside it.
+Version 0.1 made one folder per list of protocols in place of one per track; both are read alike. What becomes
+known later is written beside the records and never changes them: ``flags.json`` (see
 `leaderboard.integrity`) and ``superseded.json``.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,29 +17,21 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from ...errors import InvalidInputError, RefbenchError
-from ...files import partial_path, sweep_partials
+from ...errors import FaultListError, InvalidInputError, RefbenchError
+from ...files import partial_path, sha256_json, sweep_partials
+from ...progress import say
 from ...records.protocol import Protocol
-from ...records.record import RECORD_NAME
+from ...records.record import RECORD_NAME, read_info
 from ...records.record import Record as Record
 from .checks import StoreProblem, record_problems
 from .differences import first_difference
 from .flags import FLAGS_NAME, add_flags, read_flags
 from .names import entry_name, label, safe_name
+from .stored import PART, base_name, join_records
+from .stored import StoredRecord as StoredRecord
 from .superseded import SUPERSEDED_NAME, Superseded
 
-
-@dataclass(frozen=True)
-class StoredRecord:
-    """A record in the store: its folder and its content."""
-
-    folder: Path
-    record: Record
-
-    @property
-    def name(self) -> str:
-        """``MODEL@VERSION``, the record's name in files and addresses."""
-        return self.folder.name
+MOVED_NAME = "moved.json"
 
 
 @dataclass(frozen=True)
@@ -49,57 +44,92 @@ class Store:
     root: Path
 
     def add(self, record: Record) -> Path:
-        """Add a record and return its folder; adding the same one again (see `differences`) changes nothing.
+        """Add a record and return its folder.
+
+        Adding the same one again (see `differences`), or one whose protocols are all there, changes nothing.
+        A record of the same submission with further protocols goes beside the first one.
 
         Raises:
-            InvalidInputError: another record has this model and version on this benchmark.
+            InvalidInputError: this track has other images, or other scores on the same protocols, of this
+                model and version.
         """
-        folder = self.folder(record)
-        if twin := _twin(folder):
-            self._refuse_another(twin, record)
-            return twin
+        folder, is_held = self._place(record)
+        if is_held:
+            return folder
         sweep_partials(folder.parent)
         partial = partial_path(folder)
         try:
             record.write(partial)
             partial.rename(folder)
         except OSError:  # another process may have added it in the meantime
-            twin = _twin(folder)
-            if twin is None:
+            folder, is_held = self._place(record)
+            if not is_held:
                 raise
-            self._refuse_another(twin, record)
-            return twin
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return folder
 
-    def _refuse_another(self, folder: Path, record: Record) -> None:
-        held = Record.read(folder)
-        mine, theirs = (found.info.card for found in (record, held))
-        if (mine.model, mine.version) != (theirs.model, theirs.version):
-            raise InvalidInputError(
-                f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name"
-            )
-        difference = first_difference(held, record)
-        if not difference:
-            return
-        raise InvalidInputError(
-            f"{folder} already holds another record of {label(record.info.card)}: {difference}; "
-            "a published record is never overwritten: give the new one another version "
-            "(the version line of submission.yaml)"
-        )
+    def _place(self, record: Record) -> tuple[Path, bool]:
+        """The folder of a record, and whether what it says is in the store already."""
+        folder = self.folder(record)
+        held = {found: Record.read(found) for found in self._of_name(record)}
+        for found, other in held.items():
+            _refuse_another(found, other, record)
+        known = {name for other in held.values() for name in other.info.benchmark.protocols}
+        if held and known.issuperset(record.info.benchmark.protocols):
+            same = [f for f, other in held.items() if other.info.benchmark == record.info.benchmark]
+            return (*same, *held)[0], True
+        return (later_folder(folder, record) if held else folder), False
+
+    def _of_name(self, record: Record) -> list[Path]:
+        """Folders of the records of a record's track whose name differs from its own in case at most."""
+        wanted = entry_name(record.info.card).casefold()
+        track = record.info.benchmark.track
+        found = []
+        for folder in self._record_folders() if self.root.is_dir() else ():
+            if base_name(folder).casefold() == wanted:
+                with suppress(RefbenchError):
+                    if read_info(folder).benchmark.track == track:
+                        found.append(folder)
+        return found
 
     def folder(self, record: Record) -> Path:
-        """The folder of a record, whether or not it is there."""
-        return self.root / safe_name(record.info.benchmark.id) / entry_name(record.info.card)
+        """The folder of the first record of a submission, whether or not it is there."""
+        return self.root / safe_name(record.info.benchmark.track.id) / entry_name(record.info.card)
 
     def stored(self) -> list[StoredRecord]:
         """All records with their folders, in order of benchmark and name, with what superseded them.
 
         Raises:
-            RefbenchError: ``root`` is not a folder, or a record in it cannot be read.
+            RefbenchError: ``root`` is not a folder, or records in it cannot be read; all of them are named.
         """
-        return [StoredRecord(folder, _read(folder)) for folder in self._record_folders()]
+        found, faults = self.readable()
+        if faults:
+            fix = f"repair or remove these records; see: refbench records verify {self.root}"
+            raise FaultListError(str(self.root), faults, fix)
+        return found
+
+    def readable(self) -> tuple[list[StoredRecord], list[str]]:
+        """The records that can be read, as `stored` gives them, and one line for each that cannot.
+
+        Raises:
+            RefbenchError: ``root`` is not a folder.
+        """
+        found, faults = [], []
+        for folder in self._record_folders():
+            try:
+                found.append(StoredRecord(folder, _read(folder)))
+            except RefbenchError as error:
+                faults.append(f"{folder.parent.name}/{folder.name}: {error}".replace("\n", " "))
+        return found, faults
+
+    def submissions(self) -> list[StoredRecord]:
+        """One entry per submission and track: records of the same images joined, see `join_records`.
+
+        Raises:
+            RefbenchError: as `stored`.
+        """
+        return join_records(self.stored())
 
     def _record_folders(self) -> list[Path]:
         if not self.root.is_dir():
@@ -120,12 +150,17 @@ class Store:
         return found
 
     def find(self, name: str) -> list[StoredRecord]:
-        """The records of one model on every benchmark, by ``MODEL``, ``MODEL@VERSION`` or its label.
+        """The submissions of one model on every track, by ``MODEL``, ``MODEL@VERSION`` or its label.
+
+        Records that cannot be read are named on stderr and left out.
 
         Raises:
             RefbenchError: no such model; the message names the nearest ones.
         """
-        stored = self.stored()
+        readable, faults = self.readable()
+        for fault in faults:
+            say(f"left out: {fault}")
+        stored = join_records(readable)
         exact = [s for s in stored if s.name == name or label(s.record.info.card) == name]
         found = exact or [s for s in stored if s.record.info.card.model.casefold() == name.casefold()]
         if not found:
@@ -136,24 +171,55 @@ class Store:
             raise RefbenchError(f"{self.root} has no model {name!r}; {hint}")
         return found
 
+    def of_benchmark(self, name: str) -> list[StoredRecord]:
+        """The submissions of the track of that id, or of the track that had this benchmark id in 0.1."""
+        stored = self.stored()
+        wanted = {e.track for e in stored if e.record.info.benchmark.id == name} | {safe_name(name)}
+        wanted.add(self.moved().get(name, ""))
+        return [entry for entry in join_records(stored) if entry.track in wanted]
+
+    def moved(self) -> dict[str, str]:
+        """The track of each benchmark of version 0.1 that this store was migrated from (``moved.json``).
+
+        Raises:
+            RefbenchError: the file is not readable.
+        """
+        path = self.root / MOVED_NAME
+        if not path.is_file():
+            return {}
+        try:
+            return {str(old): str(new) for old, new in json.loads(path.read_text("utf-8"))["moved"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RefbenchError(f"{path} is not readable: {error}") from None
+
     def records(self) -> list[Record]:
         """All records, in order of benchmark and name."""
         return [stored.record for stored in self.stored()]
 
     def import_records(self, path: Path) -> list[Path]:
-        """Add every record at or below ``path``, with its flags; returns their folders in this store.
+        """Add every record at or below ``path``, with flags and notes; returns their folders in this store.
+
+        One that is refused does not stop the others.
 
         Raises:
-            InvalidInputError: there is none, or one differs from what the store holds under its name.
-            RefbenchError: one cannot be read.
+            InvalidInputError: there is none.
+            FaultListError: some cannot be read or differ from what the store holds under their names; all of
+                them are named, and the others are added.
         """
-        added = []
+        added, faults = [], []
         for folder in record_folders(path):
-            place = self.add(Record.read(folder))
-            flags = folder / FLAGS_NAME
-            if flags.is_file():
-                add_flags(place, read_flags(folder))
-            added.append(place)
+            try:
+                place = self.add(Record.read(folder))
+                if (folder / FLAGS_NAME).is_file():
+                    add_flags(place, read_flags(folder))
+                note = Superseded.read(folder)
+                if note is not None and Superseded.read(place) is None:
+                    note.write(place)
+                added.append(place)
+            except RefbenchError as error:
+                faults.append(f"{folder.parent.name}/{folder.name}: {error}".replace("\n", " "))
+        if faults:
+            raise FaultListError(str(path), faults, f"the other {len(added)} were added all the same")
         return added
 
     def verify(self, protocols: Mapping[str, Protocol]) -> list[StoreProblem]:
@@ -167,6 +233,7 @@ class Store:
             RefbenchError: ``root`` is not a folder.
         """
         found: list[StoreProblem] = []
+        names: set[tuple[str, str]] = set()
         for folder in self._record_folders():
             where = f"{folder.parent.name}/{folder.name}"
             try:
@@ -174,32 +241,49 @@ class Store:
             except RefbenchError as error:
                 found.append(StoreProblem(where, str(error).replace("\n", " ")))
                 continue
-            if self.folder(record) != folder:
-                found.append(StoreProblem(where, f"belongs in {self.folder(record).relative_to(self.root)}"))
+            names = names or self._names()
+            home = self.folder(record)
+            homes = {home.parent.name, safe_name(record.info.benchmark.id)}
+            if base_name(folder) != home.name or folder.parent.name not in homes:
+                found.append(StoreProblem(where, f"belongs in {home.relative_to(self.root)}"))
             by = record.info.superseded_by
-            if by and not (folder.parent / by / RECORD_NAME).is_file():
+            if by and (record.info.benchmark.track.id, by) not in names:
                 found.append(StoreProblem(where, f"is superseded by {by}, which is not in the store"))
             found += record_problems(folder, record, protocols)
+        return found
+
+    def _names(self) -> set[tuple[str, str]]:
+        """Track and ``MODEL@VERSION`` of every record that can be read."""
+        found = set()
+        for folder in self._record_folders():
+            with suppress(RefbenchError):
+                found.add((read_info(folder).benchmark.track.id, base_name(folder)))
         return found
 
     def supersede(self, old: Path, new: Path) -> None:
         """Note that the record in folder ``new`` supersedes the one in ``old``; both stay in the store.
 
         Raises:
-            InvalidInputError: not two records of one benchmark, or ``old`` is superseded by another already.
+            InvalidInputError: not two records of one track, or ``old`` is superseded by another already.
         """
-        if old.parent != new.parent or old == new or not all((f / RECORD_NAME).is_file() for f in (old, new)):
-            raise InvalidInputError(f"{old} and {new} are not two records of one benchmark in {self.root}")
+        wrong = InvalidInputError(f"{old} and {new} are not two records of one track in {self.root}")
+        if old.resolve() == new.resolve() or old.parent.parent.resolve() != new.parent.parent.resolve():
+            raise wrong
+        if not all((folder / RECORD_NAME).is_file() for folder in (old, new)):
+            raise wrong
+        tracks = {read_info(folder).benchmark.track for folder in (old, new)}
+        if len(tracks) > 1 or base_name(old) == base_name(new):
+            raise wrong
         note = Superseded.read(old)
-        if note is not None and note.superseded_by != new.name:
+        if note is not None and note.superseded_by != base_name(new):
             raise InvalidInputError(f"{old} is already superseded, see {old / SUPERSEDED_NAME}")
-        Superseded(superseded_by=new.name).write(old)
+        Superseded(superseded_by=base_name(new)).write(old)
 
 
-def _twin(folder: Path) -> Path | None:
-    """The folder of that name, in whatever case, if it is there."""
-    same = (found for found in _folders(folder.parent) if found.name.casefold() == folder.name.casefold())
-    return next(same, None)
+def later_folder(first: Path, record: Record) -> Path:
+    """The folder of a later record of the submission whose first record is in ``first``."""
+    digits = sha256_json([sorted(record.info.benchmark.protocols), record.info.submission_hash])[:8]
+    return first.with_name(f"{base_name(first)}{PART}{digits}")
 
 
 def record_folders(path: Path) -> list[Path]:
@@ -212,6 +296,20 @@ def record_folders(path: Path) -> list[Path]:
     if not found:
         raise InvalidInputError(f"{path}: no {RECORD_NAME} at or below it")
     return found
+
+
+def _refuse_another(folder: Path, held: Record, record: Record) -> None:
+    """Refuse a record that cannot be of the same submission as one that the store holds under its name."""
+    mine, theirs = (found.info.card for found in (record, held))
+    if (mine.model, mine.version) != (theirs.model, theirs.version):
+        raise InvalidInputError(f"{folder} belongs to {label(theirs)!r}: give {label(mine)!r} another name")
+    difference = first_difference(held, record)
+    if difference:
+        raise InvalidInputError(
+            f"{folder} already holds another record of {label(record.info.card)}: {difference}; "
+            "a published record is never overwritten: give the new one another version "
+            "(the version line of submission.yaml)"
+        )
 
 
 def _folders(root: Path) -> Sequence[Path]:

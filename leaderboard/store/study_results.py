@@ -75,9 +75,7 @@ def save_result(store: Store, result: StudyResult) -> Path:
     Raises:
         InvalidInputError: the store has no record of that benchmark.
     """
-    folders = [
-        entry.folder.parent for entry in store.stored() if entry.record.info.benchmark.id == result.benchmark
-    ]
+    folders = sorted(folder.parent for e in store.of_benchmark(result.benchmark) for folder in e.folders)
     if not folders:
         raise InvalidInputError(f"{store.root} has no record of the benchmark {result.benchmark}")
     path = folders[0] / f"{STUDY_PREFIX}{result.study}.json"

@@ -38,7 +38,7 @@ def create_study(
         question: asked above each pair; empty for the default.
 
     Raises:
-        InvalidInputError: a submission has no record on that benchmark, there are several benchmarks, fewer
+        InvalidInputError: a submission has no record on that benchmark, there are several tracks, fewer
             than two models, no common image, or fewer items than pairs of models.
     """
     of_recipe = [
@@ -54,14 +54,14 @@ def create_study(
             f"{names}: no record on {recipe!r} in {store.root}; score it first: refbench score"
         )
     taken = [entry for entry in of_recipe if entry.folder in matched]
-    if len({entry.record.info.benchmark.id for entry in taken}) > 1:
+    if len({entry.track for entry in taken}) > 1:
         raise InvalidInputError(
-            "these submissions have records on several benchmarks of that recipe; keep one store for each"
+            "these submissions have records on several tracks of that recipe; keep one store for each"
         )
     by_name = {entry.name: matched[entry.folder] for entry in taken}
     shared = [set(found.images) for found in by_name.values()]
     keys = sorted(set.intersection(*shared)) if shared else []
-    benchmark = taken[0].record.info.benchmark.id if taken else ""
+    benchmark = taken[0].record.info.benchmark.track.id if taken else ""
     key = plan_study(
         list(by_name), keys, items, benchmark=benchmark, seed=seed, question=question or QUESTION
     )

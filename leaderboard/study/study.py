@@ -54,7 +54,7 @@ class StudyKey(BaseModel):
 
     Attributes:
         study: id, a hash of everything else.
-        benchmark: id of the benchmark of the images.
+        benchmark: id of the track of the images; in keys of version 0.1 that of the benchmark.
         question: asked above each pair.
         seed: of images, pairs and sides.
         models: names of the submissions.

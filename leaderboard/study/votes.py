@@ -196,8 +196,8 @@ def _metrics(
 ) -> tuple[MetricResult, ...]:
     scores = {
         entry.name: entry.record.scores.set_index(["protocol", "key"])["value"].to_dict()
-        for entry in store.stored()
-        if entry.record.info.benchmark.id == key.benchmark and entry.name in key.models
+        for entry in store.of_benchmark(key.benchmark)
+        if entry.name in key.models
     }
     if set(scores) != set(key.models):
         return ()

@@ -1,34 +1,44 @@
-"""The board as data: one table per benchmark, with columns, rows, cells and comparisons."""
+"""The board as data: one table per track, with columns, rows, cells and comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ...errors import RefbenchError
 from ...records.card import Card
 from ...records.ids import VersionedId
 from ...records.protocol import Protocol, ProtocolId
-from ...records.record import Benchmark, Record
+from ...records.record import Record, Track
 from ..arrays import Floats
 from ..store.flags import Flag
 from ..store.names import label, safe_name
 from ..store.settings import BoardSettings
+from ..store.stored import PART
 
 CONTROL_NOTE = "a control: shown for comparison, never ranked"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One protocol as a column; ``protocol`` is None for an id that is not declared here (never ranked)."""
+    """One protocol as a column.
+
+    Attributes:
+        id: of the protocol.
+        protocol: its declaration; None for an id that is not declared here, which is never ranked.
+        newer: id of a later version of the same protocol that the table has too; empty for none.
+    """
 
     id: str
     protocol: Protocol | None
+    newer: str = ""
 
     @property
     def title(self) -> str:
-        """Heading."""
-        return self.protocol.title if self.protocol else self.id
+        """Heading; it says so where the table has a later version of the protocol."""
+        title = self.protocol.title if self.protocol else self.id
+        return f"{title}, older version" if self.newer else title
 
     @property
     def family(self) -> str:
@@ -49,6 +59,41 @@ class Column:
         if self.protocol is None:
             return ""
         return "↑" if self.protocol.higher_is_better else "↓"
+
+
+def columns_of(ids: Sequence[str], protocols: Mapping[str, Protocol]) -> tuple[Column, ...]:
+    """The columns of a table, each older version of a protocol behind the latest one.
+
+    Args:
+        ids: of the protocols, in order; each once.
+        protocols: declarations by id.
+    """
+    versions = {name: _version(name) for name in ids}
+    groups: dict[str, list[str]] = {}
+    for name, (base, _) in versions.items():
+        groups.setdefault(base, []).append(name)
+    columns = []
+    for names in groups.values():
+        latest, *older = sorted(names, key=lambda name: versions[name][1], reverse=True)
+        columns.append(Column(latest, protocols.get(latest)))
+        columns += [Column(name, protocols.get(name), newer=latest) for name in older]
+    return tuple(columns)
+
+
+def _version(name: str) -> tuple[str, tuple[int, ...]]:
+    """An id without its version, and the version, (1,) where it names none.
+
+    What stands behind ``@`` and is no version (the statistics that a set is compared with) stays in the id.
+    """
+    try:
+        parsed = ProtocolId.parse(name)
+    except RefbenchError:
+        return name, (1,)
+    parts = parsed.qualifier.split(".")
+    if parsed.qualifier and not all(part.isdecimal() for part in parts):
+        return name, (1,)
+    version = tuple(int(part) for part in parts) if parsed.qualifier else (1,)
+    return str(parsed.unqualified), version
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +131,7 @@ class Row:
         record: its scores.
         cells: one per column.
         unranked: why it has no rank: missing scores, or a control; empty for a row that is ranked.
+        lacking: titles of the composite's metrics that it was not scored on, so that it has no points.
         flags: of the submission.
         points: of the composite, 0 to 100; None where there are none.
         rank: by the composite; 0 where there is none.
@@ -99,11 +145,13 @@ class Row:
     flags: tuple[Flag, ...] = ()
     points: float | None = None
     rank: int = 0
+    lacking: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """Its name for people."""
-        return label(self.card)
+        """Its name for people; it says so where two submissions of the track have one name."""
+        _, _, images = self.name.partition(PART)
+        return f"{label(self.card)}, images {images}" if images else label(self.card)
 
 
 @dataclass(frozen=True)
@@ -123,23 +171,24 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Table:
-    """One benchmark as a table.
+    """One track as a table.
 
     Attributes:
-        benchmark: what was measured.
-        columns: one per protocol.
+        track: set, split, LQ images and evaluation mode.
+        columns: one per protocol that a record has.
         rows: from best to worst, unranked ones last.
         superseded: rows of superseded records.
         identities: number of people.
         keys: of the images.
         identity_of: the person of each image.
         composite: ids of the protocols of the composite.
-        comparisons: by protocol id, over the rows named in ``compared``.
+        comparisons: by protocol id, over the rows named in ``compared``; NaN for rows without that protocol.
         compared: names of the ranked rows, from best to worst.
         values: by protocol id, (images, rows and superseded rows), NaN where not scored.
+        earlier: ids of the benchmarks of version 0.1 that are parts of this track.
     """
 
-    benchmark: Benchmark
+    track: Track
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     superseded: tuple[Row, ...]
@@ -150,16 +199,17 @@ class Table:
     comparisons: Mapping[str, Comparisons]
     compared: tuple[str, ...]
     values: Mapping[str, Floats] = field(repr=False)
+    earlier: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
         """Name in addresses."""
-        return safe_name(self.benchmark.id)
+        return safe_name(self.track.id)
 
     @property
     def recipe(self) -> str:
         """Name of the recipe, without its version."""
-        return VersionedId.parse(self.benchmark.recipe).name
+        return VersionedId.parse(self.track.recipe).name
 
     @cached_property
     def row_numbers(self) -> dict[str, int]:

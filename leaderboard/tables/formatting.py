@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...records.evaluation_modes import ALL
 from ..store.settings import BoardSettings
 from .board import Cell, Column, Row, Table
 from .reference_modes import mode_title
@@ -122,6 +121,12 @@ def about(row: Row) -> str:
     return " · ".join(parts)
 
 
+def lacking_note(row: Row) -> str:
+    """Why a row has no points of the composite though it is ranked; empty for one that has."""
+    named = ", ".join(row.lacking)
+    return f"not scored on {named}; {COMPOSITE_TITLE} points need all of their metrics" if named else ""
+
+
 def search_text(row: Row) -> str:
     """The text that the filter of the page searches."""
     card = row.card
@@ -130,34 +135,46 @@ def search_text(row: Row) -> str:
 
 
 def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:
-    """A benchmark's title: from the settings, else its recipe, with the set where there are several."""
-    benchmark = table.benchmark
-    for name in (benchmark.id, table.recipe):
+    """A track's title, unlike that of any other: from the settings, else its recipe and evaluation mode.
+
+    The set is named where there are several. Tracks that are alike in all of this are told apart by their
+    splits, or by the first digits of the hashes of their sets or LQ images.
+    """
+    track = table.track
+    for name in (track.id, *table.earlier):
         if name in settings.titles:
             return settings.titles[name]
+    title = _plain_title(table, settings, all_tables)
+    alike = [other.track for other in all_tables if _plain_title(other, settings, all_tables) == title]
+    if len({other.split for other in alike}) > 1:
+        title = f"{title}, {'all splits' if track.split == 'all' else f'{track.split} split'}"
+        alike = [other for other in alike if other.split == track.split]
+    for what, field in (("set", "set_hash"), ("LQ", "lq_hash")):
+        if len({getattr(other, field) for other in alike}) > 1:
+            title = f"{title}, {what} {getattr(track, field)[:8]}"
+            alike = [other for other in alike if getattr(other, field) == getattr(track, field)]
+    return title if len(alike) < 2 else f"{title} ({track.id.rpartition('-')[2]})"
+
+
+def _plain_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:
+    """Recipe and evaluation mode, with the set's name where there are several sets."""
+    track = table.track
     recipe = re.sub(r"^refldm-", "", table.recipe).replace("-", " ").replace("_", " ")
-    sets = {(t.benchmark.name, t.benchmark.set_hash) for t in all_tables if t.benchmark.references == ALL}
-    several = len(sets) > 1 or len({t.benchmark.name for t in all_tables}) > 1
-    title = f"{benchmark.name}, {recipe}" if several else recipe[:1].upper() + recipe[1:]
-    if words := mode_title(benchmark.references):
-        title = f"{title}, {words}"
-    alike = [
-        t
-        for t in all_tables
-        if (t.recipe, t.benchmark.name, t.benchmark.references)
-        == (table.recipe, benchmark.name, benchmark.references)
-    ]
-    return title if len(alike) < 2 else f"{title} ({benchmark.id.rpartition('-')[2]})"
+    title = settings.titles.get(table.recipe) or recipe[:1].upper() + recipe[1:]
+    if len({other.track.name for other in all_tables}) > 1:
+        title = f"{track.name}, {settings.titles.get(table.recipe) or recipe}"
+    mode = mode_title(track.references)
+    return f"{title}, {mode}" if mode else title
 
 
 def table_facts(table: Table) -> str:
-    """One line on the benchmark: images, people, set, split, recipe."""
-    benchmark = table.benchmark
+    """One line on the track: images, people, set, split, recipe."""
+    track = table.track
     facts = [
-        plural(benchmark.images, "image"),
+        plural(track.images, "image"),
         plural(table.identities, "person", "people"),
-        f"set {benchmark.name}, {benchmark.split} split",
-        f"recipe {benchmark.recipe}",
+        f"set {track.name}, {track.split} split",
+        f"recipe {track.recipe}",
     ]
     return " · ".join(facts)
 

@@ -1,4 +1,4 @@
-"""Reference sets under the evaluation modes of a store's benchmarks: all, fewer or wrong references."""
+"""Reference sets under the evaluation modes of a store's records: all, fewer or wrong references."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def mode_title(mode: str) -> str:
     if mode == ALL:
         return ""
     if mode == WRONG:
-        return "references of another person"
+        return "wrong person's references"
     return {"0": "no references", "1": "1 reference"}.get(mode, f"{mode} references")

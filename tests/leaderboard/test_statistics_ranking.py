@@ -27,15 +27,12 @@ def store(tmp_path: Path) -> Store:
     return store_of(tmp_path / "store", some_records())
 
 
-def test_benchmarks_never_share_a_table(tmp_path: Path) -> None:
+def test_tracks_never_share_a_table(tmp_path: Path) -> None:
     records = make_synthetic_records(DECLARED, 2, SyntheticImages.make(24, 8))
-    records += make_synthetic_records(
-        {name: DECLARED[name] for name in CHOSEN[:2]}, 2, SyntheticImages.make(24, 8)
-    )
     records += make_synthetic_records(DECLARED, 2, SyntheticImages.make(24, 8, seed=5))
     board = board_of(tmp_path, records)
-    assert len(board.tables) == 6
-    assert all(len({row.record.info.benchmark for row in table.rows}) == 1 for table in board.tables)
+    assert len(board.tables) == 4
+    assert all({row.record.info.benchmark.track for row in t.rows} == {t.track} for t in board.tables)
 
 
 def test_ranking_is_on_full_precision(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The store is only added to; boards rank what is whole; every table stands on one benchmark."""
+"""The store is only added to; boards rank what is whole; every table stands on one track."""
 
 from __future__ import annotations
 

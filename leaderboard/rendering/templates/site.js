@@ -28,7 +28,10 @@ function tabs(bar) {
     });
   }
   function fromAddress() {
-    const wanted = links.findIndex((link) => "#" + link.dataset.tab === decodeURIComponent(location.hash));
+    const name = decodeURIComponent(location.hash).slice(1);
+    const wanted = links.findIndex((link) => (
+      link.dataset.tab === name || (link.dataset.earlier || "").split(" ").includes(name)
+    ));
     show(Math.max(0, wanted));
   }
   bar.addEventListener("click", (event) => {
