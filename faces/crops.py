@@ -64,7 +64,10 @@ class Crop:
         return resize(middle, self.size, self.size)
 
     def cut_tensor(self, images: Tensor, landmarks: npt.ArrayLike) -> Tensor:
-        """Cut the crops of a batch, differentiably: RGB in [0, 1] (B, 3, size, size).
+        """Cut the crops of a batch, differentiably and without rounding: RGB in [0, 1] (B, 3, size, size).
+
+        Without a template the margin is the whole part of 6.25 % of the side, as in ReF-LDM's evaluation
+        (`cut` rounds it to the nearest pixel), and a middle smaller than the crop is enlarged bilinearly.
 
         Args:
             images: (B, 3, H, W), RGB in [0, 1].
@@ -83,7 +86,7 @@ class Crop:
             raise RefbenchError(
                 f"the crop {self.name} is cut from an aligned square face; got {width}x{height}"
             )
-        margin = round(height * CENTRE_MARGIN)
+        margin = int(height * CENTRE_MARGIN)
         middle = images[:, :, margin : height - margin, margin : width - margin]
         if middle.shape[2] >= self.size:
             return F.interpolate(middle, (self.size, self.size), mode="area")

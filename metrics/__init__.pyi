@@ -5,6 +5,7 @@ from .catalogue import PROTOCOLS as PROTOCOLS
 from .catalogue import Protocol as Protocol
 from .catalogue import ProtocolId as ProtocolId
 from .catalogue import find as find
+from .catalogue import newest as newest
 from .catalogue import protocol_of as protocol_of
 from .catalogue import protocols_of as protocols_of
 from .catalogue import register as register
@@ -100,6 +101,7 @@ __all__ = [
     "measure_sets",
     "measure_statistics",
     "ms_ssim",
+    "newest",
     "no_reference_quality",
     "precision",
     "protocol_of",

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import RefbenchError
+from ..records.protocol import GAIN
 from ..records.protocol import Protocol as Protocol
 from ..records.protocol import ProtocolId as ProtocolId
 from .core.metric import ImageMetric, Metric, SetMetric
@@ -27,12 +28,14 @@ from .protocols import (
     lpips,
     no_reference,
     pixel,
+    superseded,
 )
 from .protocols.gain import gain_of
 
 FAMILIES = (pixel, lpips, flpips, identity, landmark, copy_detection, colour, inception)
-GAINS = ("psnr/rgb", "ssim/y-full", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ids/dlib-resnet-5pt-v1")
+GAINS = ("psnr/rgb", "ssim/y-full@2", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ids/dlib-resnet-5pt-v1")
 OWN_RECOGNISER = "ids:"
+FIRST_VERSION = "@1"
 
 METRICS: dict[str, Metric] = {}
 """The declared metrics by protocol id; `find` also gives those that are derived from an id."""
@@ -40,9 +43,12 @@ METRICS: dict[str, Metric] = {}
 PROTOCOLS: dict[str, Protocol] = {}
 """The declared protocols by id; `protocols_of` adds derived ones, such as ``lpips/vgg-v0.1+bf16``."""
 
+SUPERSEDED: dict[str, Metric] = {metric.protocol.id: metric for metric in superseded.METRICS}
+"""Old versions of metrics by id, which records of earlier versions name; `newest` gives the id of today."""
+
 OFFLINE: tuple[str, ...] = (
     "psnr/rgb",
-    "ssim/y-full",
+    "ssim/y-full@2",
     "lpips/alex-v0.1",
     "ids/mobilefacenet-5pt-v1",
     "ids/dlib-resnet-5pt-v1",
@@ -59,10 +65,10 @@ features that LPIPS and IDS compute anyway, so they cost nothing.
 
 PAPER: tuple[str, ...] = (
     "psnr/rgb",
-    "ssim/y-full",
+    "ssim/y-full@2",
     "lpips/vgg-v0.1",
     "flpips/vgg-v0.1-parsenet",
-    "ids/arcface-r50-webface-centercrop-v1",
+    "ids/arcface-r50-webface-centercrop-v2",
     "ids/dlib-resnet-5pt-v1",
     "fid/inception-clean-ffhq70k-512",
 )
@@ -86,6 +92,18 @@ def register(metric: Metric) -> None:
     PROTOCOLS[name] = metric.protocol
 
 
+def newest(name: str) -> str:
+    """The id that an id is scored as: of the current version, where it names no version or an old one.
+
+    ``ssim/y-full`` gives ``ssim/y-full@2``, and so within a gain. An id that ends in ``@1`` asks for the
+    first version and stays.
+    """
+    base = name.removeprefix(GAIN)
+    if base in SUPERSEDED:
+        return name.removesuffix(base) + SUPERSEDED[base].protocol.superseded_by
+    return name
+
+
 def find(name: str) -> Metric:
     """The metric of an id, declared or derived from the id.
 
@@ -99,6 +117,8 @@ def find(name: str) -> Metric:
     """
     if name in METRICS:
         return METRICS[name]
+    if (old := name.removesuffix(FIRST_VERSION)) in SUPERSEDED:
+        return SUPERSEDED[old]
     if name.startswith(OWN_RECOGNISER):
         file, _, crop = name.removeprefix(OWN_RECOGNISER).partition("@")
         return identity.own_identity(Path(file), crop) if crop else identity.own_identity(Path(file))
@@ -112,11 +132,13 @@ def find(name: str) -> Metric:
 def select(names: Sequence[str]) -> tuple[Metric, ...]:
     """The metrics of these protocol ids or lists (``offline``, ``paper``), in this order.
 
+    An id of an old version gives the current one, see `newest`.
+
     Raises:
         RefbenchError: an unknown id, one named twice, or none at all.
     """
     wanted = [each for name in names for each in LISTS.get(name, (name,))]
-    found = [find(name) for name in wanted]
+    found = [find(newest(name)) for name in wanted]
     ids = [metric.protocol.id for metric in found]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise RefbenchError(f"named twice: {', '.join(twice)}; name each protocol once")
@@ -170,12 +192,14 @@ def _derive(name: str) -> Metric | None:
         if parsed.qualifier and metric.protocol.id != name:
             raise RefbenchError(f"{name} is of another version than the installed {metric.protocol.id}")
         return metric
-    declared = METRICS.get(str(parsed.unqualified))
+    unqualified = str(parsed.unqualified)
+    declared = METRICS.get(unqualified, SUPERSEDED.get(unqualified))
     if parsed.qualifier and isinstance(declared, SetMetric):
         return against_statistics(declared, parsed.qualifier)
     return None
 
 
+PROTOCOLS |= {name: metric.protocol for name, metric in SUPERSEDED.items()}
 for _family in FAMILIES:
     for _metric in _family.METRICS:
         register(_metric)

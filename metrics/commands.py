@@ -34,7 +34,7 @@ def measure(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            "--protocol", "-p", help="Protocol id; may be repeated (default: psnr/rgb, ssim/y-full)."
+            "--protocol", "-p", help="Protocol id; may be repeated (default: psnr/rgb, ssim/y-full@2)."
         ),
     ] = None,
     device: Device = "auto",
@@ -135,6 +135,9 @@ def stats(
         typer.Option("--import", help="Import an .npz with mu and sigma (clean-fid, pytorch-fid)."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of a reference set; all for every image.")] = "all",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace statistics that are stored under the same name.")
+    ] = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -142,16 +145,17 @@ def stats(
     from ..devices import pick_device
     from ..errors import RefbenchError
     from ..files import sha256_file
-    from .catalogue import find
-    from .distances.statistics_file import Statistics, folder, import_clean_fid
-    from .scoring.set_statistics import measure_statistics
+    from .distances.statistics_file import Statistics, folder, import_clean_fid, place_for
+    from .scoring.set_statistics import frechet_of, measure_statistics
 
     if images is not None and given is not None:
         raise RefbenchError("give a folder to measure, or --import FILE.npz, not both")
     if (images is not None or given is not None) and not name:
         raise RefbenchError("name the statistics with --name; a protocol then uses them as ID@NAME")
+    path = place_for(name, replace=replace) if name else folder()
     if given is not None:
-        found = import_clean_fid(given, find(protocol).feature.name, given.name)
+        metric = frechet_of(protocol)
+        found = import_clean_fid(given, metric.feature.name, given.name, dimensions=metric.dimensions)
     elif images is not None:
         found = measure_statistics(protocol, images, split, device=pick_device(device))
     else:
@@ -164,7 +168,6 @@ def stats(
         text = "\n".join("  ".join(map(str, row.values())) for row in rows) or "no statistics yet"
         emit(rows, as_json, text)
         return
-    path = folder() / f"{name}.npz"
     found.write(path)
     digest = sha256_file(path)
     facts = {"name": name, "path": str(path), "sha256": digest, "images": found.moments.count}

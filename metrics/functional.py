@@ -42,7 +42,7 @@ def psnr(restored: Tensor, hq: Tensor, *, colour: Colour = "rgb") -> Tensor:
 
 
 def ssim(restored: Tensor, hq: Tensor, *, colour: Colour = "y-full") -> Tensor:
-    """Structural similarity, (N,) float64, at most 1, higher is better; protocol ``ssim/COLOUR``.
+    """Structural similarity, (N,) float64, at most 1, higher is better; protocol ``ssim/COLOUR@2``.
 
     Wang et al., IEEE TIP 2004. ``y-full`` equals pyiqa's ``ssim``, ``rgb`` scikit-image's with Gaussian
     weights.
@@ -54,11 +54,11 @@ def ssim(restored: Tensor, hq: Tensor, *, colour: Colour = "y-full") -> Tensor:
     Raises:
         RefbenchError: images of another type, shape or range, or of unequal shapes.
     """
-    return measure(f"ssim/{colour}", restored, hq)
+    return measure(f"ssim/{colour}@2", restored, hq)
 
 
 def ms_ssim(restored: Tensor, hq: Tensor) -> Tensor:
-    """SSIM over five scales on luma, (N,) float64, 0 to 1, higher is better; protocol ``ms-ssim/y-full``.
+    """SSIM over five scales on luma, (N,) float64, 0 to 1, higher is better; ``ms-ssim/y-full@2``.
 
     Wang, Simoncelli, Bovik, Asilomar 2003.
 
@@ -68,7 +68,7 @@ def ms_ssim(restored: Tensor, hq: Tensor) -> Tensor:
     Raises:
         RefbenchError: images of another type, shape or range, of unequal shapes, or too small.
     """
-    return measure("ms-ssim/y-full", restored, hq)
+    return measure("ms-ssim/y-full@2", restored, hq)
 
 
 def lpips(restored: Tensor, hq: Tensor, *, net: LpipsNet = "alex", device: str = "cpu") -> Tensor:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from ..records.record import Record
+from .catalogue import SUPERSEDED
 from .scoring import score
 
 IMAGES = ("reference_set", "split", "recipe", "submission", "card", "protocols")
@@ -55,12 +56,16 @@ def score_many(*given: Any, **named: Any) -> list[Record]:
 def _bound(
     function: str, names: tuple[str, ...], needed: int, *, given: tuple[Any, ...], named: dict[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of a call by name, with the defaults of 0.1."""
+    """The arguments of a call by name, with the defaults of 0.1; protocols are those of that version."""
     values = dict(zip(names, given, strict=False))
     missing = [name for name in names[:needed] if name not in values and name not in named]
     if len(given) > len(names) or values.keys() & named.keys() or missing:
         raise TypeError(f"{function}() of version 0.1 takes {', '.join(names)}; missing: {missing or 'none'}")
-    return {**DEFAULTS, **values, **named}
+    bound: dict[str, Any] = {**DEFAULTS, **values, **named}
+    if asked := bound.get("protocols"):
+        ids = [asked] if isinstance(asked, str) else asked
+        bound["protocols"] = [SUPERSEDED[id].protocol.scored_as if id in SUPERSEDED else id for id in ids]
+    return bound
 
 
 def _warn(call: str) -> None:

@@ -92,6 +92,7 @@ class Protocol:
         definition: crop, resize, colour, range and rounding, in one or two sentences.
         licence: of the metric's code and weights.
         citation: where the metric comes from.
+        superseded_by: id of the version that replaced this one; empty for the current version.
     """
 
     id: str
@@ -105,6 +106,12 @@ class Protocol:
     definition: str
     licence: str
     citation: str
+    superseded_by: str = ""
+
+    @property
+    def scored_as(self) -> str:
+        """The id to score by for this version itself, where the id alone would give its successor."""
+        return f"{self.id}@1" if self.superseded_by else self.id
 
     @property
     def is_set_metric(self) -> bool:

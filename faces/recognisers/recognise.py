@@ -124,11 +124,29 @@ class Recogniser:
         for crop in crops:
             if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
                 raise RefbenchError(f"a crop is RGB uint8 ({size}, {size}, 3); got {crop.dtype} {crop.shape}")
+        return self._embed_faces(torch.from_numpy(stack(list(crops))) if crops else None)
+
+    @torch.inference_mode()
+    def embed_unrounded(self, images: Sequence[RGB], landmarks: npt.ArrayLike) -> Embeddings:
+        """As `embed`, with crops in float by `Crop.cut_tensor`, as ReF-LDM's evaluation has them.
+
+        `embed` rounds each crop to 8 bits. Arguments, result and errors as for `embed`.
+        """
+        points = check_landmarks(landmarks, len(images))
+        cut = self.kind.crop.cut_tensor
+        crops = [
+            cut(torch.from_numpy(stack([image])), five[None])
+            for image, five in zip(images, points, strict=True)
+        ]
+        return self._embed_faces(torch.cat(crops) if crops else None)
+
+    def _embed_faces(self, crops: Tensor | None) -> Embeddings:
+        """Embed crops, RGB in [0, 1] (N, 3, size, size), in full batches."""
         parts = []
-        for start in range(0, len(crops), self.kind.batch):
-            part = list(crops[start : start + self.kind.batch])
-            filled = part + [np.zeros_like(part[0])] * (self.kind.batch - len(part))
-            faces = torch.from_numpy(stack(filled)).to(self.device, memory_format=torch.channels_last)
+        for part in torch.split(crops, self.kind.batch) if crops is not None else ():
+            filled = torch.zeros(self.kind.batch, *part.shape[1:])
+            filled[: len(part)] = part
+            faces = filled.to(self.device, memory_format=torch.channels_last)
             vectors = self.module(faces)
             if self.flip:
                 vectors = F.normalize(vectors + self.module(faces.flip(3)), dim=1)

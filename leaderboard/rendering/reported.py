@@ -24,7 +24,7 @@ OWN_NAME = "reported.csv"
 LOWER_IS_BETTER = frozenset({"LPIPS", "fLPIPS", "FID", "NIQE"})
 DECIMALS = {"FID": 2, "NIQE": 2}
 SAME_PROTOCOL = {
-    "IDS": ("ids/arcface-r50-webface-centercrop-v1",),
+    "IDS": ("ids/arcface-r50-webface-centercrop-v2", "ids/arcface-r50-webface-centercrop-v1"),
     "LPIPS": ("lpips/vgg-v0.1",),
     "fLPIPS": ("flpips/vgg-v0.1-parsenet", "flpips/vgg-v0.1-set-masks"),
     "FID": ("fid/inception-clean-ffhq70k-512",),

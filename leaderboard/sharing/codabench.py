@@ -82,7 +82,7 @@ def write_codabench_bundle(
     """
     _check(challenge, protocols)
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
-    settings = {"recipe": recipe, "split": split, "protocols": [protocol.id for protocol in protocols]}
+    settings = {"recipe": recipe, "split": split, "protocols": [protocol.scored_as for protocol in protocols]}
     files = {
         "competition.yaml": _yaml(_competition(challenge, protocols)),
         "overview.md": _overview(challenge, recipe, len(targets)),

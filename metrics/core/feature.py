@@ -101,6 +101,7 @@ class Feature:
         vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
         compact: whether that vector is all there is, fit for a cache and for references.
         bfloat16: whether it is computed in bfloat16 where that precision is asked for; others stay float32.
+        min_side: sides in pixels below which it cannot be computed.
         files: files that the loaded extractor read and the weights table does not name, for the provenance.
     """
 
@@ -112,6 +113,7 @@ class Feature:
     vector: bool = False
     compact: bool = False
     bfloat16: bool = False
+    min_side: int = 1
     files: Callable[[], Sequence[Path]] = _no_files
 
 

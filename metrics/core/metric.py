@@ -32,12 +32,14 @@ class ImageMetric:
         compare: takes the feature's tensors of a batch of restored images and of their HQ images, and
             returns (N,).
         if_nan: the reason in the record where a value is not finite and the image therefore unscored.
+        min_side: sides in pixels below which it cannot be computed; its feature may need more.
     """
 
     protocol: Protocol
     feature: Feature
     compare: Callable[[Tensors, Tensors], Tensor]
     if_nan: str = NOT_FINITE
+    min_side: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,14 @@ class NoReferenceMetric:
         feature: what is computed of the image.
         compare: takes the feature's tensors of a batch of restored images and returns (N,).
         if_nan: the reason in the record where a value is not finite and the image therefore unscored.
+        min_side: sides in pixels below which it cannot be computed; its feature may need more.
     """
 
     protocol: Protocol
     feature: Feature
     compare: Callable[[Tensors], Tensor]
     if_nan: str = NOT_FINITE
+    min_side: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,8 @@ class SetMetric:
         min_images: number of images below which the record carries a warning.
         statistics: name of the stored statistics that replace the HQ images; empty for none.
         is_frechet: whether it is a Fréchet distance, so that stored statistics can replace the HQ images.
+        dimensions: length of the feature's vectors, where statistics are to be checked against it; 0 where
+            it is not known.
     """
 
     protocol: Protocol
@@ -117,9 +123,22 @@ class SetMetric:
     min_images: int
     statistics: str = ""
     is_frechet: bool = False
+    dimensions: int = 0
 
 
 Metric = ImageMetric | NoReferenceMetric | ReferenceMetric | GainMetric | SetMetric
 PerImage = ImageMetric | NoReferenceMetric | ReferenceMetric
+
+
+def size_fault(metric: Metric, width: int, height: int) -> str:
+    """Why an image of this size has no value in a metric: the needed and the given sides; empty if it has."""
+    base = metric.base if isinstance(metric, GainMetric) else metric
+    needed = max(
+        base.feature.min_side, base.min_side if isinstance(base, ImageMetric | NoReferenceMetric) else 1
+    )
+    if min(width, height) >= needed:
+        return ""
+    return f"{base.protocol.id} needs sides of {needed} pixels or more; got {width}x{height}"
+
 
 __getattr__ = renamed(__name__, {"LoneMetric": "NoReferenceMetric"})

@@ -189,4 +189,6 @@ def frechet_metric(
         citation="Dowson and Landau 1982; for image sets Heusel et al., NeurIPS 2017",
     )
     compare = frechet_between(dimensions)
-    return SetMetric(protocol, feature, compare, min_images=dimensions + 1, is_frechet=True)
+    return SetMetric(
+        protocol, feature, compare, min_images=dimensions + 1, is_frechet=True, dimensions=dimensions
+    )

@@ -16,10 +16,13 @@ from ..core.metric import Vectors
 
 Array = npt.NDArray[np.float64]
 BLOCK = 1024
+ROUNDING = 1e-12
+"""Share of the squared lengths within which squared distances in float64 count as equal."""
 
 
 def _gather(vectors: Vectors, neighbours: int) -> Array:
-    features = np.concatenate([np.asarray(batch, dtype=np.float64) for batch in vectors])
+    batches = [np.asarray(batch, dtype=np.float64) for batch in vectors]
+    features = np.concatenate(batches) if batches else np.zeros((0, 1))
     if len(features) <= neighbours:
         raise RefbenchError(f"{len(features)} images have no {neighbours} neighbours each; score more images")
     return features
@@ -44,12 +47,22 @@ def _radii(features: Array, neighbours: int) -> Array:
 
 
 def _inside(
-    points: Vectors, centres: Vectors, neighbours: int
+    points: Vectors, centres: Vectors, neighbours: int, *, open_balls: bool = False
 ) -> tuple[int, Iterator[npt.NDArray[np.bool_]]]:
-    """How many points there are, and which lie in the ball of which centre, (n, M) at a time."""
+    """How many points there are, and which lie in the ball of which centre, (n, M) at a time.
+
+    A point at the radius lies in a closed ball and outside an open one; distances that are equal up to
+    rounding count as equal there.
+    """
     middle = _gather(centres, neighbours)
-    tested = np.concatenate([np.asarray(batch, dtype=np.float64) for batch in points])
+    batches = [np.asarray(batch, dtype=np.float64) for batch in points]
+    tested = np.concatenate(batches) if batches else np.zeros((0, middle.shape[1]))
+    if not len(tested):
+        raise RefbenchError("no image to compare; score one or more")
     radii = _radii(middle, neighbours)
+    if open_balls:
+        radii = radii - ROUNDING * (radii + np.square(middle).sum(axis=1))
+        return len(tested), (block < radii for block in _distances(tested, middle))
     return len(tested), (block <= radii for block in _distances(tested, middle))
 
 
@@ -64,16 +77,19 @@ def recall(restored: Vectors, hq: Vectors, neighbours: int = 3) -> float:
     return precision(hq, restored, neighbours)
 
 
-def density(restored: Vectors, hq: Vectors, neighbours: int = 5) -> float:
-    """Mean number of HQ balls that a restored image lies in, over k; it may be above 1."""
-    count, blocks = _inside(restored, hq, neighbours)
+def density(restored: Vectors, hq: Vectors, neighbours: int = 5, *, open_balls: bool = True) -> float:
+    """Mean number of open HQ balls that a restored image lies in, over k; it may be above 1.
+
+    A set has a density of 1 with itself, as in the code of Naeem et al.
+    """
+    count, blocks = _inside(restored, hq, neighbours, open_balls=open_balls)
     return sum(int(block.sum()) for block in blocks) / (neighbours * count)
 
 
-def coverage(restored: Vectors, hq: Vectors, neighbours: int = 5) -> float:
-    """Share of HQ images whose k-th-neighbour ball holds a restored image."""
+def coverage(restored: Vectors, hq: Vectors, neighbours: int = 5, *, open_balls: bool = True) -> float:
+    """Share of HQ images whose open k-th-neighbour ball holds a restored image."""
     covered: npt.NDArray[np.bool_] | None = None
-    for block in _inside(restored, hq, neighbours)[1]:
+    for block in _inside(restored, hq, neighbours, open_balls=open_balls)[1]:
         held: npt.NDArray[np.bool_] = np.asarray(block.any(axis=0))
         covered = held if covered is None else covered | held
     return float(covered.mean()) if covered is not None else 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from ...weights import weight_files
 from ..core.metric import SetMetric, Vectors
 from .frechet import Moments, frechet_distance, gather
 
+NEGATIVE_VARIANCE = 1e-5
+"""Share of the greatest variance down to which rounding can bring the least one below zero."""
 FFHQ = "ffhq70k-512-inception-clean"
 """FFHQ trainval70k at 512 pixels in clean-fid's clean mode, as ReF-LDM's evaluation uses it."""
 
@@ -75,11 +78,18 @@ class Statistics:
             raise RefbenchError(f"{path} is not a statistics file ({error}); {fix}") from None
 
 
-def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
+def import_clean_fid(path: Path, feature: str, source: str, *, dimensions: int = 0) -> Statistics:
     """Statistics from an .npz with ``mu`` and ``sigma``, as clean-fid and pytorch-fid write it.
 
+    Args:
+        path: the file.
+        feature: name of the feature that was measured.
+        source: description of the images.
+        dimensions: length of the feature's vectors; 0 where it is not known.
+
     Raises:
-        RefbenchError: not such a file, not finite, not symmetric, or of shapes that do not fit.
+        RefbenchError: not such a file, of another length than the feature, not finite, not symmetric,
+            of shapes that do not fit, or no covariance (a variance below zero beyond rounding).
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -89,16 +99,53 @@ def import_clean_fid(path: Path, feature: str, source: str) -> Statistics:
         raise RefbenchError(f"{path} is not an .npz with mu and sigma: {error}") from None
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise RefbenchError(f"{path}: mu {mean.shape} and sigma {covariance.shape} do not fit")
+    require_dimensions(path, feature, len(mean), wanted=dimensions)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise RefbenchError(f"{path}: NaN or infinity among the statistics")
     if not np.allclose(covariance, covariance.T, rtol=1e-5, atol=1e-8):
         raise RefbenchError(f"{path}: sigma is not symmetric")
-    return Statistics(feature, {}, source, Moments(0, mean, (covariance + covariance.T) / 2))
+    covariance = (covariance + covariance.T) / 2
+    variances = np.linalg.eigvalsh(covariance)
+    if len(variances) == 0 or variances[0] < -NEGATIVE_VARIANCE * np.abs(variances).max():
+        least = f"{variances[0]:g} (greatest: {variances[-1]:g})" if len(variances) else "absent"
+        raise RefbenchError(
+            f"{path}: sigma is no covariance; its least variance along an axis is {least}; wanted 0 or more"
+        )
+    return Statistics(feature, {}, source, Moments(0, mean, covariance))
+
+
+def require_dimensions(path: Path, feature: str, found: int, *, wanted: int) -> None:
+    """Check the length of the mean in a statistics file; ``wanted`` is 0 where it is not known.
+
+    Raises:
+        RefbenchError: another length.
+    """
+    if wanted and found != wanted:
+        raise RefbenchError(
+            f"{path} holds statistics of {found} dimensions; the feature {feature} has {wanted}: "
+            "was another layer or network measured?"
+        )
 
 
 def folder() -> Path:
     """The folder of stored statistics: ``statistics`` in the weights folder."""
     return Path(weight_files.folder()) / "statistics"
+
+
+def place_for(name: str, *, replace: bool = False) -> Path:
+    """The file that new statistics of a name go to.
+
+    Raises:
+        RefbenchError: a name that cannot be that of a file, or one that is taken, unless ``replace``.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise RefbenchError(f"{name!r} cannot name statistics; wanted letters, digits, dots, - and _")
+    path = folder() / f"{name}.npz"
+    if path.exists() and not replace:
+        raise RefbenchError(
+            f"there are statistics named {name!r} already ({path}); choose another name, or say --replace"
+        )
+    return path
 
 
 def path_of(name: str) -> Path:
@@ -158,6 +205,9 @@ def against_statistics(metric: SetMetric, name: str) -> SetMetric:
     if found.feature != metric.feature.name:
         got = f"{path_of(stored)} holds statistics of {found.feature}"
         raise RefbenchError(f"{got}; {of.id} is computed from {metric.feature.name}")
+    require_dimensions(
+        path_of(stored), metric.feature.name, len(found.moments.mean), wanted=metric.dimensions
+    )
     protocol = replace(
         of,
         id=str(replace(ProtocolId.parse(of.id), qualifier=f"{stored}-{digest}")),

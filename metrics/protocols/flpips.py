@@ -19,7 +19,7 @@ from ...records.protocol import Protocol
 from ...weights import weight_files
 from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import ImageMetric
-from .lpips import TRUNKS, LpipsFeatures, load_lpips, lpips_distance
+from .lpips import MIN_SIDES, TRUNKS, LpipsFeatures, load_lpips, lpips_distance
 
 FACE_CLASSES = tuple(range(1, 13))
 PARSED_SIDE = 512
@@ -90,8 +90,17 @@ def _masked(device: torch.device, mask_of: Any) -> Extractor:
     return extract
 
 
-PARSED = Feature("lpips-vgg-parsenet", (TRUNKS["vgg"], "parsenet"), _load_parsed, wide_batch=4, bfloat16=True)
-GIVEN = Feature("lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, bfloat16=True)
+PARSED = Feature(
+    "lpips-vgg-parsenet",
+    (TRUNKS["vgg"], "parsenet"),
+    _load_parsed,
+    wide_batch=4,
+    bfloat16=True,
+    min_side=MIN_SIDES["vgg"],
+)
+GIVEN = Feature(
+    "lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, bfloat16=True, min_side=MIN_SIDES["vgg"]
+)
 
 
 def _flpips(feature: Feature, name: str, title: str, *, words: str, licence: str) -> ImageMetric:

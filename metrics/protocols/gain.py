@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...records.protocol import Protocol, ProtocolId
+from ...records.protocol import GAIN, Protocol, ProtocolId
 from ..core.metric import GainMetric, ImageMetric
 
 
@@ -24,5 +24,6 @@ def gain_of(base: ImageMetric) -> GainMetric:
         definition=f"What {of.id} improved by from the LQ to the restored image, above 0 for better.",
         licence=of.licence,
         citation=of.citation,
+        superseded_by=f"{GAIN}{of.superseded_by}" if of.superseded_by else "",
     )
     return GainMetric(protocol, base)

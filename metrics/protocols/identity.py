@@ -7,7 +7,7 @@ Each recogniser has protocols of its own: IDS is not defined without a recognise
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +52,13 @@ def first_cosine(restored: Tensor, references: Groups) -> Tensor:
     return torch.stack([cosines[0] for cosines in _to_each(restored, references)])
 
 
-def recogniser_feature(kind: RecogniserKind) -> Feature:
-    """The unit embeddings of a recogniser; an image without landmarks has a vector of NaN."""
+def recogniser_feature(kind: RecogniserKind, *, rounded: bool = False) -> Feature:
+    """The unit embeddings of a recogniser; an image without landmarks has a vector of NaN.
+
+    A crop without landmarks (the centre of an aligned face) stays in float, as in ReF-LDM's evaluation;
+    ``rounded`` brings it to 8 bits, as the first version of its protocols did.
+    """
+    unrounded = kind.crop.template is None and not rounded
 
     def load(device: torch.device) -> Extractor:
         recogniser = load_recogniser(kind, device=str(device))
@@ -65,13 +70,15 @@ def recogniser_feature(kind: RecogniserKind) -> Feature:
             rows = [row for row, five in enumerate(points) if np.isfinite(five).all()]
             vectors = torch.full((len(batch.photos), dimensions), torch.nan)
             if rows:
-                found = recogniser.embed([batch.photos[row] for row in rows], points[rows])
+                embed = recogniser.embed_unrounded if unrounded else recogniser.embed
+                found = embed([batch.photos[row] for row in rows], points[rows])
                 vectors[rows] = torch.from_numpy(found)
             return (vectors.to(device),)
 
         return extract
 
-    return Feature(kind.name, kind.weights, load, batch=16, wide_batch=64, vector=True, compact=True)
+    name = f"{kind.name}-float-crop" if unrounded else kind.name
+    return Feature(name, kind.weights, load, batch=16, wide_batch=64, vector=True, compact=True)
 
 
 def _ffhq_landmarks(batch: Batch) -> Landmarks:
@@ -81,18 +88,23 @@ def _ffhq_landmarks(batch: Batch) -> Landmarks:
 
 @dataclass(frozen=True, slots=True)
 class _NamedRecogniser:
-    """A recogniser and its names in ids, titles and definitions."""
+    """A recogniser and its names in ids, titles and definitions; ``version`` ends its ids."""
 
     kind: RecogniserKind
     id: str
     title: str
     words: str
+    version: str = "v1"
+    superseded_by: str = ""
 
     @property
     def crop(self) -> str:
         crop = self.kind.crop
         if crop.template is None:
-            return f"centre crop without the outer 6.25 %, area resize to {crop.size}, no alignment"
+            depth = "8 bits" if self.superseded_by else "float"
+            return (
+                f"centre crop without the outer 6.25 %, area resize to {crop.size} in {depth}, no alignment"
+            )
         return f"{crop.size}-pixel crop by the five landmarks of the HQ image ({crop.channels.upper()})"
 
 
@@ -100,7 +112,7 @@ def _protocol(
     named: _NamedRecogniser, family: str, title: str, *, compared_with: str, definition: str
 ) -> Protocol:
     return Protocol(
-        id=f"{family}/{named.id}-v1",
+        id=f"{family}/{named.id}-{named.version}",
         title=f"{title} ({named.title})",
         higher_is_better=True,
         unit="cosine",
@@ -111,6 +123,7 @@ def _protocol(
         definition=f"{definition} {named.words} embeddings; {named.crop}.",
         licence=named.kind.licence,
         citation=named.kind.citation or "unknown",
+        superseded_by=f"{family}/{named.id}-{named.superseded_by}" if named.superseded_by else "",
     )
 
 
@@ -133,18 +146,20 @@ def _to_references(
 
 
 def _frechet(named: _NamedRecogniser, feature: Feature) -> SetMetric:
-    return frechet_metric(
-        f"fd/{named.id}-v1",
+    metric = frechet_metric(
+        f"fd/{named.id}-{named.version}",
         f"FD ({named.title})",
         feature,
         dimensions=named.kind.dimensions,
         words=f"{named.words} embeddings",
         licence=named.kind.licence,
     )
+    new = f"fd/{named.id}-{named.superseded_by}" if named.superseded_by else ""
+    return replace(metric, protocol=replace(metric.protocol, superseded_by=new))
 
 
 def _family(named: _NamedRecogniser) -> list[Metric]:
-    feature = recogniser_feature(named.kind)
+    feature = recogniser_feature(named.kind, rounded=bool(named.superseded_by))
     return [
         _to_hq(named, feature),
         _to_references(
@@ -167,7 +182,9 @@ def own_identity(path: Path, crop: str = ARCFACE_RGB.name) -> ImageMetric:
         RefbenchError: no such file or crop.
     """
     kind = custom_recogniser(path, crop)
-    named = _NamedRecogniser(kind, f"{path.stem}-{sha256_file(path)[:8]}-{crop}", path.stem, path.name)
+    version = "v2" if kind.crop.template is None else "v1"
+    id = f"{path.stem}-{sha256_file(path)[:8]}-{crop}"
+    named = _NamedRecogniser(kind, id, path.stem, path.name, version)
     return _to_hq(named, recogniser_feature(kind))
 
 
@@ -182,6 +199,7 @@ METRICS: tuple[Metric, ...] = (
             "arcface-r50-webface-centercrop",
             "ArcFace R50, centre crop",
             "ArcFace ResNet-50 (WebFace12M)",
+            version="v2",
         )
     ),
     *_family(
@@ -193,3 +211,16 @@ METRICS: tuple[Metric, ...] = (
         )
     ),
 )
+
+ROUNDED_CROP: tuple[Metric, ...] = tuple(
+    _family(
+        _NamedRecogniser(
+            RECOGNISERS["webface-r50"],
+            "arcface-r50-webface-centercrop",
+            "ArcFace R50, centre crop, old version",
+            "ArcFace ResNet-50 (WebFace12M)",
+            superseded_by="v2",
+        )
+    )
+)
+"""The first version of the protocols on the centre crop, which rounds the crop to 8 bits."""

@@ -150,7 +150,8 @@ def _fid(how: str, feature: Feature, title: str, *, resize: str) -> SetMetric:
         definition=f"FID to all HQ images of the split; {resize}; symmetric eigenvalue route in float64.",
         citation=HEUSEL,
     )
-    return SetMetric(protocol, feature, frechet_between(DIMENSIONS), DIMENSIONS + 1, is_frechet=True)
+    compare = frechet_between(DIMENSIONS)
+    return SetMetric(protocol, feature, compare, DIMENSIONS + 1, is_frechet=True, dimensions=DIMENSIONS)
 
 
 FID_FFHQ = SetMetric(
@@ -168,6 +169,7 @@ FID_FFHQ = SetMetric(
     DIMENSIONS + 1,
     statistics=FFHQ,
     is_frechet=True,
+    dimensions=DIMENSIONS,
 )
 
 KID = SetMetric(
@@ -193,11 +195,12 @@ def _overlap(
     words: str,
     citation: str,
     bounds: tuple[float | None, float | None] = (0.0, 1.0),
+    version: str = "",
 ) -> SetMetric:
     """Precision, recall, density or coverage; named after the function that computes it."""
     name = compare.__name__
     protocol = _protocol(
-        id=f"{name}/inception-tf-hq",
+        id=f"{name}/inception-tf-hq{version}",
         title=name.capitalize(),
         higher_is_better=True,
         bounds=bounds,
@@ -236,13 +239,15 @@ METRICS: tuple[Metric, ...] = (
     ),
     _overlap(
         density,
-        words="Mean number of fifth-neighbour balls of HQ images around a restored image, over 5.",
+        words="Mean number of open fifth-neighbour balls of HQ images around a restored image, over 5.",
         citation=NAEEM,
         bounds=(None, None),
+        version="@2",
     ),
     _overlap(
         coverage,
-        words="Share of HQ images whose fifth-neighbour ball holds a restored image.",
+        words="Share of HQ images whose open fifth-neighbour ball holds a restored image.",
         citation=NAEEM,
+        version="@2",
     ),
 )

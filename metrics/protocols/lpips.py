@@ -23,6 +23,8 @@ from .backbones import read_torchvision, read_trunk
 TRUNKS = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
 SELF_TEST = {"alex": 0.713902, "vgg": 0.799946}
 SELF_TEST_TOLERANCE = 1e-4
+MIN_SIDES = {"alex": 31, "vgg": 16, "squeeze": 17}
+"""Sides in pixels below which a trunk's last layer is empty."""
 BLOCK = 1 << 18
 
 
@@ -135,7 +137,15 @@ def lpips_feature(net: str, wide_batch: int) -> Feature:
 
         return extract
 
-    return Feature(f"lpips-{net}", (TRUNKS[net],), load, wide_batch=wide_batch, vector=True, bfloat16=True)
+    return Feature(
+        f"lpips-{net}",
+        (TRUNKS[net],),
+        load,
+        wide_batch=wide_batch,
+        vector=True,
+        bfloat16=True,
+        min_side=MIN_SIDES[net],
+    )
 
 
 ALEX = lpips_feature("alex", wide_batch=16)

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...images import RGB
 from ...records.reference_set import ReferenceSet, Target
 from ..core.feature import Batch, Feature, Tensors
-from ..core.metric import ImageMetric, NoReferenceMetric, PerImage, ReferenceMetric
+from ..core.metric import ImageMetric, NoReferenceMetric, PerImage, ReferenceMetric, size_fault
 from .chunks import Chunk, Part, PartBuilder, batches
 from .decoding import Decoded, read_hq, read_submitted
 from .engine import Engine, landmarks_of
@@ -103,12 +103,13 @@ class _Work:
         hq_batch = self._hq_batch(targets)
         submitted = [self._restored_batch(targets, photos, hq_batch) for photos in self.restored]
         for feature in features:
-            hq = self.engine.extract(feature, hq_batch) if self.engine.needs_hq(feature) else ()
+            fits = min(targets[0].width, targets[0].height) >= feature.min_side
+            hq = self.engine.extract(feature, hq_batch) if fits and self.engine.needs_hq(feature) else ()
             if hq:
                 self._keep_vectors(feature, drafts[0], hq)
             for draft, photos, (rows, batch) in zip(drafts[1:], self.restored, submitted, strict=True):
                 self._add_reasons(feature, draft, photos)
-                if batch is not None:
+                if batch is not None and fits:
                     matching = hq if len(rows) == len(targets) else tuple(tensor[rows] for tensor in hq)
                     self._compare(
                         feature, draft, rows, restored=self.engine.extract(feature, batch), hq=matching
@@ -154,10 +155,12 @@ class _Work:
         return rows, Batch(pixels, matching.landmarks, self.engine.device, hq=matching)
 
     def _add_reasons(self, feature: Feature, draft: PartBuilder, photos: Mapping[str, Decoded]) -> None:
-        """Write down why images that could not be decoded are unscored."""
+        """Write down why images that are too small, or could not be decoded, are unscored."""
         for row, target in enumerate(draft.targets):
-            if isinstance(reason := photos[target.key], str):
-                for metric in self.engine.per_image(feature):
+            photo = photos[target.key]
+            for metric in self.engine.per_image(feature):
+                too_small = size_fault(metric, target.width, target.height)
+                if reason := photo if isinstance(photo, str) else too_small:
                     draft.score(metric.protocol.id, [row], None, reason=reason)
 
     def _keep_vectors(self, feature: Feature, draft: PartBuilder, tensors: Tensors) -> None:
@@ -168,7 +171,10 @@ class _Work:
         self, feature: Feature, draft: PartBuilder, rows: Sequence[int], *, restored: Tensors, hq: Tensors
     ) -> None:
         self._keep_vectors(feature, draft, restored)
+        first = draft.targets[0]
         for metric in self.engine.per_image(feature):
+            if size_fault(metric, first.width, first.height):
+                continue
             if isinstance(metric, ImageMetric):
                 self._score(metric, draft, rows, compute=partial(metric.compare, restored, hq))
             elif isinstance(metric, NoReferenceMetric):

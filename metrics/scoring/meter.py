@@ -12,9 +12,16 @@ from torch import Tensor
 
 from ...devices import Precision
 from ...errors import RefbenchError
-from ..catalogue import find
+from ..catalogue import find, newest
 from ..core.feature import Batch, Landmarks, Tensors
-from ..core.metric import GainMetric, ImageMetric, NoReferenceMetric, ReferenceMetric, SetMetric
+from ..core.metric import (
+    GainMetric,
+    ImageMetric,
+    NoReferenceMetric,
+    ReferenceMetric,
+    SetMetric,
+    size_fault,
+)
 from ..core.tensors import check_images, check_pair
 from .engine import Engine, load, torch_device
 
@@ -23,7 +30,7 @@ class Meter:
     """A metric of the catalogue that is fed with batches of images: update, compute, reset.
 
     Args:
-        protocol: a protocol id.
+        protocol: a protocol id; one of an old version gives the current version, see `catalogue.newest`.
         device: of its network: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for the best available; images are
             copied there.
         precision: ``float32``, or ``bfloat16`` inside the network.
@@ -35,7 +42,7 @@ class Meter:
     def __init__(self, protocol: str, device: str = "cpu", precision: Precision = "float32") -> None:
         if precision not in ("float32", "bfloat16"):
             raise RefbenchError(f"the precision of a metric is float32 or bfloat16; got {precision!r}")
-        self.metric = find(protocol)
+        self.metric = find(newest(protocol))
         place = torch_device(device)
         base = self.metric.base if isinstance(self.metric, GainMetric) else self.metric
         extractors = {base.feature.name: load(base.feature, place)}
@@ -80,8 +87,10 @@ class Meter:
                 absent.
         """
         metric = self.metric
+        check_images(restored, "restored")
+        if fault := size_fault(metric, width=restored.shape[3], height=restored.shape[2]):
+            raise RefbenchError(fault)
         if isinstance(metric, NoReferenceMetric):
-            check_images(restored, "restored")
             return self._add(
                 metric.compare(self._extract(Batch.of(self._to_device(restored), _points(landmarks))))
             )

@@ -12,7 +12,7 @@ from ...errors import RefbenchError
 from ...images import find_photos, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
-from ..catalogue import find
+from ..catalogue import find, newest
 from ..core.feature import Batch, Landmarks
 from ..core.metric import SetMetric
 from ..distances.frechet import MomentStream
@@ -42,11 +42,7 @@ def measure_statistics(
         RefbenchError: another kind of metric, absent weights, no images, or images without landmarks for a
             feature that needs them.
     """
-    metric = find(protocol)
-    if not isinstance(metric, SetMetric):
-        raise RefbenchError(
-            f"{protocol} is a metric of single images; statistics need a metric of the set, such as FID"
-        )
+    metric = frechet_of(protocol)
     listed, source = _list(images, split)
     digests = digests_of([metric])
     place = torch_device(device)
@@ -71,6 +67,24 @@ def measure_statistics(
     if stream is None:
         raise RefbenchError(f"{images} holds no images")
     return Statistics(metric.feature.name, digests, source, stream.moments())
+
+
+def frechet_of(protocol: str) -> SetMetric:
+    """The metric of a protocol id, if statistics can be kept for it.
+
+    Raises:
+        RefbenchError: a metric of single images, or one that needs the images themselves, as KID does.
+    """
+    metric = find(newest(protocol))
+    if not isinstance(metric, SetMetric):
+        raise RefbenchError(
+            f"{protocol} is a metric of single images; statistics need a metric of the set, such as FID"
+        )
+    if not metric.is_frechet:
+        raise RefbenchError(
+            f"{protocol} needs the images themselves; statistics serve Fréchet distances only"
+        )
+    return metric
 
 
 def _list(images: Path, split: str) -> tuple[Sequence[Image], str]:

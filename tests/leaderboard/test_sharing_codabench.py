@@ -147,7 +147,7 @@ def test_the_scoring_program_gives_our_scores(scene: Scene, bundle: zipfile.ZipF
         "refldm-severe",
         images,
         card=Card(model="M"),
-        protocols=[p.id for p in CHOSEN],
+        protocols=[p.scored_as for p in CHOSEN],
         device="cpu",
     )
     means = record.scores.groupby("protocol")["value"].mean()

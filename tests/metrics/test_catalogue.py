@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @pytest.mark.parametrize("name", METRICS)
 def test_every_protocol_says_everything(name: str) -> None:
     metric, protocol = METRICS[name], PROTOCOLS[name]
-    assert re.fullmatch(r"(gain:)?[a-z-]+/[a-z0-9.-]+", name)
+    assert re.fullmatch(r"(gain:)?[a-z-]+/[a-z0-9.-]+(@\d+)?", name)
     assert protocol.id == name
     assert all((protocol.title, protocol.unit, protocol.definition, protocol.licence, protocol.citation))
     assert protocol.definition.endswith(".")
@@ -106,3 +106,15 @@ def test_commands_list_show_and_keep_statistics(tmp_path: Path, monkeypatch: pyt
     assert "mine  lpips-alex" in run(app, ["stats"]).stdout
     assert catalogue.find("fd/alexnet-relu5-v1@mine").protocol.id.startswith("fd/alexnet-relu5-v1@mine-")
     assert isinstance(run(app, ["stats", str(tmp_path)]).exception, RefbenchError)
+    again = ["stats", "--import", str(tmp_path / "x.npz"), "-p", "fd/alexnet-relu5-v1", "-n"]
+    assert "already" in str(run(app, [*again, "mine"]).exception)
+    assert run(app, [*again, "mine", "--replace"]).exit_code == 0
+    assert "cannot name" in str(run(app, [*again, "../mine"]).exception)
+    for protocol, word in (("fid/inception-clean-hq", "256 dimensions"), ("psnr/rgb", "single images")):
+        wrong = run(app, ["stats", "--import", str(tmp_path / "x.npz"), "-p", protocol, "-n", "other"])
+        assert word in str(wrong.exception)
+    assert "images themselves" in str(
+        run(
+            app, ["stats", "--import", str(tmp_path / "x.npz"), "-p", "kid/inception-tf-hq", "-n", "k"]
+        ).exception
+    )

@@ -48,7 +48,7 @@ def test_two_images_are_a_pair_whatever_their_names(folders: tuple[Path, Path]) 
 
 def test_the_table_has_a_line_a_protocol(folders: tuple[Path, Path]) -> None:
     done = run(*folders)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["psnr/rgb", "ssim/y-full"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["psnr/rgb", "ssim/y-full@2"]
 
 
 def test_images_on_one_side_only_are_all_named(folders: tuple[Path, Path]) -> None:

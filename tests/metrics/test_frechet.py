@@ -116,11 +116,32 @@ def test_precision_and_recall_equal_to_torch_fidelity() -> None:
 def test_density_and_coverage_by_hand() -> None:
     real = np.arange(10, dtype=np.float32)[:, None] * 10
     inside = np.array([[0.0], [1.0], [2.0]], np.float32)
-    assert density([inside], [real]) == pytest.approx(0.8)
+    assert density([inside], [real]) == pytest.approx(11 / 15), "28 from 30 is within its ball, 30 is not"
     assert coverage([inside], [real]) == pytest.approx(0.4)
     far = inside + 1e4
     assert (density([far], [real]), coverage([far], [real])) == (0.0, 0.0)
     assert coverage([real], [real]) == 1.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+def test_a_set_has_density_and_coverage_one_with_itself(shift: float) -> None:
+    real = features(1200, 16, 3) + np.float32(shift)
+    assert density([real[:1100], real[1100:]], [real]) == 1.0
+    assert coverage([real], [real]) == 1.0
+    fake = features(300, 16, 4, 0.4) + np.float32(shift)
+    gaps = np.square(fake[:, None].astype(float) - real[None]).sum(2)
+    between = np.square(real[:, None].astype(float) - real[None]).sum(2)
+    inside = gaps < np.sort(between, axis=1)[:, 5]
+    assert density([fake], [real]) == pytest.approx(inside.sum() / (5 * len(fake)))
+    assert coverage([fake], [real]) == pytest.approx(inside.any(axis=0).mean())
+
+
+@pytest.mark.parametrize("distance", [precision, recall, density, coverage])
+def test_no_images_give_no_number_and_no_raw_error(distance) -> None:
+    real, none = features(20, 4, 1), np.zeros((0, 4), np.float32)
+    for pair in (([], [real]), ([none], [real]), ([real], []), ([real], [none])):
+        with pytest.raises(RefbenchError, match=r"no image to compare|0 images have no"):
+            distance(*pair)
 
 
 def test_clean_resize_equals_pillow_to_a_hundredth_of_a_level() -> None:
@@ -166,3 +187,15 @@ def test_clean_fid_files_are_imported_and_checked(tmp_path: Path) -> None:
     np.savez(tmp_path / "short.npz", mu=moments.mean[:3], sigma=moments.covariance)
     with pytest.raises(RefbenchError, match="do not fit"):
         import_clean_fid(tmp_path / "short.npz", "inception-clean", "")
+    np.savez(tmp_path / "minus.npz", mu=moments.mean, sigma=-moments.covariance)
+    with pytest.raises(RefbenchError, match="no covariance; its least variance"):
+        import_clean_fid(tmp_path / "minus.npz", "inception-clean", "")
+    mixed = moments.covariance - 0.5 * np.eye(5) * np.linalg.eigvalsh(moments.covariance)[-1]
+    np.savez(tmp_path / "mixed.npz", mu=moments.mean, sigma=mixed)
+    with pytest.raises(RefbenchError, match="no covariance"):
+        import_clean_fid(tmp_path / "mixed.npz", "inception-clean", "")
+    few = Moments.of(features(4, 5, 1))
+    np.savez(tmp_path / "few.npz", mu=few.mean, sigma=few.covariance)
+    assert import_clean_fid(tmp_path / "few.npz", "inception-clean", "").moments.mean.shape == (5,)
+    with pytest.raises(RefbenchError, match="of 5 dimensions; the feature inception-clean has 2048"):
+        import_clean_fid(tmp_path / "ffhq.npz", "inception-clean", "", dimensions=2048)

@@ -8,10 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refbench.errors import RefbenchError
+from refbench.metrics import catalogue
 from refbench.metrics.protocols import pixel
 from refbench.metrics.scoring.meter import measure
+from scipy.ndimage import correlate1d
 from torch import Tensor
 
+SSIM_IDS = ("ssim/rgb", "ssim/y-full", "ssim/y-limited")
 SIZES = [(64, 64), (299, 201), (512, 512)]
 
 
@@ -57,6 +60,92 @@ def test_opencv_and_torch_blur_give_the_same(blurred: bool) -> None:
     by_torch = pixel.blur(images.clone().requires_grad_())
     assert by_opencv.shape == by_torch.shape == (2, 3, 60, 31)
     assert torch.allclose(by_opencv, by_torch, atol=1e-6)
+
+
+def exact_maps(a: np.ndarray, b: np.ndarray, nonnegative: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Equations 6, 12 and 13 of Wang et al. 2004 in float64; moments are taken about mid grey."""
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+        window /= window.sum()
+        return correlate1d(correlate1d(plane, window, axis=0), window, axis=1)[5:-5, 5:-5]
+
+    a, b = a - 0.5, b - 0.5
+    mean_a, mean_b = mean(a), mean(b)
+    variance = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
+    covariance = mean(a * b) - mean_a * mean_b
+    contrast = (2 * covariance + 0.03**2) / (variance + 0.03**2)
+    light_a, light_b = mean_a + 0.5, mean_b + 0.5
+    luminance = (2 * light_a * light_b + 0.01**2) / (light_a**2 + light_b**2 + 0.01**2)
+    return np.maximum(contrast, 0) if nonnegative else contrast, luminance
+
+
+def exact(protocol: str, restored: Tensor, hq: Tensor) -> float:
+    planes = {
+        "rgb": lambda x: x,
+        "y-full": pixel.luma_rounded,
+        "y-limited": pixel.luma_limited,
+    }[protocol.partition("/")[2]]
+    pairs = [
+        (a.double().numpy(), b.double().numpy())
+        for a, b in zip(planes(restored)[0], planes(hq)[0], strict=True)
+    ]
+    if not protocol.startswith("ms-"):
+        maps = [exact_maps(a, b, nonnegative=protocol == "ssim/y-full") for a, b in pairs]
+        return float(np.mean([contrast * luminance for contrast, luminance in maps]))
+    a, b = (torch.from_numpy(plane)[None, None] for plane in pairs[0])
+    product = 1.0
+    for scale, weight in enumerate(pixel.SCALE_WEIGHTS):
+        contrast, luminance = exact_maps(a[0, 0].numpy(), b[0, 0].numpy(), nonnegative=True)
+        product *= float((contrast * luminance if scale == 4 else contrast).mean()) ** weight
+        padding = (a.shape[2] % 2, a.shape[3] % 2)
+        a, b = (torch.nn.functional.avg_pool2d(x, 2, padding=padding) for x in (a, b))
+    return product
+
+
+def bright(height: int, width: int, level: int) -> Tensor:
+    """A flat bright image with a few patches of full range."""
+    image = torch.full((1, 3, height, width), level / 255)
+    generator = torch.Generator().manual_seed(7)
+    for top, left in ((2, 3), (height // 2, width // 2)):
+        patch = image[..., top : top + height // 5, left : left + width // 5]
+        patch.copy_(torch.randint(0, 256, patch.shape, generator=generator) / 255)
+    return image
+
+
+@pytest.mark.parametrize("protocol", [*SSIM_IDS, "ms-ssim/y-full"])
+@pytest.mark.parametrize(("height", "width"), [(177, 183), (192, 176), (11, 11), (40, 203)])
+def test_ssim_equals_float64_and_is_never_above_one(protocol: str, height: int, width: int) -> None:
+    if protocol.startswith("ms-") and min(height, width) < 176:
+        return
+    noise = 0.02 * torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+    for level, shift in ((240, 1), (254, 1), (255, -1), (3, 90), (250, -200)):
+        hq = bright(height, width, level)
+        for restored in (hq + shift / 255, hq + noise, hq, 1 - hq):
+            restored = torch.round(restored.clamp(0, 1) * 255) / 255
+            found = measure(protocol, restored, hq).item()
+            assert found <= 1.0
+            assert found == pytest.approx(exact(protocol, restored, hq), abs=1e-6)
+            by_torch = catalogue.find(f"{protocol}@2").compare((restored.requires_grad_(),), (hq,)).item()
+            assert by_torch == pytest.approx(found, abs=2e-7), "the path with gradients gives the same"
+
+
+def test_one_level_on_a_flat_bright_image() -> None:
+    hq = torch.full((1, 3, 64, 64), 240 / 255)
+    restored = torch.full((1, 3, 64, 64), 241 / 255)
+    assert measure("ssim/y-full", restored, hq).item() == pytest.approx(0.99999137, abs=1e-7)
+    old = catalogue.find("ssim/y-full").compare((restored,), (hq,)).item()
+    assert old != pytest.approx(0.99999137, abs=1e-7), "the first version stays what it was"
+
+
+def test_the_first_versions_are_marked_and_resolve_to_the_second() -> None:
+    for name in (*SSIM_IDS, "ms-ssim/y-full", "gain:ssim/y-full", "density/inception-tf-hq"):
+        old = catalogue.protocol_of(name)
+        assert (old.id, old.superseded_by) == (name, f"{name}@2")
+        assert old.title.endswith("old version")
+        assert catalogue.select([name])[0].protocol.id == f"{name}@2"
+        assert catalogue.select([f"{name}@1"])[0].protocol.id == name
+        assert not catalogue.protocol_of(f"{name}@2").superseded_by
 
 
 def test_limited_range_is_another_number() -> None:
@@ -113,9 +202,13 @@ def test_negative_structure_is_clipped_where_the_protocol_says_so() -> None:
     assert (measure("ssim/y-full", 1 - hq, hq) >= 0).all()
 
 
-def test_ms_ssim_needs_five_scales() -> None:
-    with pytest.raises(RefbenchError, match="176"):
-        pixel.ms_ssim(*pair(175, 300))
+@pytest.mark.parametrize(
+    ("protocol", "height", "width", "needed"),
+    [("ms-ssim/y-full", 175, 300, 176), *((name, 300, 10, 11) for name in SSIM_IDS)],
+)
+def test_sides_that_are_too_short_are_named(protocol: str, height: int, width: int, needed: int) -> None:
+    with pytest.raises(RefbenchError, match=rf"needs sides of {needed} pixels or more; got {width}x{height}"):
+        measure(protocol, *pair(height, width))
 
 
 @pytest.mark.slow
