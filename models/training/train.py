@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -245,8 +246,8 @@ class TrainingState:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "log": {"sums": self.log.sums, "count": self.log.count, "step": self.log.step},
         }
-        with replacing(out / "last.pt") as partial:
-            torch.save(content, partial)
+        with replacing(out / "last.pt") as partial, partial.open("wb") as stream:
+            torch.save(_detached(content), stream)  # a path would stand inside the file
         with self.ema.in_place_of(self.weights):
             described = {**facts, "steps": str(self.step)}
             exported = self.task.export_network(batches.first(EXPORT_IMAGES))
@@ -302,6 +303,15 @@ class TrainingState:
     def _losses(self, batch: Batch, device: torch.device) -> Losses:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.run.precision != "float32"):
             return self.task.losses(batch, self.step)
+
+
+def _detached(value: Any) -> Any:
+    """Plain values that share no object with others: what is shared would show in the bytes of a pickle."""
+    if isinstance(value, dict):
+        return {_detached(key): _detached(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_detached, value))
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _optimiser(parameters: Mapping[str, nn.Parameter], run: AnyRun) -> torch.optim.Optimizer:
