@@ -35,7 +35,7 @@ class Challenge:
 
     Attributes:
         title: of the challenge.
-        start, end: ISO dates; no end for one that stays open.
+        start, end: ISO dates, first and last day (UTC); no end for one that stays open.
         image: container image with refbench installed, in which submissions are scored.
         per_day: submissions per participant and day.
         contact: of the organisers.
@@ -131,17 +131,19 @@ def _check(challenge: Challenge, protocols: Sequence[Protocol]) -> None:
 
 
 def _competition(challenge: Challenge, protocols: Sequence[Protocol]) -> dict[str, Any]:
+    """``competition.yaml``, version 2 (docs.codabench.org, "YAML Structure"); times are UTC."""
     phase: dict[str, Any] = {
         "index": 0,
         "name": "Challenge",
         "description": "Restore the LQ images and upload them.",
-        "start": challenge.start,
+        "start": f"{challenge.start} 00:00:00",
         "tasks": [0],
+        "public_data": "public_data.zip",
         "max_submissions_per_day": challenge.per_day,
         "execution_time_limit": 3600,
     }
     if challenge.end:
-        phase["end"] = challenge.end
+        phase["end"] = f"{challenge.end} 23:59:59"
     return {
         "version": 2,
         "title": challenge.title,
@@ -159,7 +161,6 @@ def _competition(challenge: Challenge, protocols: Sequence[Protocol]) -> dict[st
                 "description": "LQ images and references in, restored images out",
                 "scoring_program": "scoring_program.zip",
                 "reference_data": "reference_data.zip",
-                "public_data": "public_data.zip",
             }
         ],
         "phases": [phase],

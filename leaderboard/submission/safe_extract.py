@@ -28,6 +28,10 @@ ESCAPES = FaultKind("a name that leads out of the folder", "pack with plain rela
 BAD_NAME = FaultKind(
     "a name that not every disk can hold", 'rename it: no control characters, none of <>:"|?*\\'
 )
+BACKSLASH = FaultKind(
+    "a name with backslashes, as some Windows programs write them between folders",
+    "pack the folder again with another program",
+)
 TWICE = FaultKind("is in the archive twice", "keep one")
 COLLISION = FaultKind(
     "names that differ only in the case of letters", "keep one; some disks hold only one of them"
@@ -122,6 +126,8 @@ class SafeExtractor:
         folded = unicodedata.normalize("NFC", name).casefold()
         if name.startswith(("/", "\\")) or ".." in parts or re.match(r"^[A-Za-z]:", name) or "..\\" in name:
             self.faults.add(ESCAPES, name)
+        elif "\\" in name and not NOT_PORTABLE.search(name.replace("\\", "")):
+            self.faults.add(BACKSLASH, name)
         elif NOT_PORTABLE.search(name) or any(_is_reserved(part) for part in parts) or len(parts) > 8:
             self.faults.add(BAD_NAME, name)
         elif self.seen.get(folded) == name:

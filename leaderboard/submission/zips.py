@@ -10,9 +10,15 @@ from typing import BinaryIO
 
 from .safe_extract import BLOCK, LINK, LOCKED, METHOD, TOO_MANY, SafeExtractor
 
+WINDOWS = frozenset({0, 10, 14})
+"""Hosts of the zip format (APPNOTE 4.4.2) that separate folders by backslashes: MS-DOS, NTFS, VFAT."""
+
 
 def unpack_zip(stream: BinaryIO, extractor: SafeExtractor) -> None:
     """Extract a zip entry by entry.
+
+    Some Windows programs separate folders by backslashes. They are taken for slashes in entries that were
+    made on Windows, and where every name of the archive has them; names are checked after that.
 
     Raises:
         ExtractionStoppedError: a limit was reached.
@@ -22,19 +28,23 @@ def unpack_zip(stream: BinaryIO, extractor: SafeExtractor) -> None:
         extractor.faults.add(TOO_MANY, f"over {extractor.limits.entries:,} entries")
         return
     with zipfile.ZipFile(stream) as archive:
-        for info in archive.infolist():
+        entries = archive.infolist()
+        all_have = all("\\" in info.filename for info in entries)
+        for info in entries:
             extractor.count_entry()
             kind = info.external_attr >> 28
-            if info.filename.endswith("/"):
+            is_windows = all_have or info.create_system in WINDOWS
+            name = info.filename.replace("\\", "/") if is_windows else info.filename
+            if name.endswith("/"):
                 continue
             if kind not in (0, stat.S_IFREG >> 12):
-                extractor.faults.add(LINK, info.filename)
+                extractor.faults.add(LINK, name)
             elif info.flag_bits & 1:
-                extractor.faults.add(LOCKED, info.filename)
+                extractor.faults.add(LOCKED, name)
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                extractor.faults.add(METHOD, info.filename)
+                extractor.faults.add(METHOD, name)
             else:
-                extractor.write(info.filename, _zip_blocks(archive, info))
+                extractor.write(name, _zip_blocks(archive, info))
 
 
 def _zip_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:

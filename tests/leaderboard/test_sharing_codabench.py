@@ -55,7 +55,8 @@ def test_everything_the_bundle_names_is_in_it(bundle: zipfile.ZipFile) -> None:
     told = yaml.safe_load(bundle.read("competition.yaml"))
     names = set(bundle.namelist())
     named = [told["image"], told["terms"], *(page["file"] for page in told["pages"])]
-    named += [told["tasks"][0][part] for part in ("scoring_program", "reference_data", "public_data")]
+    named += [told["tasks"][0][part] for part in ("scoring_program", "reference_data")]
+    named += [phase["public_data"] for phase in told["phases"]]
     assert set(named) <= names
     assert told["version"] == 2
     columns = told["leaderboards"][0]["columns"]
@@ -63,7 +64,55 @@ def test_everything_the_bundle_names_is_in_it(bundle: zipfile.ZipFile) -> None:
         ("psnr_rgb", "desc", 2),
         ("ssim_y_full", "desc", 4),
     ]
-    assert str(told["phases"][0]["start"]) == "2030-03-01"
+    assert told["phases"][0]["start"] == "2030-03-01 00:00:00"
+    assert told["phases"][0]["end"] == "2030-06-01 23:59:59", "the last day counts"
+
+
+REQUIRED = {
+    "": {"version", "title", "image", "terms"},
+    "pages": {"title", "file"},
+    "phases": {"name", "start", "tasks"},
+    "tasks": {"index", "name", "scoring_program"},
+    "leaderboards": {"title", "key", "columns"},
+    "columns": {"title", "key", "index"},
+}
+OPTIONAL = {
+    "": {
+        *("description", "registration_auto_approve", "docker_image", "make_programs_available", "queue"),
+        *("make_input_data_available", "enable_detailed_results", "contact_email", "reward", "forum_enabled"),
+        *("auto_run_submissions", "can_participants_make_submissions_public", "fact_sheet", "solutions"),
+        *("show_detailed_results_in_submission_panel", "show_detailed_results_in_leaderboard"),
+        *("pages", "phases", "tasks", "leaderboards"),
+    },
+    "pages": set(),
+    "phases": {
+        *("index", "end", "max_submissions", "max_submissions_per_day", "auto_migrate_to_this_phase"),
+        *(
+            "execution_time_limit",
+            "hide_output",
+            "hide_prediction_output",
+            "hide_score_output",
+            "description",
+        ),
+        *("starting_kit", "public_data", "accepts_only_result_submissions"),
+    },
+    "tasks": {
+        *("key", "description", "input_data", "reference_data", "ingestion_program"),
+        "ingestion_only_during_scoring",
+    },
+    "leaderboards": {"submission_rule", "hidden"},
+    "columns": {"sorting", "computation", "computation_indexes", "precision", "hidden"},
+}
+"""Fields of ``competition.yaml``, version 2, by docs.codabench.org, "YAML Structure"."""
+
+
+@pytest.mark.parametrize("part", REQUIRED)
+def test_the_platform_knows_every_field_and_misses_none(bundle: zipfile.ZipFile, part: str) -> None:
+    told = yaml.safe_load(bundle.read("competition.yaml"))
+    parts = {"": [told], "columns": told["leaderboards"][0]["columns"]}
+    for found in parts.get(part) or told[part]:
+        assert REQUIRED[part] <= set(found), "a field that the platform requires is absent"
+        assert set(found) <= REQUIRED[part] | OPTIONAL[part], "the platform ignores unknown fields in silence"
 
 
 def test_participants_get_lq_and_references_under_names_that_say_nothing(

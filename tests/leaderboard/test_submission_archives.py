@@ -189,3 +189,32 @@ def test_an_xz_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.tar.xz"
     path.write_bytes(lzma.compress(tarred(GOOD), filters=filters))
     assert "damaged" in faults_of(path)
+
+
+def windows_zip(names: dict[str, bytes], create_system: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in names.items():
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name, create_system
+            archive.writestr(info, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("create_system", [0, 3, 10])
+def test_backslashes_of_windows_programs_are_slashes(tmp_path: Path, create_system: int) -> None:
+    path = tmp_path / "s.zip"
+    path.write_bytes(windows_zip({f"results\\{name}": data for name, data in GOOD.items()}, create_system))
+    found = check_submission(path)
+    assert found.faults == ()
+    assert found.submission is not None
+    assert set(found.submission.images) == {"a", "b"}
+
+
+def test_backslashes_do_not_lead_out_and_elsewhere_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    path.write_bytes(windows_zip(GOOD | {"x\\..\\..\\evil.png": PNG}, 0))
+    assert "leads out of the folder" in faults_of(path)
+    path.write_bytes(windows_zip(GOOD | {"results\\c.png": PNG}, 3))
+    assert "a name with backslashes" in faults_of(path)
+    assert "not every disk" not in faults_of(path)
