@@ -247,7 +247,9 @@ def publish(
     paths = {"reference_sets": reference_sets, "submissions": submissions}
     said = {name: value for name, value in paths.items() if value is not None}
     chosen = PublishOptions.merged(options, {**said, **given})
-    page = publish_site(Path(store), Path(out), chosen.reference_sets, submissions=chosen.submissions)
+    page = publish_site(
+        Path(store), Path(out), chosen.reference_sets, submissions=chosen.submissions, over=chosen.mean
+    )
     if chosen.push:
         say(f"pushed to {push_site(Path(out), chosen.push, private=chosen.private)}")
     return page

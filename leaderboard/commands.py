@@ -12,6 +12,7 @@ import typer
 from ..command_line.arguments import AsJson, Seed, SetFolder, StoreFolder, Submissions, emit
 from ..command_line.commands import BOARD, OldFlag, command, group
 from ..errors import FaultListError, RefbenchError
+from .estimands import MeanOver
 
 if TYPE_CHECKING:
     from .store.store import StoredRecord
@@ -33,16 +34,19 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Model, or MODEL@VERSION.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Model, or MODEL@VERSION.")],
     *,
-    seed: Seed = 0,
+    mean: Annotated[
+        MeanOver, typer.Option(help="What means are taken over: images, or people with equal weights.")
+    ] = "images",
+    seed: Annotated[int, typer.Option(hidden=True, help="Without effect: nothing is drawn.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two models: paired differences with 95 % intervals and significance."""
+    """Compare two models: paired differences with 95 % intervals and the test that fits them."""
     from ..metrics.catalogue import protocols_of
     from .statistics.comparison import compare_models, comparison_rows, comparison_text
     from .store.store import Store
 
     kept = Store(store)
-    lines = compare_models(kept, a, b, protocols=protocols_of(kept.protocol_ids()), seed=seed)
+    lines = compare_models(kept, a, b, protocols=protocols_of(kept.protocol_ids()), over=mean)
     emit(comparison_rows(lines), as_json, comparison_text(lines, a, b))
 
 

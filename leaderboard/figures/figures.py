@@ -87,7 +87,10 @@ def _pair_figure(table: Table, across: Column, up: Column) -> Figure | None:
     if len(points) < 2:
         return None
     title = f"{up.title} against {across.title}"
-    caption = f"{title}, with 95 % intervals. The line is the Pareto front: no model beats these on both."
+    caption = (
+        f"{title}: means over {table.over} with 95 % intervals. The line is the Pareto front: no model beats "
+        "these on both."
+    )
     return {"svg": trusted_markup(scatter(points, _axis(across), _axis(up), title=title)), "caption": caption}
 
 
@@ -102,7 +105,10 @@ def _time_figure(table: Table, up: Column) -> Figure | None:
     if len(points) < 2 or len({p.x for p in points}) < 2:
         return None
     title = f"{up.title} against time"
-    caption = f"{title} per image, as each team states it, on its own hardware. The line is the Pareto front."
+    caption = (
+        f"{title} per image, as each team states it, on its own hardware; means over {table.over} with 95 % "
+        "intervals. The line is the Pareto front."
+    )
     return {
         "svg": trusted_markup(
             scatter(points, Axis("Seconds per image", False, True), _axis(up), title=title)
@@ -134,7 +140,7 @@ def _curve_figure(table: Table, sliced: SliceScores) -> Figure | None:
     counts = ", ".join(f"{sliced.images[i]:,}" for i in kept)
     left = sum(sliced.images) - sum(sliced.images[i] for i in kept)
     rest = f" {plural(left, 'image')} in smaller groups left out." if left else ""
-    caption = f"{title}: means over images with 95 % intervals. Images per point: {counts}.{rest}"
+    caption = f"{title}: means over {table.over} with 95 % intervals. Images per point: {counts}.{rest}"
     svg = lines(curves, Axis(slicing.heading, None), _axis(column), title=title, tick_labels=labels)
     return {"svg": trusted_markup(svg), "caption": caption}
 
@@ -163,7 +169,9 @@ def _reference_figure(table: Table) -> Figure | None:
     if not curves:
         return None
     title = f"{column.title} by references used"
-    caption = f"{title}: one submission for each number of references, with 95 % intervals."
+    caption = (
+        f"{title}: one submission for each number of references, means over {table.over} with 95 % intervals."
+    )
     svg = lines(curves, Axis("References used", None), _axis(column), title=title)
     return {"svg": trusted_markup(svg), "caption": caption}
 
@@ -205,8 +213,8 @@ def _mode_figure(by_mode: Mapping[str, Table]) -> Figure | None:
     title = f"{column.title} by references given"
     labels = {place: mode for mode, place in places.items()}
     caption = (
-        f"{title}: references of another person (wrong), the first ones only (a number), or all; with 95 % "
-        "intervals."
+        f"{title}: references of another person (wrong), the first ones only (a number), or all; "
+        f"means over {first.over} with 95 % intervals."
     )
     svg = lines(drawn, Axis("References given", None), _axis(column), title=title, tick_labels=labels)
     return {"svg": trusted_markup(svg), "caption": caption}
@@ -247,7 +255,8 @@ def _sweep_figure(board: Board, levels: Sequence[tuple[float, Table]]) -> Figure
     if not curves:
         return None
     title = f"{column.title} along the severity sweep"
-    caption = f"{title}: {', '.join(table_title(t, board.settings, board.tables) for _, t in levels)}."
+    level_titles = ", ".join(table_title(t, board.settings, board.tables) for _, t in levels)
+    caption = f"{title}: {level_titles}; means over {levels[0][1].over} with 95 % intervals."
     return {
         "svg": trusted_markup(lines(curves, Axis("Severity", None), _axis(column), title=title)),
         "caption": caption,

@@ -35,6 +35,7 @@ def board_page(
     albums: Mapping[str, Album],
     hero: Hero | None,
     *,
+    other: Board | None = None,
     sliced: Mapping[str, Sequence[SliceScores]],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult] = (),
@@ -45,10 +46,12 @@ def board_page(
         board: its tables.
         albums: pictures by the tables' slugs.
         hero: the slider at the top; None without pictures.
+        other: the same board over the other mean, which the page can be switched to; None for no switch.
         sliced: scores in slices by the tables' slugs.
         reported: published results.
         studies: results of user studies.
     """
+    others = {table.slug: table for table in other.tables} if other else {}
     models = {row.card.model for table in board.tables for row in table.rows if not row.card.control}
     sets = {(table.track.name, table.keys): table for table in board.tables}
     images = sum(table.track.images for table in sets.values())
@@ -64,6 +67,7 @@ def board_page(
                 board,
                 table,
                 albums.get(table.slug),
+                other=others.get(table.slug),
                 sliced=sliced.get(table.slug, ()),
                 reported=reported,
                 studies=studies,
@@ -90,11 +94,13 @@ def _table(
     table: Table,
     album: Album | None,
     *,
+    other: Table | None,
     sliced: Sequence[SliceScores],
     reported: Sequence[Reported],
     studies: Sequence[StudyResult],
 ) -> dict[str, Any]:
-    views = format_cells(table)
+    views = format_cells(table, other)
+    twins = {row.name: row for row in other.rows} if other else {}
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
         "slug": table.slug,
@@ -106,7 +112,8 @@ def _table(
         else None,
         "active": "points" if composite else "0",
         "columns": [_column(column, i) for i, column in enumerate(table.columns)],
-        "rows": [_row(row, cells) for row, cells in zip(table.rows, views, strict=True)],
+        "rows": [_row(row, twins.get(row.name), cells) for row, cells in zip(table.rows, views, strict=True)],
+        "means": [{"over": each.over, "note": each.note} for each in (table, other) if each],
         "reported": reported_rows(table, reported),
         "superseded": [
             {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
@@ -176,7 +183,7 @@ def _column(column: Column, place: int) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
+def _row(row: Row, twin: Row | None, cells: Sequence[Any]) -> dict[str, Any]:
     return {
         "name": row.name,
         "label": row.label,
@@ -192,5 +199,8 @@ def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
         "flags": row.flags,
         "points": None if row.points is None else f"{row.points:.1f}",
         "points_exact": repr(row.points),
+        "points_other": ""
+        if twin is None or twin.points is None
+        else f"{twin.points:.1f}|{twin.points!r}|{twin.rank}|||--m:{twin.points:.1f}|points",
         "cells": cells,
     }

@@ -10,8 +10,15 @@ from ...records.card import Card
 from ..rendering.methodology import anchor, label_lines
 from ..rendering.rendering import Page
 from ..statistics.slices import SliceScores, sliced_columns
-from ..tables.board import Board, Column, Row, Table
-from ..tables.formatting import COMPOSITE_TITLE, lacking_note, number, seconds, table_title
+from ..tables.board import Board, Cell, Column, Row, Table
+from ..tables.formatting import (
+    COMPOSITE_TITLE,
+    interval_text,
+    lacking_note,
+    number,
+    seconds,
+    table_title,
+)
 
 Lines = list[dict[str, Any]]
 
@@ -21,6 +28,7 @@ def model_pages(
     sliced: Mapping[str, Sequence[SliceScores]],
     *,
     records: Mapping[tuple[str, str], Sequence[str]],
+    other: Board | None = None,
 ) -> list[Page]:
     """One page per submission.
 
@@ -28,11 +36,20 @@ def model_pages(
         board: its tables.
         sliced: scores in slices by the tables' slugs.
         records: addresses of the records below ``records/``, by the table's slug and the row's name.
+        other: the same board over the other mean, whose means stand beside; None for none.
     """
     pages = []
+    others = {table.slug: table for table in other.tables} if other else {}
     for name, card in sorted(board.cards.items()):
         places = [
-            _place(board, table, row, sliced=sliced.get(table.slug, ()), records=records)
+            _place(
+                board,
+                table,
+                row,
+                other=others.get(table.slug),
+                sliced=sliced.get(table.slug, ()),
+                records=records,
+            )
             for table in board.tables
             for row in (*table.rows, *table.superseded)
             if row.name == name
@@ -71,6 +88,7 @@ def _place(
     table: Table,
     row: Row,
     *,
+    other: Table | None,
     sliced: Sequence[SliceScores],
     records: Mapping[tuple[str, str], Sequence[str]],
 ) -> dict[str, Any]:
@@ -89,7 +107,10 @@ def _place(
         "unranked": row.unranked,
         "lacking": lacking_note(row),
         "by": info.superseded_by,
-        "lines": [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)],
+        "over": table.over,
+        "other_over": other.over if other else "",
+        "note": table.note,
+        "lines": _lines(table, row, other),
         "against": _against(table, row),
         "slices": [_slice(table, row, found) for found in sliced if row in table.rows],
         "provenance": label_lines({"submission": info.submission_hash, **info.provenance}),
@@ -107,23 +128,35 @@ def _slice(table: Table, row: Row, sliced: SliceScores) -> dict[str, Any]:
             mean, low, high = (
                 float(part[column.id][k, at]) for part in (sliced.mean, sliced.low, sliced.high)
             )
-            spread = number((high - low) / 2, column.decimals) if isfinite(high - low) else ""
+            interval = interval_text(low, high, column.decimals) if isfinite(high - low) else ""
             text = number(mean, column.decimals) if isfinite(mean) else "–"
-            cells.append({"text": text, "spread": spread})
+            cells.append({"text": text, "interval": interval})
         lines.append({"label": label, "images": sliced.images[k], "cells": cells})
     heads = [f"{column.title} {column.arrow}" for column in columns]
     return {"title": sliced.slicing.title, "heading": sliced.slicing.heading, "heads": heads, "lines": lines}
 
 
-def _line(column: Column, cell: Any) -> dict[str, Any]:
+def _lines(table: Table, row: Row, other: Table | None) -> Lines:
+    rows = (*other.rows, *other.superseded) if other else ()
+    twin = next((each for each in rows if each.name == row.name), None)
+    lines = [_line(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)]
+    for line, column, cell in zip(lines, table.columns, twin.cells if twin else (), strict=False):
+        is_mean = cell.low is not None
+        line["other_value"] = number(cell.value, column.decimals) if is_mean else ""
+        line["other_interval"] = interval_text(cell.low, cell.high, column.decimals)
+    return lines
+
+
+def _line(column: Column, cell: Cell) -> dict[str, Any]:
     places = column.decimals
-    has_interval = cell.low is not None and cell.high is not None
     return {
         "anchor": anchor(column.id),
         "title": column.title,
         "arrow": column.arrow,
         "value": number(cell.value, places),
-        "interval": f"{number(cell.low, places)} to {number(cell.high, places)}" if has_interval else "",
+        "interval": interval_text(cell.low, cell.high, places),
+        "other_value": "",
+        "other_interval": "",
         "rank": cell.rank or "–",
         "range": f"{cell.best}–{cell.worst}" if cell.rank and cell.best != cell.worst else "",
         "images": cell.images,

@@ -21,7 +21,11 @@ LATEX = {
 }  # fmt: skip
 CSV_HEADS = (
     *("benchmark", "model", "version", "team", "protocol", "value", "low", "high", "images"),
-    *("rank", "best", "worst", "group", "note"),
+    *("rank", "best", "worst", "group", "note", "mean_over"),
+)
+PAIR_HEADS = (
+    *("benchmark", "first", "second", "protocol", "difference"),
+    *("p", "p_holm", "low", "high", "mean_over"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,6 +36,8 @@ def table_json(table: Table) -> str:
         "benchmark": table.track.model_dump(mode="json")
         | {"id": table.track.id, "protocols": [column.id for column in table.columns]},
         "identities": table.identities,
+        "mean_over": table.over,
+        "note": table.note,
         "composite": list(table.composite),
         "models": [
             {
@@ -72,25 +78,29 @@ def table_csv(table: Table) -> str:
             numbers = ["" if value is None else repr(value) for value in (cell.value, cell.low, cell.high)]
             places = [cell.rank, cell.best, cell.worst] if cell.rank else ["", "", ""]
             texts = [table.track.id, row.card.model, row.card.version, row.card.team, column.id]
-            writer.writerow(
-                [*map(_plain, texts), *numbers, cell.images, *places, cell.group, _plain(cell.reason)]
-            )
+            over = table.over if column.id in table.values else ""
+            notes = (cell.group, _plain(cell.reason), over)
+            writer.writerow([*map(_plain, texts), *numbers, cell.images, *places, *notes])
     return stream.getvalue()
 
 
 def pairs_csv(table: Table) -> str:
-    """One line per pair of ranked models and protocol of both: first minus second, p, and p after Holm."""
+    """One line per pair of ranked models and protocol of both: first minus second with its 95 % interval and
+    p, which are of that pair alone, and p after Holm's correction."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["benchmark", "first", "second", "protocol", "difference", "p", "p_holm"])
+    writer.writerow(PAIR_HEADS)
     for protocol, found in table.comparisons.items():
         for i, first in enumerate(table.compared):
             for j in range(i + 1, len(table.compared)):
                 if np.isnan(found.p[i, j]):
                     continue
-                numbers = (found.difference[i, j], found.p[i, j], found.corrected[i, j])
+                numbers = [
+                    matrix[i, j]
+                    for matrix in (found.difference, found.p, found.corrected, found.low, found.high)
+                ]
                 names = map(_plain, (table.track.id, first, table.compared[j], protocol))
-                writer.writerow([*names, *(repr(float(value)) for value in numbers)])
+                writer.writerow([*names, *(repr(float(value)) for value in numbers), table.over])
     return stream.getvalue()
 
 
@@ -115,7 +125,8 @@ def table_latex(table: Table) -> str:
     """The table as LaTeX (booktabs), the best of each column in bold, protocol ids in comments."""
     heads = [latex(f"{column.title} {column.arrow}".strip()) for column in table.columns]
     rows = [
-        r"% " + f"{table.track.id}: {table.track.images} images, {table.identities} identities",
+        r"% " + f"{table.track.id}: {table.track.images} images, {table.identities} identities, "
+        f"means over {table.over}",
         *(f"% {column.title}: {column.id}" for column in table.columns),
         r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
         r"\toprule",

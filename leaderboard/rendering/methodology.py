@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..statistics.statistics import DRAWS, MIN_BOOTSTRAP_IDENTITIES
+from ..statistics.cluster_robust import CORRELATION
+from ..statistics.design import FEW_EXCEPTIONS, FEW_PEOPLE
 from ..store.names import safe_name
 from ..tables.board import Board, Column, Table
 from ..tables.formatting import COMPOSITE_TITLE, composite_definition, plural, table_title
@@ -19,8 +20,9 @@ def methodology_page(board: Board) -> Page:
     context = {
         "tables": [_benchmark(board, table) for table in board.tables],
         "protocols": [_protocol(board, column) for column in columns.values()],
-        "draws": DRAWS,
-        "few": MIN_BOOTSTRAP_IDENTITIES,
+        "correlation": CORRELATION,
+        "few": FEW_PEOPLE,
+        "exceptions": FEW_EXCEPTIONS,
         "composite": f"{COMPOSITE_TITLE} points: " + " Elsewhere: ".join(composites)
         if composites
         else "This board has none.",

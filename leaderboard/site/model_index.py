@@ -34,7 +34,12 @@ def _result(board: Board, table: Table, row: Row) -> dict[str, Any]:
         if cell.value is not None:
             metric: dict[str, Any] = {"type": column.id, "name": column.title, "value": cell.value}
             if cell.low is not None and cell.high is not None:
-                metric["args"] = {"low": cell.low, "high": cell.high, "images": cell.images}
+                metric["args"] = {
+                    "low": cell.low,
+                    "high": cell.high,
+                    "images": cell.images,
+                    "mean_over": table.over,
+                }
             metrics.append(metric)
     result: dict[str, Any] = {
         "task": {"type": "image-to-image", "name": "Face restoration with references"},
@@ -54,7 +59,7 @@ def _result(board: Board, table: Table, row: Row) -> dict[str, Any]:
 
 
 def _lines(table: Table, row: Row) -> list[str]:
-    lines = ["| metric | value | 95 % interval | rank |", "| :--- | ---: | ---: | ---: |"]
+    lines = [f"| metric | mean over {table.over} | 95 % interval | rank |", "| :--- | ---: | ---: | ---: |"]
     for column, cell in zip(table.columns, row.cells, strict=True):
         low, high = (number(end, column.decimals) for end in (cell.low, cell.high))
         interval = f"{low} to {high}" if cell.low is not None else ""

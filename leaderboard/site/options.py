@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ...records.options import Options
+from ..estimands import MeanOver
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -33,6 +34,7 @@ HubName = Annotated[str, AfterValidator(_hub_name)]
 class HubKeywords(TypedDict, total=False):
     """The fields of `PublishOptions` that are no paths, as keywords of `publish`."""
 
+    mean: MeanOver
     push: str
     private: bool
 
@@ -52,6 +54,8 @@ class PublishOptions(Options):
             references) of its benchmarks. Without them the site has tables alone.
         submissions: folders or archives of restored images; each is matched to its record by the hash of its
             images. Without them the comparison pages show no model.
+        mean: what means, intervals, tests and ranks are taken over: images, or people with equal weights. The
+            front page can be switched to the other.
         push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site;
             empty for none.
         private: make that Space private if it is new.
@@ -69,6 +73,11 @@ class PublishOptions(Options):
     submissions: Paths = Field(
         default=(),
         description="Folder or archive of a submission, for the pictures; may be repeated (default: none).",
+    )
+    mean: MeanOver = Field(
+        default="images",
+        description="What means, intervals and ranks are taken over: images, or people with equal weights; "
+        "the front page can be switched to the other.",
     )
     push: HubName = Field(
         default="",

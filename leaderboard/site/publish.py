@@ -12,6 +12,7 @@ from ...progress import progress, say
 from ...records.protocol import Protocol
 from ...records.record import RECORD_NAME, SCORES_NAME
 from ...records.reference_set import ReferenceSet
+from ..estimands import MeanOver, other_mean
 from ..integrity.flagging import find_flags, match_submissions
 from ..pages.album_pages import album_pages, hero
 from ..pages.board_page import board_page
@@ -47,7 +48,7 @@ def publish_site(
     submissions: Sequence[Submission | Path] = (),
     protocols: Mapping[str, Protocol] | None = None,
     pictures: PictureOptions | None = None,
-    seed: int = 0,
+    over: MeanOver = "images",
 ) -> Path:
     """Write the site of a store of records into ``out`` and return its ``index.html``.
 
@@ -59,7 +60,8 @@ def publish_site(
             its images; one that matches no record is reported on stderr and left out.
         protocols: declarations by id; None for the catalogue.
         pictures: how many and how large.
-        seed: of the intervals and tests.
+        over: what means, intervals, tests and ranks are taken over: images, or people with equal weights; the
+            front page can be switched to the other.
 
     Raises:
         InvalidInputError: ``out`` holds files that are not a site.
@@ -81,14 +83,15 @@ def publish_site(
     flags = _flags(stored, matched, sets)
     settings = read_settings(store.root)
     declared = declared_protocols(protocols, stored)
-    board = make_board(stored, declared, settings, flags=flags, moved=store.moved(), seed=seed)
+    board, other = (
+        make_board(stored, declared, settings, flags=flags, moved=store.moved(), over=mean)
+        for mean in (over, other_mean(over))
+    )
     by_slug = match_sets(board.tables, sets)
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)
     sliced = {
-        table.slug: [
-            slice_table(table, slicing, seed) for slicing in find_slicings(table, by_slug[table.slug])
-        ]
+        table.slug: [slice_table(table, slicing) for slicing in find_slicings(table, by_slug[table.slug])]
         for table in board.tables
         if table.slug in by_slug
     }
@@ -98,13 +101,14 @@ def publish_site(
             board,
             albums,
             hero(board, albums, options),
+            other=other,
             sliced=sliced,
             reported=reported,
             studies=read_results(store.root),
         ),
         methodology_page(board),
         reported_page(board, reported),
-        *model_pages(board, sliced, records=_record_addresses(stored)),
+        *model_pages(board, sliced, records=_record_addresses(stored), other=other),
         *redirect_pages(board, albums.keys()),
         *album_pages(board, albums, options, site=site),
     ]
@@ -112,6 +116,10 @@ def publish_site(
     for page in pages:
         site.text(page.address, render(page, board.settings, navigation))
     _write_downloads(site, board, stored)
+    for table in other.tables:
+        for suffix in LABELS:
+            site.text(f"downloads/{table.slug}-{table.over}.{suffix}", export_table(table, suffix))
+        site.text(f"downloads/{table.slug}-{table.over}-pairs.csv", pairs_csv(table))
     for name in ASSETS:
         site.asset(name)
     site.finish()

@@ -8,10 +8,11 @@ import numpy as np
 
 from ...records.record import Record, SetScore
 from ..arrays import Floats, Labels
+from ..estimands import MeanOver
 from ..tables.board import Cell, Column, Comparisons
-from .permutation import holm_pairs, permutation_draws, permutation_test
+from .permutation import holm_pairs
 from .rank_groups import compact_letters, competition_ranks, rank_ranges
-from .statistics import means_with_intervals, sum_by_identity
+from .statistics import means_with_intervals, pair_differences
 
 SUPERSEDED = "superseded"
 CONTROL = "control"
@@ -24,7 +25,7 @@ def image_cells(
     *,
     standing: Sequence[str],
     complete: Sequence[int],
-    seed: int,
+    over: MeanOver = "images",
 ) -> tuple[list[Cell], Comparisons | None]:
     """Cells of a protocol of single images, and the comparisons of the records that are ranked.
 
@@ -34,9 +35,9 @@ def image_cells(
         identities: (images,), the person of each image.
         standing: of each record, see `standing_of`.
         complete: numbers of the records to rank.
-        seed: of intervals and tests.
+        over: what the means are taken over.
     """
-    found = means_with_intervals(matrix, identities, seed)
+    found = means_with_intervals(matrix, identities, over=over)
     images = np.isfinite(matrix).sum(axis=0)
     bounds = column.protocol.bounds if column.protocol else (None, None)
     cells = [
@@ -45,14 +46,16 @@ def image_cells(
             _number(found.low[i], least=bounds[0]),
             _number(found.high[i], most=bounds[1]),
             int(images[i]),
-            reason=_unranked(column, int(images[i]), standing[i], is_complete=i in complete),
+            reason=_unranked(column, int(images[i]), standing[i], is_complete=i in complete)
+            or found.notes[i],
         )
         for i in range(matrix.shape[1])
     ]
     if column.protocol is None or not complete:
         return cells, None
     means = found.mean[complete]
-    comparisons = _compare_all(matrix[:, complete], means, identities, seed=seed)
+    pairs = pair_differences(matrix[:, complete], identities, over=over)
+    comparisons = Comparisons(pairs.difference, pairs.p, holm_pairs(pairs.p), pairs.low, pairs.high)
     places = competition_ranks(means, column.protocol.higher_is_better)
     order = sorted(range(len(complete)), key=lambda k: (places[k], k))
     groups = compact_letters(comparisons.corrected, order)
@@ -63,13 +66,6 @@ def image_cells(
             cell.value, cell.low, cell.high, cell.images, int(places[k]), *ranges[k], groups[k], cell.reason
         )
     return cells, comparisons
-
-
-def _compare_all(matrix: Floats, means: Floats, identities: Labels, *, seed: int) -> Comparisons:
-    totals = sum_by_identity(matrix, identities).totals
-    pairs = len(means) * (len(means) - 1) // 2
-    p = permutation_test(totals, seed, permutation_draws(pairs))
-    return Comparisons(means[:, None] - means[None, :], p, holm_pairs(p))
 
 
 def set_cells(

@@ -1,4 +1,8 @@
-"""Paired permutation test within identities, and Holm's correction for multiple comparisons."""
+"""Holm's correction for multiple comparisons, and a paired permutation test within identities.
+
+The tables of a board use the test of `statistics.paired_difference`; the permutation test is there for those
+who want p values of sums over images without a working model.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ import numpy as np
 from ..arrays import Floats
 
 PERMUTATIONS = 9_999
-MAX_PERMUTATIONS = 199_999
 EXACT_IDENTITIES = 14
 BLOCK = 2_048
 TOLERANCE = 1e-9
@@ -58,14 +61,6 @@ def _sign_blocks(groups: int, draws: int, seed: int) -> Iterator[Floats]:
         count = min(BLOCK, draws - start)
         bits = np.unpackbits(generator.integers(0, 256, (count, -(-groups // 8)), dtype=np.uint8), axis=1)
         yield (1 - 2 * bits[:, :groups].astype(np.int8)).astype(np.float64)
-
-
-def permutation_draws(pairs: int) -> int:
-    """Number of permutations that a table with that many pairs needs for Holm's correction.
-
-    With n pairs the smallest corrected p is n / (draws + 1): 0.02 here, up to 4,000 pairs (90 models).
-    """
-    return min(max(PERMUTATIONS, 50 * pairs - 1), MAX_PERMUTATIONS)
 
 
 def holm(p: Floats) -> Floats:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...records.protocol import Protocol
+from ..estimands import MeanOver
 from ..store.flags import Flag
 from ..store.settings import BoardSettings
 from ..store.store import StoredRecord
@@ -16,6 +17,7 @@ from ..store.stored import join_records
 from ..tables.board import CONTROL_NOTE, Board, Cell, Comparisons, Row, Table, columns_of
 from .cells import CONTROL, SUPERSEDED, image_cells, set_cells, standing_of
 from .composite import borda_points, composite_protocols
+from .design import Design
 from .matrices import find_keys, missing_scores, score_matrices
 from .rank_groups import competition_ranks
 
@@ -27,7 +29,7 @@ def make_board(
     *,
     flags: Mapping[Path, tuple[Flag, ...]] | None = None,
     moved: Mapping[str, str] | None = None,
-    seed: int = 0,
+    over: MeanOver = "images",
 ) -> Board:
     """Group records by track, join those of one submission, and rank each group.
 
@@ -37,13 +39,13 @@ def make_board(
         settings: of the board.
         flags: of the submissions, by the folders of their records.
         moved: the track of each benchmark of version 0.1 that the store was migrated from (`Store.moved`).
-        seed: of the intervals and tests.
+        over: what means, intervals, tests and ranks are taken over: images, or people with equal weights.
     """
     grouped: dict[str, list[StoredRecord]] = defaultdict(list)
     for entry in join_records(stored):
         grouped[entry.track].append(entry)
     tables = (
-        make_table(grouped[name], protocols, settings, flags=flags or {}, moved=moved or {}, seed=seed)
+        make_table(grouped[name], protocols, settings, flags=flags or {}, moved=moved or {}, over=over)
         for name in sorted(grouped)
     )
     return Board(settings, tuple(tables))
@@ -56,7 +58,7 @@ def make_table(
     *,
     flags: Mapping[Path, tuple[Flag, ...]],
     moved: Mapping[str, str],
-    seed: int = 0,
+    over: MeanOver = "images",
 ) -> Table:
     """Rank the submissions of one track (`join_records`); other arguments as for `make_board`."""
     track = stored[0].record.info.benchmark.track
@@ -78,7 +80,7 @@ def make_table(
         if column.id in values:
             ranked = [i for i in complete if column.id in has[i]]
             found, compared = image_cells(
-                column, values[column.id], identities, standing=standing, complete=ranked, seed=seed
+                column, values[column.id], identities, standing=standing, complete=ranked, over=over
             )
             if compared is not None:
                 comparisons[column.id] = _spread(compared, [complete.index(i) for i in ranked], len(complete))
@@ -125,12 +127,16 @@ def make_table(
         identity_of=identity_of,
         composite=composite,
         comparisons={
-            name: Comparisons(*(matrix[np.ix_(pick, pick)] for matrix in (c.difference, c.p, c.corrected)))
+            name: Comparisons(
+                *(m[np.ix_(pick, pick)] for m in (c.difference, c.p, c.corrected, c.low, c.high))
+            )
             for name, c in comparisons.items()
         },
         compared=tuple(rows[i].name for i in sorted_complete),
         values={name: matrix[:, both] for name, matrix in values.items()},
         earlier=_earlier(stored, moved),
+        over=over,
+        note=Design.of(identities).note(over),
     )
 
 
@@ -139,7 +145,7 @@ def _spread(found: Comparisons, places: Sequence[int], count: int) -> Comparison
     if len(places) == count:
         return found
     spread = []
-    for matrix in (found.difference, found.p, found.corrected):
+    for matrix in (found.difference, found.p, found.corrected, found.low, found.high):
         wide = np.full((count, count), np.nan)
         wide[np.ix_(places, places)] = matrix
         spread.append(wide)

@@ -19,7 +19,6 @@ from ..tables.formatting import number
 from .statistics import means_with_intervals
 
 GROUPS_NAME = "groups.csv"
-SLICE_DRAWS = 999
 MAX_COUNT_SLICES = 6
 MIN_VALUES = 12
 
@@ -93,8 +92,8 @@ def find_slicings(table: Table, reference_set: ReferenceSet) -> list[Slicing]:
     return [slicing for slicing in found if slicing is not None]
 
 
-def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> SliceScores:
-    """Means of every row in every slice, with intervals from 999 bootstrap draws."""
+def slice_table(table: Table, slicing: Slicing) -> SliceScores:
+    """Means of every row in every slice, over what the table's means are taken over, with intervals."""
     identities = np.array([table.identity_of[key] for key in table.keys])
     slices, rows = len(slicing.labels), len(table.rows)
     ids = [column.id for column in table.columns if column.id in table.values]
@@ -103,7 +102,7 @@ def slice_table(table: Table, slicing: Slicing, seed: int = 0) -> SliceScores:
         for name in ids
         for k in range(slices)
     ]
-    found = means_with_intervals(np.concatenate(columns, axis=1), identities, seed, draws=SLICE_DRAWS)
+    found = means_with_intervals(np.concatenate(columns, axis=1), identities, over=table.over)
     shape = (len(ids), slices, rows)
     mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
     images = tuple(int(count) for count in slicing.members.sum(axis=1))

@@ -12,6 +12,7 @@ from ...records.ids import VersionedId
 from ...records.protocol import Protocol, ProtocolId
 from ...records.record import Record, Track
 from ..arrays import Floats
+from ..estimands import MeanOver
 from ..store.flags import Flag
 from ..store.names import label, safe_name
 from ..store.settings import BoardSettings
@@ -160,13 +161,17 @@ class Comparisons:
 
     Attributes:
         difference: of the means, row minus column, in the protocol's unit.
-        p: of the paired permutation test.
+        p: of the paired t test, cluster-robust over people; below 0.05 exactly where ``low`` to ``high``
+            leaves out 0.
         corrected: p after Holm's correction over all pairs.
+        low, high: bounds of the 95 % interval of the difference, of each pair alone.
     """
 
     difference: Floats
     p: Floats
     corrected: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,8 @@ class Table:
         compared: names of the ranked rows, from best to worst.
         values: by protocol id, (images, rows and superseded rows), NaN where not scored.
         earlier: ids of the benchmarks of version 0.1 that are parts of this track.
+        over: what every mean, interval, test and rank is taken over.
+        note: what the intervals cannot promise, because there are few people or few hold most images.
     """
 
     track: Track
@@ -200,6 +207,8 @@ class Table:
     compared: tuple[str, ...]
     values: Mapping[str, Floats] = field(repr=False)
     earlier: tuple[str, ...] = ()
+    over: MeanOver = "images"
+    note: str = ""
 
     @property
     def slug(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..store.settings import BoardSettings
 from .board import Cell, Column, Row, Table
@@ -21,21 +21,29 @@ class FormattedCell:
         text: the number.
         exact: the number at full precision, for sorting.
         place: rank, best and worst possible rank, separated by spaces.
-        spread: half-width of the interval.
+        interval: its bounds.
         group: letters.
         bar: style of the interval bar.
         classes: of the table cell.
         reason: shown as a tooltip.
+        other: the same cell for the other mean, as `packed` gives it; empty where there is one number only.
     """
 
     text: str
     exact: str = ""
     place: str = ""
-    spread: str = ""
+    interval: str = ""
     group: str = ""
     bar: str = ""
     classes: str = ""
     reason: str = ""
+    other: str = ""
+
+    @property
+    def packed(self) -> str:
+        """What changes with the mean, in one attribute that the page's script reads."""
+        fields = (self.text, self.exact, self.place, self.interval, self.group, self.bar, self.classes)
+        return "|".join(fields)
 
 
 def number(value: float | None, decimals: int) -> str:
@@ -69,8 +77,35 @@ def letters(group: str) -> str:
     return "".join(run if len(run) < 3 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
-def format_cells(table: Table) -> list[list[FormattedCell]]:
-    """The formatted cells of all rows; the bars of a column share a scale."""
+def interval_text(low: float | None, high: float | None, decimals: int) -> str:
+    """The bounds of an interval; empty where there is none."""
+    if low is None or high is None:
+        return ""
+    ends = number(low, decimals), number(high, decimals)
+    return (" to " if any(end.startswith("−") for end in ends) else "–").join(ends)
+
+
+def format_cells(table: Table, other: Table | None = None) -> list[list[FormattedCell]]:
+    """The formatted cells of all rows; the bars of a column share a scale.
+
+    Args:
+        table: its cells are shown.
+        other: the same table over the other mean, for a switch between the two; None for none.
+    """
+    views = _format_rows(table)
+    if other is None:
+        return views
+    there = dict(zip((row.name for row in other.rows), _format_rows(other), strict=True))
+    return [
+        [
+            replace(cell, other=twin.packed) if cell.interval or twin.interval else cell
+            for cell, twin in zip(cells, there[row.name], strict=True)
+        ]
+        for row, cells in zip(table.rows, views, strict=True)
+    ]
+
+
+def _format_rows(table: Table) -> list[list[FormattedCell]]:
     by_column = [
         _format_column(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
     ]
@@ -86,9 +121,8 @@ def _format_column(column: Column, cells: Sequence[Cell]) -> list[FormattedCell]
 def _format_cell(column: Column, cell: Cell, least: float, *, most: float) -> FormattedCell:
     if cell.value is None:
         return FormattedCell("", classes="none", reason=cell.reason or "not scored")
-    bar = spread = ""
+    bar = ""
     if cell.low is not None and cell.high is not None:
-        spread = number((cell.high - cell.low) / 2, column.decimals)
         span = (most - least) or 1.0
         left, right = (100 * (end - least) / span for end in (cell.low, cell.high))
         bar = f"--l:{left:.1f};--h:{right:.1f}"
@@ -100,7 +134,7 @@ def _format_cell(column: Column, cell: Cell, least: float, *, most: float) -> Fo
         text=number(cell.value, column.decimals),
         exact=repr(cell.value),
         place=f"{cell.rank} {cell.best} {cell.worst}",
-        spread=spread,
+        interval=interval_text(cell.low, cell.high, column.decimals),
         group=letters(cell.group),
         bar=bar,
         classes=classes,

@@ -153,7 +153,7 @@ def test_inputs_are_never_written_to(scene: Scene, tmp_path: Path) -> None:
 
 HEAD = re.compile(r'data-first="(\w+)" title="([^"]+)"><span>([^<]+)</span><i>(.)</i>')
 CELL = re.compile(
-    r'<td data-v="([^"]+)" data-r="(\d+) \d+ \d+"[^>]*>([^<]+)(?:<sup>[^<]*</sup>)?(?:<small>±([^<]+))?'
+    r'<td data-v="([^"]+)" data-r="(\d+) \d+ \d+"[^>]*>([^<]+)(?:<sup>[^<]*</sup>)?(?:<small>([^<]+))?'
 )
 
 
@@ -167,7 +167,7 @@ def check_row(row: str, mine: list[Record], record: Record) -> None:
     """The row of ``record`` shows what the records of its benchmark, ``mine``, say on every protocol."""
     cells = CELL.findall(row)
     assert len(cells) == len(DECLARED)
-    for (exact, rank, text, spread), (name, protocol) in zip(cells, DECLARED.items(), strict=True):
+    for (exact, rank, text, interval), (name, protocol) in zip(cells, DECLARED.items(), strict=True):
         value = value_of(record, name)
         others = [value_of(each, name) for each in mine]
         better = [other > value if protocol.higher_is_better else other < value for other in others]
@@ -175,12 +175,13 @@ def check_row(row: str, mine: list[Record], record: Record) -> None:
         assert float(exact) == pytest.approx(value, rel=1e-12)
         assert float(text.replace("−", "-")) == pytest.approx(value, abs=rounding)
         assert int(rank) == 1 + sum(better)
-        assert bool(spread) != protocol.is_set_metric
-        if spread:
+        assert bool(interval) != protocol.is_set_metric
+        if interval:
             scores = record.scores[record.scores["protocol"] == name]
             found = means_with_intervals(scores[["value"]].to_numpy(), scores["identity"].to_numpy())
-            low, high = np.clip([found.low[0], found.high[0]], *protocol.bounds)
-            assert float(spread) == pytest.approx((high - low) / 2, abs=rounding)
+            bounds = np.clip([found.low[0], found.high[0]], *protocol.bounds)
+            shown = [float(end.replace("−", "-")) for end in re.split("–| to ", interval)]
+            assert shown == pytest.approx(list(bounds), abs=rounding)
 
 
 def test_tables_show_values_places_and_intervals(site: Path, scene: Scene) -> None:

@@ -1,4 +1,4 @@
-// Tabs, sorting, filtering and sliders. Without this script the page still shows everything.
+// Tabs, sorting, filtering, the switch between two means, and sliders. Without this script the page still shows everything.
 "use strict";
 
 function slider(figure) {
@@ -107,6 +107,34 @@ function scores(section) {
       if (!row.hidden && row.parentNode === body) shown += 1;
     });
     count.textContent = words.length ? `${shown} of ${rows.length} models` : "";
+  }
+
+  function turn(cell) {
+    const [group, interval] = ["sup", "small"].map((name) => cell.querySelector(name));
+    const active = cell.classList.contains("active");
+    cell.classList.remove("active");
+    const now = [cell.firstChild.data, cell.dataset.v, cell.dataset.r, interval ? interval.textContent : "",
+      group ? group.textContent : "", (cell.getAttribute("style") || ""), cell.className];
+    const next = cell.dataset.o.split("|");
+    cell.textContent = next[0];
+    [cell.dataset.v, cell.dataset.r] = [next[1], next[2]];
+    if (next[4]) cell.append(Object.assign(document.createElement("sup"), { textContent: next[4] }));
+    if (next[3]) cell.append(Object.assign(document.createElement("small"), { textContent: next[3] }));
+    if (next[5]) cell.setAttribute("style", next[5]); else cell.removeAttribute("style");
+    cell.className = next[6];
+    cell.classList.toggle("active", active);
+    cell.dataset.o = now.join("|");
+  }
+
+  const over = tools.querySelector("[data-over]");
+  if (over) {
+    over.value = over.options[0].value;
+    over.addEventListener("change", () => {
+      body.querySelectorAll("[data-o]").forEach(turn);
+      section.querySelectorAll("[data-of]").forEach((part) => { part.hidden = part.dataset.of !== over.value; });
+      const head = heads.find((candidate) => candidate.closest("th").hasAttribute("aria-sort"));
+      if (head) sort(head.dataset.sort, head.closest("th").getAttribute("aria-sort"));
+    });
   }
 
   heads.forEach((head) => head.addEventListener("click", () => {
