@@ -22,6 +22,8 @@ def spell_precision(value: object) -> object:
 def pick_device(name: str = "auto") -> str:
     """The device to use: ``auto`` takes CUDA, then Apple's MPS, then the CPU.
 
+    Every index of a CPU, as in ``cpu:1``, is the same processor.
+
     Raises:
         RefbenchError: a device that this machine does not have, or a name that no device has.
     """
@@ -35,6 +37,6 @@ def pick_device(name: str = "auto") -> str:
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if kind not in here or (index and not index.isdecimal()):
         raise RefbenchError(f"{name!r} is not a device; use auto, cpu, cuda, cuda:1 ... or mps")
-    if int(index or 0) >= here[kind]:
+    if kind != "cpu" and int(index or 0) >= here[kind]:
         raise RefbenchError(f"this machine has no device {name!r}; leave --device out, or use cpu")
     return name

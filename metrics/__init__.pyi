@@ -20,6 +20,7 @@ from .core.metric import NoReferenceMetric as NoReferenceMetric
 from .core.metric import ReferenceMetric as ReferenceMetric
 from .core.metric import SetMetric as SetMetric
 from .core.options import ScoreOptions as ScoreOptions
+from .core.tensors import aligned_landmarks as aligned_landmarks
 from .distances.frechet import LowRankMoments as LowRankMoments
 from .distances.frechet import Moments as Moments
 from .distances.frechet import MomentStream as MomentStream
@@ -81,6 +82,7 @@ __all__ = [
     "SetMetric",
     "Shard",
     "Statistics",
+    "aligned_landmarks",
     "coverage",
     "density",
     "fid",

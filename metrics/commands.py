@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def measure(
             "unit": one.protocol.unit,
             "higher_is_better": one.protocol.higher_is_better,
             "unscored": one.unscored,
+            "reasons": dict(one.reasons),
             "images": dict(one.values),
         }
         for one in found
@@ -59,10 +61,15 @@ def measure(
     width = max(len(one.protocol.id) for one in found)
     lines = [
         f"{one.protocol.id:<{width}}  {one.value:>10.4f}  {one.protocol.unit}"
-        + (f"  ({one.unscored} of {len(one.values)} unscored)" if one.unscored else "")
+        + (f"  ({one.unscored} of {len(one.values)} unscored{_why(one.reasons)})" if one.unscored else "")
         for one in found
     ]
     emit(rows, as_json, "\n".join(lines))
+
+
+def _why(reasons: Mapping[str, str]) -> str:
+    """The first of the reasons, as the end of a remark."""
+    return f": {next(iter(reasons.items()))[0]}: {next(iter(reasons.values()))}" if reasons else ""
 
 
 @command(metrics, "list", example="refbench metrics list --ready")

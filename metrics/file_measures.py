@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import FaultListError, RefbenchError
+from ..faces.align import FFHQ_512, template_at
+from ..faces.detectors.detect import find_faces, load_detector
 from ..images import find_photos, read_rgb
 from ..progress import track
 from ..records.protocol import Protocol
 from .catalogue import select
-from .core.metric import GainMetric, ReferenceMetric, SetMetric
-from .core.tensors import aligned_landmarks
+from .core.feature import Landmarks
+from .core.metric import NOT_FINITE, GainMetric, ReferenceMetric, SetMetric, size_fault
 from .scoring.meter import Meter
 
 DEFAULT = ("psnr/rgb", "ssim/y-full@2")
 """What `measure_files` takes by default: no weights, the same on every machine."""
+NO_FACE = "no face was detected in this image, which is not square"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ class FileMeasure:
         protocol: what the number means.
         value: the mean over the scored images, or the number of the set; NaN where no image was scored.
         values: value by image name, NaN where unscored; empty for a number of the set.
+        reasons: why an image is unscored, by its name.
     """
 
     protocol: Protocol
     value: float
     values: Mapping[str, float]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unscored(self) -> int:
@@ -47,9 +52,10 @@ def measure_files(
 ) -> list[FileMeasure]:
     """Measure one image or a folder of images, against HQ where a protocol compares with it.
 
-    Images of two folders are paired by the names of their files without the ending. Square images are taken
-    to be faces aligned as FFHQ's, whose landmarks lie on the template; in others, metrics that crop the face
-    score nothing. With detected landmarks a number can differ: build a reference set and use `score`.
+    Images of two folders are paired by the names of their files without the ending. Where a metric crops the
+    face, square images are taken to be faces aligned as FFHQ's, whose landmarks lie on the template; in
+    others the landmarks are detected (MTCNN) in the HQ image. A reference set has landmarks of its own, with
+    which a number can differ: build one and use `score`.
 
     Args:
         restored: an image, or a folder of images.
@@ -60,7 +66,7 @@ def measure_files(
     Raises:
         FaultListError: images on one side only, or two of one name.
         RefbenchError: an unknown protocol, one that needs more than these files, images of unequal sizes,
-            absent weights.
+            absent weights (also those of the detector, where images are not square).
     """
     metrics = select(protocols)
     refused = [m.protocol.id for m in metrics if isinstance(m, GainMetric | ReferenceMetric)]
@@ -69,8 +75,9 @@ def measure_files(
             f"{', '.join(refused)}: needs LQ images or references; build a set, then: refbench score"
         )
     pairs = _pairs(restored, hq)
-    meters = [Meter(metric.protocol.id, device) for metric in metrics]
+    meters = [Meter(metric.protocol.scored_as, device) for metric in metrics]
     values: list[dict[str, float]] = [{} for _ in meters]
+    reasons: list[dict[str, str]] = [{} for _ in meters]
     for name, (image, truth) in track("measure", sorted(pairs.items()), len(pairs)):
         restored_pixels = _tensor(image)
         hq_pixels = None if truth is None else _tensor(truth)
@@ -79,18 +86,38 @@ def measure_files(
             raise RefbenchError(
                 f"{image} is {sizes[0]} and {truth} is {sizes[1]}; a pair needs one size, nothing is resized"
             )
-        for meter, found in zip(meters, values, strict=True):
-            scored = meter.update(restored_pixels, hq_pixels, landmarks=aligned_landmarks(restored_pixels))
+        cropped = any(metric.feature.needs_landmarks for metric in metrics)
+        points = _landmarks(truth or image, device) if cropped else None
+        for metric, meter, found, why in zip(metrics, meters, values, reasons, strict=True):
+            height, width = restored_pixels.shape[2:]
+            if fault := size_fault(metric, width, height):
+                found[name], why[name] = float("nan"), fault
+                continue
+            needed = points if metric.feature.needs_landmarks else None
+            scored = meter.update(restored_pixels, hq_pixels, landmarks=needed)
             if scored is not None:
                 found[name] = float(scored[0])
+                if not np.isfinite(found[name]):
+                    lost = needed is not None and not np.isfinite(needed).all()
+                    why[name] = NO_FACE if lost else getattr(metric, "if_nan", NOT_FINITE)
     return [
         FileMeasure(
             metric.protocol,
             meter.compute() if isinstance(metric, SetMetric) else _mean(found),
             found,
+            why,
         )
-        for metric, meter, found in zip(metrics, meters, values, strict=True)
+        for metric, meter, found, why in zip(metrics, meters, values, reasons, strict=True)
     ]
+
+
+def _landmarks(path: Path, device: str) -> Landmarks:
+    """Landmarks (1, 5, 2) of a face image: on the template where it is square, else detected, else NaN."""
+    photo = read_rgb(path)
+    if photo.shape[0] == photo.shape[1]:
+        return template_at(FFHQ_512, photo.shape[1], 512)[None]
+    faces = find_faces(load_detector(device=device), photo)
+    return np.full((1, 5, 2), np.nan) if not faces else faces[0].landmarks[None]
 
 
 def _pairs(restored: Path, hq: Path | None) -> dict[str, tuple[Path, Path | None]]:

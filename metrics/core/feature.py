@@ -68,9 +68,12 @@ class Batch:
         """The batch of some of the images, with their HQ images."""
         masks = [self.masks[row] for row in rows] if self.masks else ()
         hq = self.hq.rows(rows) if self.hq is not self else None
-        return Batch(
+        some = Batch(
             [self.photos[row] for row in rows], self.landmarks[rows], self.device, hq=hq, masks=masks
         )
+        if "pixels" in self.__dict__:
+            some.__dict__["pixels"] = self.pixels[rows]
+        return some
 
     @property
     def true(self) -> Batch:
@@ -101,6 +104,8 @@ class Feature:
         vector: whether the first tensor is one vector per image (N, D), fit for statistics of a set.
         compact: whether that vector is all there is, fit for a cache and for references.
         bfloat16: whether it is computed in bfloat16 where that precision is asked for; others stay float32.
+        needs_landmarks: whether it crops the face by the landmarks of the HQ image, so that an image without
+            them has no value.
         min_side: sides in pixels below which it cannot be computed.
         files: files that the loaded extractor read and the weights table does not name, for the provenance.
     """
@@ -113,6 +118,7 @@ class Feature:
     vector: bool = False
     compact: bool = False
     bfloat16: bool = False
+    needs_landmarks: bool = False
     min_side: int = 1
     files: Callable[[], Sequence[Path]] = _no_files
 

@@ -60,7 +60,7 @@ def _load(device: torch.device) -> Extractor:
     return extract
 
 
-FACE_COLOUR = Feature("face-colour", (), _load, vector=True, compact=True)
+FACE_COLOUR = Feature("face-colour", (), _load, vector=True, compact=True, needs_landmarks=True)
 
 
 def colour_shift(restored: Tensor, hq: Tensor) -> Tensor:

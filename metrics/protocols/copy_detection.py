@@ -45,7 +45,7 @@ def _load(device: torch.device) -> Extractor:
     return extract
 
 
-FACE_CHIP = Feature("face-chip-128", (), _load, vector=True, compact=True)
+FACE_CHIP = Feature("face-chip-128", (), _load, vector=True, compact=True, needs_landmarks=True)
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:

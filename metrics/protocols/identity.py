@@ -78,7 +78,16 @@ def recogniser_feature(kind: RecogniserKind, *, rounded: bool = False) -> Featur
         return extract
 
     name = f"{kind.name}-float-crop" if unrounded else kind.name
-    return Feature(name, kind.weights, load, batch=16, wide_batch=64, vector=True, compact=True)
+    return Feature(
+        name,
+        kind.weights,
+        load,
+        batch=16,
+        wide_batch=64,
+        vector=True,
+        compact=True,
+        needs_landmarks=kind.crop.template is not None,
+    )
 
 
 def _ffhq_landmarks(batch: Batch) -> Landmarks:

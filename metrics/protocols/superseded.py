@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -86,8 +87,8 @@ def _old_ssim(
 
 def _with_ties(name: str, neighbours: int = 5) -> SetMetric:
     """Density or coverage with closed balls."""
-    new = next(metric for metric in inception.METRICS if metric.protocol.id == f"{name}/inception-tf-hq@2")
-    assert isinstance(new, SetMetric)
+    found = (metric for metric in inception.METRICS if metric.protocol.id == f"{name}/inception-tf-hq@2")
+    new = cast("SetMetric", next(found))
     compare = partial(getattr(precision_recall, name), neighbours=neighbours, open_balls=False)
     return replace(new, protocol=_old(new.protocol, TIES_NOTE), compare=compare)
 

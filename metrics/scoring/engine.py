@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -154,26 +155,48 @@ def deterministic(workers: int | None) -> Iterator[ThreadPoolExecutor]:
 
     TF32 and the search for the fastest algorithm are off, deterministic algorithms of cuDNN are on, and every
     network runs on one thread, ``workers`` of them at a time (None: one per core). The settings are restored
-    afterwards.
+    when the last of several such blocks, in any threads, has ended.
     """
+    with (
+        _fixed_settings(),
+        ThreadPoolExecutor(
+            workers or available_cores(), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool,
+    ):
+        yield pool
+
+
+_settings_lock = Lock()
+_settings_users = 0
+_settings_before: list[tuple[Any, str, Any]] = []
+
+
+@contextmanager
+def _fixed_settings() -> Iterator[None]:
+    global _settings_users
     switches: tuple[tuple[Any, str, bool], ...] = (
         (torch.backends.cuda.matmul, "allow_tf32", False),
         (torch.backends.cudnn, "allow_tf32", False),
         (torch.backends.cudnn, "benchmark", False),
         (torch.backends.cudnn, "deterministic", True),
     )
-    before = [getattr(owner, name) for owner, name, _ in switches]
-    threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
-    for owner, name, value in switches:
-        setattr(owner, name, value)
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(
-            workers or available_cores(), initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            yield pool
-    finally:
-        for (owner, name, _), value in zip(switches, before, strict=True):
+    threads = torch.get_num_threads()
+    with _settings_lock:
+        if not _settings_users:
+            _settings_before[:] = [(owner, name, getattr(owner, name)) for owner, name, _ in switches]
+            _settings_before.append((cv2, "threads", cv2.getNumThreads()))
+        _settings_users += 1
+        for owner, name, value in switches:
             setattr(owner, name, value)
+        cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
         torch.set_num_threads(threads)
-        cv2.setNumThreads(cv_threads)
+        with _settings_lock:
+            _settings_users -= 1
+            if not _settings_users:
+                *earlier, (_, _, cv_threads) = _settings_before
+                for owner, name, value in earlier:
+                    setattr(owner, name, value)
+                cv2.setNumThreads(cv_threads)

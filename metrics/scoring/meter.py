@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +24,17 @@ from ..core.metric import (
     size_fault,
 )
 from ..core.tensors import check_images, check_pair
-from .engine import Engine, load, torch_device
+from .engine import Engine, deterministic, load, torch_device
+
+Rows = npt.NDArray[np.float32]
+Part = TypeVar("Part")
 
 
 class Meter:
     """A metric of the catalogue that is fed with batches of images: update, compute, reset.
+
+    On a CPU every image is computed on one core, several images side by side, as `score` does; no number
+    depends on the number of threads.
 
     Args:
         protocol: a protocol id; one of an old version gives the current version, see `catalogue.newest`.
@@ -53,8 +60,8 @@ class Meter:
     def reset(self) -> None:
         """Forget all images."""
         self._values: list[Tensor] = []
-        self._restored: list[npt.NDArray[np.float32]] = []
-        self._hq: list[npt.NDArray[np.float32]] = []
+        self._restored: list[Rows] = []
+        self._hq: list[Rows] = []
 
     @property
     def images(self) -> int:
@@ -79,42 +86,54 @@ class Meter:
             lq: the LQ images, of the same shape, for a gain.
             references: N batches (N_i, 3, H_i, W_i), for a metric that compares with references.
             landmarks: (N, 5, 2) of the HQ images, in pixels, for metrics that crop the face: left eye, right
-                eye, nose, left and right corner of the mouth, as they stand in the image.
+                eye, nose, left and right corner of the mouth, as they stand in the image. A row of NaN is a
+                face that was not found; its image has no value.
             reference_landmarks: N arrays (N_i, 5, 2), the same of the references.
 
         Raises:
-            RefbenchError: images of another type, shape or range, or an input that the metric needs is
-                absent.
+            RefbenchError: images of another type, shape or range, or too small for the metric, or an input
+                that the metric needs is absent: all that are absent are named.
         """
         metric = self.metric
         check_images(restored, "restored")
         if fault := size_fault(metric, width=restored.shape[3], height=restored.shape[2]):
             raise RefbenchError(fault)
+        given = {
+            "hq": hq,
+            "lq": lq,
+            "references": references,
+            "landmarks": landmarks,
+            "reference_landmarks": reference_landmarks,
+        }
+        self._require({name for name, value in given.items() if value is not None}, len(restored))
+        points = _points(landmarks, len(restored))
         if isinstance(metric, NoReferenceMetric):
+            batch = Batch.of(self._to_device(restored), points)
             return self._add(
-                metric.compare(self._extract(Batch.of(self._to_device(restored), _points(landmarks))))
+                torch.cat(self._by_rows(len(restored), lambda rows: self._alone(batch.rows(rows))))
             )
-        if hq is None:
-            raise RefbenchError(f"{metric.protocol.id} compares with HQ images; give hq")
+        hq = cast("Tensor", hq)
         check_pair(restored, hq)
-        hq_batch = Batch.of(self._to_device(hq), _points(landmarks))
+        hq_batch = Batch.of(self._to_device(hq), points)
         batch = Batch.of(self._to_device(restored), hq_batch.landmarks, hq_batch)
         if isinstance(metric, SetMetric):
-            for kept, one in ((self._restored, batch), (self._hq, hq_batch)):
-                rows = self._extract(one)[0].float().cpu().numpy()
-                kept.append(rows[np.isfinite(rows).all(axis=1)])
+            pairs = self._by_rows(len(restored), lambda rows: self._pair(batch.rows(rows)))
+            for ours, theirs in pairs:
+                for kept, one in ((self._restored, ours), (self._hq, theirs)):
+                    found = one[0].float().cpu().numpy()
+                    kept.append(found[np.isfinite(found).all(axis=1)])
             return None
         if isinstance(metric, ReferenceMetric):
             groups = self._groups(references, reference_landmarks, len(restored))
-            return self._add(metric.compare(self._extract(batch)[0], self._extract(hq_batch)[0], groups))
+            pairs = self._by_rows(len(restored), lambda rows: self._pair(batch.rows(rows)))
+            both = [torch.cat([pair[side][0] for pair in pairs]) for side in (0, 1)]
+            return self._add(metric.compare(both[0], both[1], groups))
         if isinstance(metric, ImageMetric):
-            return self._add(metric.compare(self._extract(batch), self._extract(hq_batch)))
-        if lq is None:
-            raise RefbenchError(f"{metric.protocol.id} is a gain over the LQ images; give lq")
+            return self._add(self._compared(metric, batch))
+        lq = cast("Tensor", lq)
         check_pair(lq, hq)
         lq_batch = Batch.of(self._to_device(lq), hq_batch.landmarks, hq_batch)
-        tensors = self._extract(hq_batch)
-        scores = [metric.base.compare(self._extract(one), tensors) for one in (batch, lq_batch)]
+        scores = [self._compared(metric.base, one) for one in (batch, lq_batch)]
         return self._add(metric.gain(*scores))
 
     def compute(self) -> float:
@@ -136,9 +155,6 @@ class Meter:
             )
         return float(values.mean())
 
-    def _to_device(self, images: Tensor) -> Tensor:
-        return images.to(self._engine.device)
-
     def extract(self, images: Tensor, landmarks: npt.ArrayLike | None = None) -> Tensors:
         """The tensors of the metric's feature, each of length N, for checked images (N, 3, H, W).
 
@@ -146,7 +162,51 @@ class Meter:
             images: RGB floating point in [0, 1].
             landmarks: (N, 5, 2) in pixels, for features that crop the face.
         """
-        return self._extract(Batch.of(self._to_device(images), _points(landmarks)))
+        batch = Batch.of(self._to_device(images), _points(landmarks, len(images)))
+        parts = self._by_rows(len(images), lambda rows: self._extract(batch.rows(rows)))
+        return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+
+    def _require(self, given: set[str], count: int) -> None:
+        """Check that everything that the metric compares with is given."""
+        metric, base = self.metric, self._engine.metrics[0]
+        wanted = {
+            "hq": "hq, the HQ images" if not isinstance(metric, NoReferenceMetric) else "",
+            "lq": "lq, the LQ images" if isinstance(metric, GainMetric) else "",
+            "references": f"{count} batches of references" if isinstance(metric, ReferenceMetric) else "",
+        }
+        if base.feature.needs_landmarks:
+            aligned = "refbench.metrics.aligned_landmarks gives those of aligned square faces"
+            wanted["landmarks"] = f"landmarks, (N, 5, 2) in pixels of the HQ images ({aligned})"
+            if isinstance(metric, ReferenceMetric):
+                wanted["reference_landmarks"] = f"reference_landmarks, {count} arrays (N_i, 5, 2)"
+        absent = [words for name, words in wanted.items() if words and name not in given]
+        if absent:
+            raise RefbenchError(f"{metric.protocol.id} needs more than it got; give {'; give '.join(absent)}")
+
+    def _by_rows(self, count: int, compute: Callable[[range], Part]) -> list[Part]:
+        """A function of rows, on a CPU for as many rows at a time as `score` takes, each on one core."""
+        if self._engine.device.type != "cpu":
+            return [compute(range(count))]
+        size = self._engine.batch_size_of(self._engine.features[0])
+        with deterministic(None) as pool:
+            return list(pool.map(compute, [range(i, min(i + size, count)) for i in range(0, count, size)]))
+
+    def _compared(self, metric: ImageMetric, batch: Batch) -> Tensor:
+        def compare(rows: range) -> Tensor:
+            return metric.compare(*self._pair(batch.rows(rows)))
+
+        return torch.cat(self._by_rows(len(batch.photos), compare))
+
+    def _pair(self, batch: Batch) -> tuple[Tensors, Tensors]:
+        """The tensors of restored images and of their HQ images."""
+        theirs = self._extract(batch.hq)
+        return self._extract(batch), theirs
+
+    def _alone(self, batch: Batch) -> Tensor:
+        return cast("NoReferenceMetric", self.metric).compare(self._extract(batch))
+
+    def _to_device(self, images: Tensor) -> Tensor:
+        return images.to(self._engine.device)
 
     def _extract(self, batch: Batch) -> Tensors:
         return self._engine.extract(self._engine.features[0], batch)
@@ -167,8 +227,10 @@ class Meter:
                 f"{self.metric.protocol.id} compares with references; give {count} batches of one or more"
             )
         points = landmarks if landmarks is not None else [None] * count
+        if len(points) != count:
+            raise RefbenchError(f"reference_landmarks: got {len(points)} arrays; wanted {count}")
         return [
-            self._extract(Batch.of(self._to_device(check_images(group, "references")), _points(five)))[0]
+            self.extract(check_images(group, "references"), five)[0]
             for group, five in zip(references, points, strict=True)
         ]
 
@@ -190,6 +252,10 @@ def measure(
         RefbenchError: as `Meter.update`, or a metric of a whole set of images.
     """
     meter = Meter(protocol, device)
+    if isinstance(meter.metric, SetMetric):
+        raise RefbenchError(
+            f"{protocol} is a number of a set of images; use measure_sets, or a Meter batch by batch"
+        )
     values = meter.update(
         restored,
         hq,
@@ -198,17 +264,13 @@ def measure(
         landmarks=landmarks,
         reference_landmarks=reference_landmarks,
     )
-    if values is None:
-        raise RefbenchError(
-            f"{protocol} is a number of a set of images; use measure_sets, or a Meter batch by batch"
-        )
-    return values
+    return cast("Tensor", values)
 
 
-def _points(landmarks: npt.ArrayLike | None) -> Landmarks | None:
+def _points(landmarks: npt.ArrayLike | None, count: int) -> Landmarks | None:
     if landmarks is None:
         return None
     points = np.asarray(landmarks, dtype=np.float64)
-    if points.ndim != 3 or points.shape[1:] != (5, 2):
-        raise RefbenchError(f"landmarks have the shape (N, 5, 2), in pixels; got {points.shape}")
+    if points.shape != (count, 5, 2):
+        raise RefbenchError(f"landmarks have the shape ({count}, 5, 2), in pixels; got {points.shape}")
     return points

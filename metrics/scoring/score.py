@@ -176,7 +176,11 @@ def _select_targets(
 
 @contextmanager
 def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[tuple[Engine, dict[str, str]]]:
-    """Networks, device and threads of a run, and what its records say of them."""
+    """Networks, device and threads of a run, and what its records say of them.
+
+    Parts are named by the kind of device and not by its index: of several processes that score together, each
+    has a device of its own and looks for the parts of the others.
+    """
     digests = digests_of(metrics)
     device = torch_device(options.device)
     computed = _computed(metrics)
@@ -184,7 +188,7 @@ def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[t
     with deterministic(options.workers) as pool:
         extractors = {name: load(feature, device) for name, feature in features.items()}
         digests |= digests_of_files(features.values())
-        place = [str(device), options.precision, options.batch_size]
+        place = [device.type, options.precision, options.batch_size]
         engine = Engine(
             metrics=computed,
             extractors=extractors,
@@ -196,7 +200,7 @@ def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[t
             key=sha256_json([PART_VERSION, versions(), digests, *place]),
             device_lock=nullcontext() if device.type == "cpu" else Lock(),
         )
-        yield engine, provenance(digests, str(device), options.precision, batch_size=options.batch_size)
+        yield engine, provenance(digests, device.type, options.precision, batch_size=options.batch_size)
 
 
 def _lq_as_submissions(

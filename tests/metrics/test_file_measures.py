@@ -96,3 +96,30 @@ def test_a_folder_without_images_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RefbenchError, match=name):
         measure_files(tmp_path / name)
+
+
+def test_faces_that_are_not_square_are_detected(
+    tmp_path: Path, astronaut: np.ndarray, need_weights: Callable[..., None]
+) -> None:
+    need_weights("mobilefacenet", "mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
+    face = astronaut[:300, 80:380:1][:, :290]
+    blank = np.full((64, 80, 3), 90, np.uint8)
+    for name, image in (("face", face), ("blank", blank)):
+        write_png(tmp_path / "hq" / f"{name}.png", image)
+        write_png(tmp_path / "restored" / f"{name}.png", image // 2 + 40)
+    folders = tmp_path / "restored", tmp_path / "hq"
+    found = measure_files(*folders, protocols=["ids/mobilefacenet-5pt-v1"])[0]
+    assert 0.5 < found.values["face"] < 1.0
+    assert found.reasons == {"blank": "no face was detected in this image, which is not square"}
+    done = run(*folders, "-p", "ids/mobilefacenet-5pt-v1")
+    assert "1 of 2 unscored: blank: no face was detected" in done.stdout
+
+
+def test_images_too_small_for_a_metric_are_unscored_with_the_reason(tmp_path: Path) -> None:
+    for name, side in (("small", 8), ("large", 16)):
+        for folder in ("hq", "restored"):
+            write_png(tmp_path / folder / f"{name}.png", np.full((side, side, 3), 90, np.uint8))
+    found = measure_files(tmp_path / "restored", tmp_path / "hq", protocols=["ssim/y-full", "psnr/rgb"])
+    assert found[0].values["large"] == pytest.approx(1.0)
+    assert found[0].reasons == {"small": "ssim/y-full@2 needs sides of 11 pixels or more; got 8x8"}
+    assert found[1].unscored == 0

@@ -109,11 +109,65 @@ def test_identity_falls_with_damage_and_with_another_face(
     assert alone == pytest.approx(blurred, abs=1e-6), "a score depends on its own image only"
 
 
-def test_without_landmarks_nothing_is_scored(need_weights, astronaut) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "wanted"),
+    [
+        ("ids/mobilefacenet-5pt-v1", ["landmarks"]),
+        ("gain:ids/mobilefacenet-5pt-v1", ["lq", "landmarks"]),
+        ("ids-refs-max/mobilefacenet-5pt-v1", ["references", "landmarks", "reference_landmarks"]),
+        ("copy/patches-v1", ["references", "landmarks", "reference_landmarks"]),
+        ("colour-shift/face-lab-v1", ["landmarks"]),
+        ("fd/mobilefacenet-5pt-v1", ["landmarks"]),
+        ("lpips/alex-v0.1", []),
+        ("landmarks/mtcnn-v1", []),
+    ],
+)
+def test_what_a_metric_needs_and_did_not_get_is_named(
+    need_weights, astronaut, protocol: str, wanted: list[str]
+) -> None:
+    need_weights("mobilefacenet", "lpips-alexnet", "mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
+    hq = as_tensor(astronaut)[..., ::4, ::4]
+    meter = Meter(protocol)
+    if not wanted:
+        meter.update(hq, hq)
+        return
+    with pytest.raises(RefbenchError) as raised:
+        meter.update(hq, hq)
+    said = str(raised.value)
+    words = {
+        "lq": "give lq,",
+        "references": "give 1 batches of references",
+        "landmarks": "give landmarks,",
+        "reference_landmarks": "give reference_landmarks, 1 arrays",
+    }
+    assert [name for name, text in words.items() if text in said] == wanted
+
+
+def test_a_face_that_was_not_found_has_no_value(need_weights, astronaut) -> None:
     need_weights("mobilefacenet")
-    hq = as_tensor(astronaut)
-    assert measure("ids/mobilefacenet-5pt-v1", hq, hq).isnan().all()
+    hq = as_tensor(astronaut, astronaut)
+    points = np.stack([EYES_NOSE_MOUTH, np.full((5, 2), np.nan)])
     meter = Meter("ids/mobilefacenet-5pt-v1")
-    meter.update(hq, hq)
-    with pytest.raises(RefbenchError, match="1 of 1 images are unscored"):
+    values = meter.update(hq, hq, landmarks=points)
+    assert values.isnan().tolist() == [False, True]
+    with pytest.raises(RefbenchError, match="1 of 2 images are unscored"):
         meter.compute()
+
+
+@pytest.mark.parametrize(
+    "protocol", ["landmarks/mtcnn-v1", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ssim/rgb"]
+)
+def test_no_number_depends_on_the_threads_of_torch(need_weights, astronaut, protocol: str) -> None:
+    need_weights("mobilefacenet", "lpips-alexnet", "mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
+    hq = as_tensor(astronaut[:256, 100:356])
+    noise = 0.1 * torch.randn(hq.shape, generator=torch.Generator().manual_seed(5))
+    restored = (hq + noise).clamp(0, 1)
+    points = (EYES_NOSE_MOUTH - [100, 0])[None] if protocol.startswith("ids") else None
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found.append(measure(protocol, restored, hq, landmarks=points).item())
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert len(set(found)) == 1

@@ -272,6 +272,7 @@ def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path
             protocols=PIXEL_IDS,
             work=tmp_path / "w",
             shard=Shard(0, 2),
+            device="cpu:0",
         )
     second = score_toy(
         toy,
@@ -279,6 +280,7 @@ def test_shards_together_give_what_one_process_gives(toy: ReferenceSet, tmp_path
         protocols=PIXEL_IDS,
         work=tmp_path / "w",
         shard=Shard(1, 2),
+        device="cpu:1",
     )
     assert as_bytes(second, tmp_path / "2") == as_bytes(alone, tmp_path / "1")
 
@@ -299,6 +301,7 @@ def test_two_processes_under_torchrun(toy: ReferenceSet, tmp_path: Path) -> None
         "chunks.CHUNK = 3\n"
         "root = Path(sys.argv[1])\n"
         "shard, device = from_torchrun()\n"
+        "device = f'{device}:{shard.index}'\n"
         "images = {path.stem: path for path in (root / 'sub').glob('*.png')}\n"
         f"ids = {PIXEL_IDS!r}\n"
         "toy = ReferenceSet.read(root / 'set')\n"
