@@ -104,14 +104,14 @@ def _table(
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
         "slug": table.slug,
-        "earlier": [old for old in table.earlier if old not in {other.slug for other in board.tables}],
+        "earlier": [old for old in table.earlier if old not in {each.slug for each in board.tables}],
         "title": table_title(table, board.settings, board.tables),
         "facts": table_facts(table),
         "composite": {"title": COMPOSITE_TITLE, "definition": composite_definition(table)}
         if composite
         else None,
         "active": "points" if composite else "0",
-        "columns": [_column(column, i) for i, column in enumerate(table.columns)],
+        "columns": [_column(table, column, i) for i, column in enumerate(table.columns)],
         "rows": [_row(row, twins.get(row.name), cells) for row, cells in zip(table.rows, views, strict=True)],
         "means": [{"over": each.over, "note": each.note} for each in (table, other) if each],
         "reported": reported_rows(table, reported),
@@ -172,13 +172,18 @@ def _study(table: Table, result: StudyResult) -> dict[str, Any]:
     return {"question": result.question, "facts": " · ".join(facts), "models": models, "metrics": metrics}
 
 
-def _column(column: Column, place: int) -> dict[str, Any]:
+def _column(table: Table, column: Column, place: int) -> dict[str, Any]:
+    scored = table.scored_rows[place]
+    notes = [column.id]
+    notes += [f"scored on {scored} of {len(table.rows)} models"] if scored < len(table.rows) else []
+    notes += [f"an older version of {column.newer}"] if column.newer else []
     upwards = column.protocol is not None and column.protocol.higher_is_better
     return {
         "id": column.id,
         "number": place,
         "title": column.title,
         "arrow": column.arrow,
+        "about": "; ".join(notes),
         "first": "descending" if upwards else "ascending",
     }
 

@@ -114,8 +114,8 @@ def table_markdown(table: Table) -> str:
     lines = [heads, ["---:", ":---", *("---:" for _ in table.columns)]]
     for row in table.rows:
         cells = [
-            f"**{text}**" if cell.rank == 1 else text
-            for cell, text in zip(row.cells, _texts(table, row.cells), strict=True)
+            f"**{text}**" if table.is_best(place, cell) else text
+            for place, (cell, text) in enumerate(zip(row.cells, _texts(table, row.cells), strict=True))
         ]
         lines.append([str(row.rank or "–"), re.sub(r"([|*_`<>\[\]\\])", r"\\\1", row.label), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -135,8 +135,8 @@ def table_latex(table: Table) -> str:
     ]
     for row in table.rows:
         cells = [
-            rf"\textbf{{{latex(text)}}}" if cell.rank == 1 else latex(text)
-            for cell, text in zip(row.cells, _texts(table, row.cells), strict=True)
+            rf"\textbf{{{latex(text)}}}" if table.is_best(place, cell) else latex(text)
+            for place, (cell, text) in enumerate(zip(row.cells, _texts(table, row.cells), strict=True))
         ]
         rows.append(" & ".join([latex(row.label), *cells]) + r" \\")
     return "\n".join([*rows, r"\bottomrule", r"\end{tabular}"]) + "\n"

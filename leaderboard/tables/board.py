@@ -221,6 +221,17 @@ class Table:
         return VersionedId.parse(self.track.recipe).name
 
     @cached_property
+    def scored_rows(self) -> tuple[int, ...]:
+        """Number of rows that have a number in each column."""
+        return tuple(
+            sum(row.cells[place].value is not None for row in self.rows) for place in range(len(self.columns))
+        )
+
+    def is_best(self, place: int, cell: Cell) -> bool:
+        """Whether a cell is the best of its column, where more than one of several rows has a number."""
+        return cell.rank == 1 and (self.scored_rows[place] > 1 or len(self.rows) == 1)
+
+    @cached_property
     def row_numbers(self) -> dict[str, int]:
         """Column of each row in ``values``, by name; superseded rows come last."""
         return {row.name: number for number, row in enumerate([*self.rows, *self.superseded])}

@@ -107,18 +107,24 @@ def format_cells(table: Table, other: Table | None = None) -> list[list[Formatte
 
 def _format_rows(table: Table) -> list[list[FormattedCell]]:
     by_column = [
-        _format_column(column, [row.cells[i] for row in table.rows]) for i, column in enumerate(table.columns)
+        _format_column(
+            column,
+            [row.cells[i] for row in table.rows],
+            is_lone=table.scored_rows[i] < 2 and len(table.rows) > 1,
+        )
+        for i, column in enumerate(table.columns)
     ]
     return [list(views) for views in zip(*by_column, strict=True)] if by_column else [[] for _ in table.rows]
 
 
-def _format_column(column: Column, cells: Sequence[Cell]) -> list[FormattedCell]:
+def _format_column(column: Column, cells: Sequence[Cell], *, is_lone: bool) -> list[FormattedCell]:
+    """The formatted cells of a column; the number of a lone row is not marked as the best."""
     ends = [end for cell in cells for end in (cell.low, cell.high, cell.value) if end is not None]
     least, most = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    return [_format_cell(column, cell, least, most=most) for cell in cells]
+    return [_format_cell(column, cell, least, most=most, is_lone=is_lone) for cell in cells]
 
 
-def _format_cell(column: Column, cell: Cell, least: float, *, most: float) -> FormattedCell:
+def _format_cell(column: Column, cell: Cell, least: float, *, most: float, is_lone: bool) -> FormattedCell:
     if cell.value is None:
         return FormattedCell("", classes="none", reason=cell.reason or "not scored")
     bar = ""
@@ -126,10 +132,9 @@ def _format_cell(column: Column, cell: Cell, least: float, *, most: float) -> Fo
         span = (most - least) or 1.0
         left, right = (100 * (end - least) / span for end in (cell.low, cell.high))
         bar = f"--l:{left:.1f};--h:{right:.1f}"
-    is_top = cell.rank == 1 or (cell.best == 1 and cell.group != "" and "a" in cell.group)
-    classes = (
-        ("top first" if cell.rank == 1 else "top") if cell.rank and is_top else "" if cell.rank else "out"
-    )
+    is_best = cell.rank == 1 and not is_lone
+    is_top = is_best or (not is_lone and cell.best == 1 and cell.group != "" and "a" in cell.group)
+    classes = ("top first" if is_best else "top") if cell.rank and is_top else "" if cell.rank else "out"
     return FormattedCell(
         text=number(cell.value, column.decimals),
         exact=repr(cell.value),

@@ -25,7 +25,7 @@ from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store
 from refbench.leaderboard.store.study_results import StudyResult, read_results, save_result
 from refbench.leaderboard.tables.board import Table, columns_of
-from refbench.leaderboard.tables.formatting import table_title
+from refbench.leaderboard.tables.formatting import format_cells, table_title
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.record import Record
 from toy_boards import CHOSEN, some_records, with_scores
@@ -331,3 +331,16 @@ def test_superseding_reaches_across_the_folders_of_a_track(two_tabs: Store) -> N
     assert two_tabs.verify(PROTOCOLS) == []
     shutil.rmtree(new)
     assert any("which is not in the store" in problem.what for problem in two_tabs.verify(PROTOCOLS))
+
+
+def test_the_only_number_of_a_column_is_not_marked_as_the_best(two_tabs: Store, tmp_path: Path) -> None:
+    table = table_of(two_tabs)
+    place = [column.id for column in table.columns].index(IDS)
+    assert table.scored_rows[place] == 1
+    cells = [row[place] for row in format_cells(table)]
+    assert [cell.classes for cell in cells if cell.text] == [""]
+    assert sum("top first" in row[0].classes for row in format_cells(table)) == 1
+    bold = [line.count("**") for line in export_table(table, "md").splitlines()[2:]]
+    assert sum(bold) == 4, "one of PSNR, one of LPIPS"
+    text = publish_site(two_tabs, tmp_path / "site").read_text("utf-8")
+    assert f'title="{IDS}; scored on 1 of 3 models"' in text
