@@ -27,6 +27,7 @@ from .leaderboard.tables.summary import summary
 from .metrics.core.options import ScoreKeywords, ScoreOptions
 from .models.restorers.options import RestoreKeywords, RestoreOptions
 from .progress import say
+from .records.ids import lq_folder_name
 from .records.lq_set import LqInfo
 from .records.reference_set import ReferenceSet
 from .records.selection import require_lq, targets_of
@@ -204,7 +205,7 @@ def evaluate(
     chosen = EvaluateOptions.merged(options, given)
     records: list[Record] = []
     named = _names(recipes)
-    folders = [Path(out) / recipe for recipe in named]
+    folders = [Path(out) / lq_folder_name(recipe) for recipe in named]
     for recipe, folder in zip(named, folders, strict=True):
         report = restore(reference_set, recipe, model, folder, options=chosen.restoring())
         for key, reason in report.failures.items():

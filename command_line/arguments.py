@@ -23,8 +23,10 @@ SetAndSubmissions = Annotated[
 ]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; made if absent.")]
-Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Name of the recipe of the LQ images.")]
-Recipes = Annotated[list[str], typer.Option("--recipe", "-r", help="Name; may be repeated.")]
+Recipe = Annotated[str, typer.Option("--recipe", "-r", help="Recipe of the LQ images; RECIPE:N for seed N.")]
+Recipes = Annotated[
+    list[str], typer.Option("--recipe", "-r", help="Name, or RECIPE:N for seed N; may be repeated.")
+]
 Model = Annotated[
     str,
     typer.Option(

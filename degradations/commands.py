@@ -42,7 +42,9 @@ def _degrade_options() -> type[DegradeOptions]:
 )
 def degrade(
     reference_set: SetFolder,
-    recipe: Annotated[list[str], typer.Option("--recipe", "-r", help="Name or YAML file; may be repeated.")],
+    recipe: Annotated[
+        list[str], typer.Option("--recipe", "-r", help="Name, RECIPE:SEED, or YAML file; may be repeated.")
+    ],
     options: DegradeOptions,
     verify: Annotated[
         bool, typer.Option("--verify", help="Write nothing: make every image again and compare.")
@@ -62,7 +64,11 @@ def degrade(
         return
     done = degrade_set(reference_set, recipe, options)
     rows = [info.model_dump(mode="json") for info in done]
-    lines = [f"{info.recipe_id}: {info.images} LQ images in {reference_set / 'lq'}" for info in done]
+    lines = [
+        f"{info.recipe_id}, seed {info.seed}: {info.images} LQ images of split {options.split} "
+        f"in {reference_set / 'lq'}"
+        for info in done
+    ]
     emit(rows, as_json, "\n".join(lines))
 
 

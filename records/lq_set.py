@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +33,9 @@ class LqInfo(BaseModel):
     """What ``lq.json`` says.
 
     Attributes:
-        recipe: name, which is also the folder's in a reference set.
+        schema_version: 2 where the folder may hold several splits, each with its own hash (`narrowed`); in 1,
+            of version 0.1, ``lq_hash`` counts whatever is taken of the folder.
+        recipe: name; in a reference set the folder's too, with ``.seed-N`` for any seed but 0.
         recipe_id: name and version.
         fingerprint: of the recipe's steps; empty for imported images.
         steps: the whole recipe as plain values; None for imported images.
@@ -45,7 +47,7 @@ class LqInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1
     origin: Literal["synthesised", "imported"]
     recipe: str
     recipe_id: str
@@ -70,6 +72,21 @@ class LqInfo(BaseModel):
             raise RefbenchError(f"{folder} is not a whole LQ folder: it has no {INFO}; {fix}") from None
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{folder / INFO} is not readable: {error}") from None
+
+    def narrowed(self, folder: Path, keys: Collection[str]) -> LqInfo:
+        """The same of some images of the folder alone: their number and their hash.
+
+        Args:
+            folder: of this ``lq.json``.
+            keys: of the images, those of a split for instance.
+
+        Raises:
+            RefbenchError: ``draws.parquet`` is absent or not readable.
+        """
+        if self.schema_version == 1:
+            return self
+        rows = [row for row in read_rows(folder) if row.key in set(keys)]
+        return self.model_copy(update={"images": len(rows), "lq_hash": lq_hash(rows)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import RefbenchError
 from ..files import StrPath, canonical_json, sha256_bytes, sha256_file, write_json
 from .datasets import set_dataset
+from .ids import lq_folder_name, recipe_and_seed
 from .targets import Point as Point
 from .targets import Target as Target
 from .targets import Targets
@@ -27,6 +29,7 @@ INFO = "set.json"
 MANIFEST = "manifest.parquet"
 IMAGES = "images"
 EMBEDDINGS = "embeddings.npy"
+LQ_INFO = "lq.json"
 SPLITS = ("train", "val", "test")
 REAL = "real"
 """The split of targets without HQ."""
@@ -160,8 +163,17 @@ class ReferenceSet:
         return tuple(self.hq_path(reference) for reference in self[key].references)
 
     def lq_folder(self, recipe: str) -> Path:
-        """Folder of the LQ images of a recipe (by its name): PNGs named by key beside ``lq.json``."""
-        return self.root / "lq" / recipe
+        """Folder of the LQ images of a recipe: PNGs named by key beside ``lq.json``.
+
+        Args:
+            recipe: name of the recipe, for seed 0; ``RECIPE:N`` or ``RECIPE.seed-N`` for seed N. Version 0.1
+                wrote every seed to the folder ``RECIPE``; it is found there.
+        """
+        name, seed = recipe_and_seed(recipe)
+        folder = self.root / "lq" / lq_folder_name(name, seed)
+        if seed and not folder.is_dir() and _has_seed(self.root / "lq" / name, seed):
+            return self.root / "lq" / name
+        return folder
 
     def lq_path(self, recipe: str, key: str) -> Path:
         """Path of the LQ image of ``key`` under a recipe."""
@@ -220,9 +232,17 @@ class ReferenceSet:
             if not self.lq_folder(recipe).is_dir():
                 fix = f"make them with: refbench degrade {self.root} --recipe {recipe}"
                 raise RefbenchError(f"{self.root} has no LQ images of {recipe!r}; {fix}")
+        named = [self.lq_folder(recipe).name for recipe in recipes]
         return set_dataset(
-            self.root, self.columns, self.splits(), recipes=recipes, with_references=with_references
+            self.root, self.columns, self.splits(), recipes=named, with_references=with_references
         )
+
+
+def _has_seed(folder: Path, seed: int) -> bool:
+    try:
+        return bool(json.loads((folder / LQ_INFO).read_text("utf-8"))["seed"] == seed)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def image_folder_digits(images: int) -> Literal[0, 2]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from ..errors import RefbenchError
-from .lq_set import DRAWS
+from .ids import recipe_and_seed
+from .lq_set import DRAWS, INFO, LqInfo
 from .reference_set import ReferenceSet, Target
 
 
@@ -52,6 +55,14 @@ def require_lq(reference_set: ReferenceSet, recipe: str, targets: Sequence[Targe
         RefbenchError: some have none, or one of an HQ image that was replaced since; the message names the
             command that makes them.
     """
+    name, seed = recipe_and_seed(recipe)
+    folder = reference_set.lq_folder(recipe)
+    if seed is not None and (folder / INFO).is_file() and LqInfo.read(folder).seed != seed:
+        there = LqInfo.read(folder).seed
+        raise RefbenchError(
+            f"{folder} holds LQ images of seed {there}, not {seed}; rename it to "
+            f"{name}.seed-{there} and run: refbench degrade {reference_set.root} --recipe {recipe}"
+        )
     absent = [target.key for target in targets if not reference_set.lq_path(recipe, target.key).is_file()]
     if absent:
         some = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
@@ -67,6 +78,44 @@ def require_lq(reference_set: ReferenceSet, recipe: str, targets: Sequence[Targe
             f"{len(stale)} of {len(targets)} LQ images are of HQ images that the set has no longer ({some}); "
             f"make them again with: {fix}"
         )
+
+
+def lq_of(reference_set: ReferenceSet, recipe: str, keys: Collection[str]) -> LqInfo:
+    """What ``lq.json`` says of the LQ images of some targets: their number and their hash.
+
+    Args:
+        reference_set: the set.
+        recipe: name of the recipe, or ``RECIPE:N`` with a seed.
+        keys: of the targets.
+
+    Raises:
+        RefbenchError: no LQ images of that recipe, or ``lq.json`` or ``draws.parquet`` cannot be read.
+    """
+    folder = reference_set.lq_folder(recipe)
+    if not (folder / INFO).is_file():
+        fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
+        raise RefbenchError(f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {fix}")
+    return LqInfo.read(folder).narrowed(folder, keys)
+
+
+def lq_of_hash(reference_set: ReferenceSet, recipe: str, keys: Collection[str], *, lq_hash: str) -> str:
+    """Which LQ folder of a recipe, of all seeds, holds the images of that hash: its name for `lq_folder`.
+
+    Args:
+        reference_set: the set.
+        recipe: name of the recipe.
+        keys: of the images.
+        lq_hash: as a record states it.
+
+    Returns:
+        The name of the folder; ``recipe`` where none has that hash.
+    """
+    seeded = sorted(path.name for path in (reference_set.root / "lq").glob(f"{escape(recipe)}.seed-*"))
+    for name in (recipe, *seeded):
+        with suppress(RefbenchError):
+            if lq_of(reference_set, name, keys).lq_hash == lq_hash:
+                return name
+    return recipe
 
 
 def stale_lq(reference_set: ReferenceSet, folder: Path) -> list[str]:

@@ -50,6 +50,7 @@ def write_parquet(
             raise RefbenchError(
                 f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
             )
+    recipes = [found.lq_folder(recipe).name for recipe in recipes]
     schema = parquet_schema(found, recipes, with_references=with_references)
     written = []
     for split in found.splits():

@@ -45,6 +45,7 @@ def write_webdataset(
             raise RefbenchError(
                 f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
             )
+    recipes = [found.lq_folder(recipe).name for recipe in recipes]
     written = []
     for split in found.splits():
         targets = found.select(split)

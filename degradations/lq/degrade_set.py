@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...records.ids import VersionedId
+from ...records.ids import VersionedId, recipe_and_seed
 from ...records.lq_set import INFO, LqInfo
 from ...records.reference_set import ReferenceSet
 from ...records.selection import hq_files
@@ -19,11 +19,13 @@ from .verify import Verification, verify_lq_folder
 def degrade_set(
     reference_set: Path, recipes: Sequence[str | Path | Recipe], options: DegradeOptions | None = None
 ) -> list[LqInfo]:
-    """Synthesise the LQ images of a set, one folder ``SET/lq/RECIPE`` per recipe.
+    """Synthesise the LQ images of a set, one folder ``SET/lq/RECIPE`` per recipe and seed.
+
+    Seed 0 has the folder ``RECIPE``, any other ``RECIPE.seed-N``; images of other splits in it stay.
 
     Args:
         reference_set: folder of the set.
-        recipes: names of bundled recipes, YAML files, or recipes.
+        recipes: names of bundled recipes, YAML files, or recipes; ``RECIPE:N`` for a seed of its own.
         options: split, seed and workers; None for the defaults.
 
     Raises:
@@ -32,17 +34,19 @@ def degrade_set(
     options = options or DegradeOptions()
     chosen = ReferenceSet.read(reference_set)
     images, sizes = hq_files(chosen, options.split)
-    loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in recipes]
+    keep = {target.key: target.hq_sha256 for target in chosen.targets if target.has_hq}
+    loaded = [_load(recipe, options.seed) for recipe in recipes]
     return [
         synthesise_lq(
             images,
             recipe,
-            chosen.lq_folder(recipe.name),
-            seed=options.seed,
+            chosen.lq_folder(f"{recipe.name}:{seed}"),
+            seed=seed,
             workers=options.workers,
             sizes=sizes,
+            keep=keep,
         )
-        for recipe in loaded
+        for recipe, seed in loaded
     ]
 
 
@@ -64,10 +68,27 @@ def verify_lq_of_set(
     chosen = ReferenceSet.read(reference_set)
     images, sizes = hq_files(chosen, split)
     names = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
-    return [verify_lq_folder(images, chosen.lq_folder(name), sizes, workers=workers) for name in names]
+    others = {target.key for target in chosen.targets}
+    return [
+        verify_lq_folder(images, chosen.lq_folder(name), sizes, workers=workers, others=others)
+        for name in names
+    ]
+
+
+def _load(recipe: str | Path | Recipe, seed: int) -> tuple[Recipe, int]:
+    """A recipe and the seed of its draws, its own where it is given as ``RECIPE:N``."""
+    if isinstance(recipe, Recipe):
+        return recipe, seed
+    if isinstance(recipe, Path):
+        return load_recipe(recipe), seed
+    name, own = recipe_and_seed(recipe)
+    return load_recipe(name), seed if own is None else own
 
 
 def _recipe_name(text: str) -> str:
     """The name of a recipe that is given as a file, an object or an id; any other text is a name."""
+    name, seed = recipe_and_seed(text)
+    if seed is not None:
+        return f"{_recipe_name(name)}:{seed}"
     is_name = not text.endswith((".yaml", ".yml")) and ":" not in text and not VersionedId.parse(text).version
     return text if is_name else load_recipe(text).name

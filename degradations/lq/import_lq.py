@@ -13,7 +13,17 @@ from ...folder_lock import has_files, locks
 from ...images import encode_png, find_photos
 from ...progress import progress
 from ...records.ids import VersionedId
-from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from ...records.lq_set import (
+    INFO,
+    LqInfo,
+    LqRow,
+    lq_hash,
+    pixels_sha256,
+    read_rows,
+    versions,
+    write_info,
+    write_rows,
+)
 from ..engine.parallel import parallel_map
 from .pairs import (
     Fault,
@@ -62,10 +72,9 @@ def import_lq(
     Raises:
         FaultListError: keys on one side only, two files of one key, unreadable or transparent images, other
             sizes than HQ's, LQ images that look swapped; all at once, and nothing is written.
-        RefbenchError: ``out`` is not empty.
+        RefbenchError: ``out`` holds anything but LQ images of other keys that were imported under this name.
     """
-    if out.is_dir() and has_files(out):
-        raise RefbenchError(f"{out} is not empty; name another folder, or remove it")
+    before = _rows_before(out, name, images)
     recipe_id = str(VersionedId(name, "imported"))
     require_keys(images)
     files: dict[str, Path] = {}
@@ -92,8 +101,9 @@ def import_lq(
         raise FaultListError(str(source), sorted(map(str, faults)))
     for pair in ordered:
         write_bytes(out / f"{pair.row.key}.png", _as_png(files[pair.row.key]))
-    rows = [pair.row for pair in ordered]
+    rows = [pair.row for pair in ordered] + before
     info = LqInfo(
+        schema_version=2,
         origin="imported",
         recipe=name,
         recipe_id=recipe_id,
@@ -104,9 +114,27 @@ def import_lq(
         lq_hash=lq_hash(rows),
         versions=versions(),
     )
+    (out / INFO).unlink(missing_ok=True)
     write_rows(out, rows)
     write_info(out, info)
-    return info
+    return info.narrowed(out, images) if before else info
+
+
+def _rows_before(out: Path, name: str, images: Mapping[str, Path]) -> list[LqRow]:
+    """The images of other keys, of another split for instance, that were imported under this name before."""
+    if not out.is_dir() or not has_files(out):
+        return []
+    info = LqInfo.read(out) if (out / INFO).is_file() else None
+    if info is None or (info.origin, info.recipe) != ("imported", name):
+        raise RefbenchError(f"{out} is not empty; name another folder, or remove it")
+    rows = read_rows(out)
+    again = sorted(images.keys() & {row.key for row in rows})
+    if again:
+        raise RefbenchError(
+            f"{out} is not empty: {len(again)} of these images were imported before ({again[0]} ...); "
+            "name another folder, or remove it"
+        )
+    return rows
 
 
 def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], *, sizes: Sizes) -> _Pair | Fault:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from ...errors import RefbenchError
 from ...files import canonical_json, write_text
+from ...records.ids import lq_folder_name
 from ...records.lq_set import DRAWS, INFO, LqInfo, LqRow, read_rows
 from ..recipes.recipe import Recipe
 
@@ -39,9 +40,10 @@ class ResumeLog:
             present = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
             wanted = f"{recipe.id}, seed {seed}"
             changed = "" if (before["recipe"], before["seed"]) != (recipe.id, seed) else ", with other steps"
-            raise RefbenchError(
-                f"{present}{changed}; for {wanted}, remove that folder or name the recipe differently"
-            )
+            fix = "remove that folder or name the recipe differently"
+            if before["seed"] != seed and before["recipe"] == recipe.id and before["seed"]:
+                fix = f"rename that folder to {lq_folder_name(recipe.name, before['seed'])}"
+            raise RefbenchError(f"{present}{changed}; for {wanted}, {fix}")
         return cls(folder, header, {row.key: row for row in rows})
 
     def __enter__(self) -> ResumeLog:

@@ -12,7 +12,7 @@ from ...files import sha256_bytes, sha256_file, write_bytes
 from ...folder_lock import locks
 from ...images import encode_png
 from ...progress import progress, say
-from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
+from ...records.lq_set import INFO, LqInfo, LqRow, lq_hash, pixels_sha256, versions, write_info, write_rows
 from ..engine.degrade import degrade_image
 from ..engine.parallel import parallel_map
 from ..recipes.recipe import Recipe
@@ -31,6 +31,7 @@ def synthesise_lq(
     seed: int,
     workers: int = 1,
     sizes: Sizes | None = None,
+    keep: Mapping[str, str] | None = None,
 ) -> LqInfo:
     """Write ``out/KEY.png`` for every image, then ``draws.parquet``, then ``lq.json``.
 
@@ -45,6 +46,11 @@ def synthesise_lq(
         seed: seed of the draws.
         workers: threads.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+        keep: SHA-256 by key of other HQ files, such as those of other splits, whose LQ images stay if they
+            are of these files; all others are removed.
+
+    Returns:
+        What ``lq.json`` says of ``images``; in the file it says so of all images in the folder.
 
     Raises:
         FaultListError: images that are unreadable, transparent, too small or of another size; the LQ
@@ -54,6 +60,7 @@ def synthesise_lq(
     if not images:
         raise RefbenchError("there are no HQ images to degrade")
     require_keys(images)
+    before = LqInfo.read(out) if (out / INFO).is_file() else None
     log = ResumeLog.open(out, recipe, seed)
     make = partial(_make, recipe=recipe, seed=seed, out=out, known=log.rows, sizes=sizes or {})
     rows: list[LqRow] = []
@@ -69,13 +76,16 @@ def synthesise_lq(
     if faults:
         fix = "Fix these HQ images or leave them out, and run again."
         raise FaultListError(f"degrade {recipe.name}", sorted(map(str, faults)), fix)
-    others = log.rows.keys() - images.keys()
-    for key in others:
+    others = {key: row for key, row in log.rows.items() if key not in images}
+    kept = {key: row for key, row in others.items() if _is_kept(row, keep or {}, out)}
+    for key in others.keys() - kept.keys():
         (out / f"{key}.png").unlink(missing_ok=True)
-    if others:
-        removed = "LQ images of other HQ images were removed; the folder holds the chosen images only"
-        say(f"{out}: {len(others)} {removed}")
+    if len(others) > len(kept):
+        removed = "LQ images of other HQ images were removed; the set has them no longer"
+        say(f"{out}: {len(others) - len(kept)} {removed}")
+    made, rows = rows, [*rows, *kept.values()]
     info = LqInfo(
+        schema_version=2,
         origin="synthesised",
         recipe=recipe.name,
         recipe_id=recipe.id,
@@ -86,10 +96,16 @@ def synthesise_lq(
         lq_hash=lq_hash(rows),
         versions=versions(),
     )
+    if before is not None and before.schema_version == 1 and before.lq_hash == info.lq_hash:
+        info = info.model_copy(update={"schema_version": 1})  # what records of this folder state stays
     write_rows(out, rows, recipe.drawn)
     write_info(out, info)
     log.remove()
-    return info
+    return info.narrowed(out, images) if len(made) < len(rows) else info
+
+
+def _is_kept(row: LqRow, keep: Mapping[str, str], out: Path) -> bool:
+    return keep.get(row.key) == row.hq_sha256 and (out / f"{row.key}.png").is_file()
 
 
 def _make(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,11 +40,17 @@ class Verification:
     def __str__(self) -> str:
         made = "synthesised again and found identical" if self.info.origin == "synthesised" else "as imported"
         rounding = f"; {len(self.rounded)} differ by single levels" if self.rounded else ""
-        return f"{self.info.recipe_id}: {len(self.identical)} of {self.info.images} images {made}{rounding}"
+        count = f"{len(self.identical)} of {len(self.identical) + len(self.rounded)} images"
+        return f"{self.info.recipe_id}: {count} {made}{rounding}"
 
 
 def verify_lq_folder(
-    images: Mapping[str, Path], folder: Path, sizes: Sizes | None = None, *, workers: int = 1
+    images: Mapping[str, Path],
+    folder: Path,
+    sizes: Sizes | None = None,
+    *,
+    workers: int = 1,
+    others: Collection[str] = (),
 ) -> Verification:
     """Check an LQ folder against its HQ images, its draws and its recipe.
 
@@ -53,6 +59,7 @@ def verify_lq_folder(
         folder: with ``KEY.png``, ``draws.parquet`` and ``lq.json``.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
         workers: threads.
+        others: keys of images that the folder may hold too, such as those of other splits; unchecked.
 
     Raises:
         FaultListError: unpaired keys, HQ or LQ files changed since, draws or pixels that the recipe does
@@ -62,7 +69,10 @@ def verify_lq_folder(
     info = LqInfo.read(folder)
     rows = {row.key: row for row in read_rows(folder)}
     recipe = Recipe.from_dict(info.steps) if info.steps is not None else None
-    faults = [*_folder_faults(info, rows, recipe, folder=folder), *unpaired(images, rows)]
+    faults = [
+        *_folder_faults(info, rows, recipe, folder=folder),
+        *unpaired(images, rows.keys() - (set(others) - images.keys())),
+    ]
     check = partial(
         _check, images=images, rows=rows, recipe=recipe, seed=info.seed, folder=folder, sizes=sizes or {}
     )

@@ -10,6 +10,7 @@ from ...errors import InvalidInputError
 from ...files import sha256_file
 from ...records.ids import VersionedId
 from ...records.reference_set import ReferenceSet
+from ...records.selection import lq_of_hash
 from ..store.flags import Flag, add_flags
 from ..store.store import Store, StoredRecord
 from ..store.stored import join_records
@@ -92,7 +93,9 @@ def find_flags(
         benchmark = group[0].record.info.benchmark
         recipe = VersionedId.parse(benchmark.recipe).name
         images = {entry.name: matched[entry.folder].images for entry in group}
-        copies = find_copies(reference_set, recipe, images)
+        keys = set().union(*(entry.record.scores["key"] for entry in group))
+        lq = lq_of_hash(reference_set, recipe, keys, lq_hash=benchmark.lq_hash)
+        copies = find_copies(reference_set, lq, images)
         for entry in group:
             overlap = find_training_overlap(matched[entry.folder], reference_set, benchmark.split)
             flags |= dict.fromkeys(entry.folders, (*copies[entry.name], *overlap))

@@ -14,6 +14,7 @@ from ...errors import UnreadableImageError
 from ...files import sha256_file, sha256_json
 from ...images import RGB, read_rgb
 from ...records.reference_set import ReferenceSet
+from ...records.selection import lq_of_hash
 from ..store.names import safe_name
 from ..submission.submission import Submission
 from ..tables.board import Table
@@ -103,8 +104,9 @@ def plan_album(
         making[address] = (path, size)
         return address
 
-    lq_folder = reference_set.lq_folder(table.recipe)
-    lq_name = f"lq-{safe_name(table.recipe)}"
+    lq = lq_of_hash(reference_set, table.recipe, table.keys, lq_hash=table.track.lq_hash)
+    lq_folder = reference_set.lq_folder(lq)
+    lq_name = f"lq-{safe_name(lq)}"
     sources = [Source("lq", "LQ", "lq")] if lq_folder.is_dir() else []
     models = [row for row in table.rows if row.name in submissions]
     sources += [Source(row.name, row.label, "model") for row in models]

@@ -21,6 +21,7 @@ from ...images import encode_png
 from ...records.card import CARD_NAME
 from ...records.protocol import Protocol
 from ...records.reference_set import ReferenceSet, Target
+from ...records.selection import lq_of
 from ..rendering.assets import asset
 from ..submission.kit import kit_files, kit_targets
 
@@ -82,6 +83,7 @@ def write_codabench_bundle(
     """
     _check(challenge, protocols)
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
+    recipe = reference_set.lq_folder(recipe).name
     settings = {"recipe": recipe, "split": split, "protocols": [protocol.scored_as for protocol in protocols]}
     files = {
         "competition.yaml": _yaml(_competition(challenge, protocols)),
@@ -246,6 +248,8 @@ def _private(
     keys = {key for target in targets for key in (target.key, *target.references)}
     for key in sorted(keys):
         yield f"set/{reference_set[key].hq}", reference_set.hq_path(key).read_bytes()
-    yield f"set/lq/{recipe}/lq.json", (reference_set.lq_folder(recipe) / "lq.json").read_bytes()
+    lq = lq_of(reference_set, recipe, [target.key for target in targets])
+    told = lq.model_copy(update={"schema_version": 1})  # its hash is that of these images
+    yield f"set/lq/{recipe}/lq.json", canonical_json(told.model_dump(mode="json")).encode()
     for name, path in sorted({path.name: path for path in weights.values()}.items()):
         yield f"weights/{name}", path.read_bytes()

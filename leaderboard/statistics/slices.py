@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...records.lq_set import DRAWS as DRAWS_FILE
 from ...records.reference_set import ReferenceSet, Target
+from ...records.selection import lq_of_hash
 from ...text_files import read_csv
 from ..arrays import Floats
 from ..tables.board import Column, Table
@@ -159,7 +160,8 @@ def _quality(targets: Sequence[Target], name: str) -> Floats:
 
 
 def _by_draws(table: Table, reference_set: ReferenceSet) -> Iterator[Slicing | None]:
-    path = reference_set.lq_folder(table.recipe) / DRAWS_FILE
+    lq = lq_of_hash(reference_set, table.recipe, table.keys, lq_hash=table.track.lq_hash)
+    path = reference_set.lq_folder(lq) / DRAWS_FILE
     if not path.is_file():
         return
     draws = pd.read_parquet(path).set_index("key").reindex(list(table.keys))

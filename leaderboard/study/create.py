@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import InvalidInputError
-from ...records.ids import VersionedId
+from ...errors import InvalidInputError, RefbenchError
+from ...records.ids import VersionedId, recipe_and_seed
 from ...records.reference_set import ReferenceSet
+from ...records.selection import lq_of
 from ..integrity.flagging import match_submissions
-from ..store.store import Store
+from ..store.store import Store, StoredRecord
 from ..submission.submission import Submission
 from .study import QUESTION, key_path, plan_study, write_study
 
@@ -45,8 +46,9 @@ def create_study(
         entry
         for entry in store.stored()
         if entry.record.info.benchmark.set_hash == reference_set.info.content_hash
-        and VersionedId.parse(entry.record.info.benchmark.recipe).name == recipe
+        and VersionedId.parse(entry.record.info.benchmark.recipe).name == recipe_and_seed(recipe)[0]
     ]
+    of_recipe = [entry for entry in of_recipe if _is_of(entry, reference_set, recipe)] or of_recipe
     matched, unmatched = match_submissions(of_recipe, submissions)
     if unmatched:
         names = ", ".join(str(found.root) for found in unmatched)
@@ -67,3 +69,13 @@ def create_study(
     )
     page = write_study(key, out, reference_set, recipe=recipe, submissions=by_name)
     return page, key_path(out)
+
+
+def _is_of(entry: StoredRecord, reference_set: ReferenceSet, recipe: str) -> bool:
+    """Whether a record is of the LQ images in the recipe's folder, and not of those of another seed."""
+    record = entry.record
+    try:
+        there = lq_of(reference_set, recipe, set(record.scores["key"]))
+    except RefbenchError:
+        return False
+    return there.lq_hash == record.info.benchmark.lq_hash

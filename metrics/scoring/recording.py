@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,10 @@ import pandas as pd
 from ...errors import RefbenchError
 from ...files import sha256_json
 from ...records.card import Card
-from ...records.lq_set import INFO, LqInfo
 from ...records.protocol import ProtocolId
 from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
 from ...records.reference_set import ReferenceSet
+from ...records.selection import lq_of
 from ..core.metric import GainMetric, Metric, SetMetric
 from .chunks import Part
 from .pairing import Paired, lossy
@@ -146,15 +146,11 @@ def _gains(metric: GainMetric, part: Part, lq: Part) -> tuple[npt.NDArray[np.flo
     return metric.gain(part.values[name], lq.values[name]), reasons
 
 
-def read_recipe(reference_set: ReferenceSet, recipe: str) -> tuple[str, str]:
-    """Id and content hash of a recipe's LQ images, from their ``lq.json``.
+def read_recipe(reference_set: ReferenceSet, recipe: str, keys: Collection[str]) -> tuple[str, str]:
+    """Id of a recipe, and the content hash of its LQ images of the targets ``keys``.
 
     Raises:
         RefbenchError: the set has no LQ images of that recipe, or their ``lq.json`` is not readable.
     """
-    folder = reference_set.lq_folder(recipe)
-    if not (folder / INFO).is_file():
-        fix = f"make them with: refbench degrade {reference_set.root} --recipe {recipe}"
-        raise RefbenchError(f"{reference_set.root} has no LQ images of the recipe {recipe!r}; {fix}")
-    info = LqInfo.read(folder)
+    info = lq_of(reference_set, recipe, keys)
     return info.recipe_id, info.lq_hash

@@ -127,7 +127,8 @@ def _score_mode(
 ) -> list[Record]:
     """The records of submissions that are scored under one evaluation mode."""
     seen, targets = _select_targets(reference_set, mode, options.split)
-    recipes = {recipe: read_recipe(seen, recipe) for recipe in {entry.recipe for entry in entries}}
+    keys = [target.key for target in targets]
+    recipes = {recipe: read_recipe(seen, recipe, keys) for recipe in {entry.recipe for entry in entries}}
     pairs = [
         pair(targets, entry.images, entry.card.model, allow_missing=options.allow_missing)
         for entry in entries
