@@ -7,6 +7,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, ClassVar
 
+from .names import printable
+
 
 class RefbenchError(Exception):
     """Wrong use, or an environment that cannot do the job. The command line ends with exit code 2."""
@@ -24,7 +26,7 @@ class UnreadableImageError(InvalidInputError):
     """An image file that cannot be used, with the file and the reason in one line."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{printable(str(path))}: {printable(reason)}")
         self.path = path
         self.reason = reason
 
@@ -33,7 +35,7 @@ class UnreadableTextError(InvalidInputError):
     """A text file that cannot be used, with the file and the reason in one line."""
 
     def __init__(self, path: str | PathLike[str], reason: str) -> None:
-        super().__init__(f"{fspath(path)}: {reason}")
+        super().__init__(f"{printable(fspath(path))}: {reason}")
         self.path = path
         self.reason = reason
 
@@ -43,7 +45,7 @@ class FaultListError(InvalidInputError):
 
     def __init__(self, subject: str, faults: Sequence[str], fix: str = "") -> None:
         noun = "fault" if len(faults) == 1 else "faults"
-        lines = [f"{subject}: {len(faults)} {noun}", *(f"  - {fault}" for fault in faults)]
+        lines = [f"{subject}: {len(faults)} {noun}", *(f"  - {printable(fault)}" for fault in faults)]
         super().__init__("\n".join([*lines, fix] if fix else lines))
         self.subject = subject
         self.faults = tuple(faults)

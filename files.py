@@ -9,12 +9,16 @@ import os
 import re
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .names import normal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +28,7 @@ StrPath = str | os.PathLike[str]
 """A path as `Path`, string or any other object of a path."""
 
 CHUNK = 1 << 20
+CLOSED = "a folder that cannot be opened"
 
 
 def paths_of(paths: Iterable[StrPath] | StrPath) -> list[Path]:
@@ -41,6 +46,72 @@ OLD_PARTIAL = re.compile(r"\..+\.(png|webp|jsonl?|ya?ml|parquet|np[yz]|csv|txt|h
 LONGEST_NAME = 200  # bytes of a name that still leave room for the process in the name of a partial file
 DAY = 86_400.0
 _numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """What lies below a folder, hidden files and folders left out, in order of normalised paths.
+
+    Attributes:
+        files: plain files, and links to such.
+        others: why everything else cannot be used, by its path: folders that cannot be opened, links to
+            folders (which are not followed) and into nowhere, pipes, sockets, devices.
+    """
+
+    files: list[Path]
+    others: dict[Path, str]
+
+
+def walk_files(folder: Path) -> FoundFiles:
+    """Find all files below a folder; nothing that it holds is opened.
+
+    Raises:
+        NotADirectoryError: not a folder.
+        PermissionError: the folder itself cannot be opened.
+    """
+    files: list[Path] = []
+    others: dict[Path, str] = {}
+    waiting = [folder]
+    while waiting:
+        inside = waiting.pop()
+        try:
+            with os.scandir(inside) as opened:
+                entries = [entry for entry in opened if not entry.name.startswith(".")]
+        except OSError as error:
+            if inside == folder:
+                raise
+            others[inside] = f"{CLOSED}: {error.strerror or error}"
+            continue
+        for entry in entries:
+            path = inside / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            elif entry.is_file():
+                files.append(path)
+            else:
+                others[path] = _other_kind(path)
+
+    def place(path: Path) -> tuple[str, str]:
+        inner = path.relative_to(folder).as_posix()
+        return normal(inner), inner
+
+    files.sort(key=place)
+    return FoundFiles(files, {path: others[path] for path in sorted(others, key=place)})
+
+
+def _other_kind(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return (
+            "cannot be opened: a link into nowhere"
+            if path.is_symlink()
+            else f"cannot be opened: {error.strerror or error}"
+        )
+    if stat.S_ISDIR(mode):
+        return "a link to a folder, which is not followed; name its target"
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return f"{kinds.get(stat.S_IFMT(mode), 'a device')}, no file"
 
 
 @contextmanager
@@ -140,7 +211,8 @@ def canonical_json(value: Any) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON for people (sorted keys, two spaces), atomically. NaN is refused."""
-    write_text(path, json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # names that are no UTF-8 as JSON's \udcXX
 
 
 def write_table(path: Path, rows: pd.DataFrame | pa.Table) -> None:

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RefbenchError, UnreadableImageError
-from .files import write_bytes
+from .errors import FaultListError, RefbenchError, UnreadableImageError
+from .files import CLOSED, walk_files, write_bytes
+from .names import printable
+from .progress import say
 
 RGB = npt.NDArray[np.uint8]
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
@@ -155,17 +157,38 @@ def to_uint8(values: npt.NDArray[np.floating]) -> RGB:
     return levels
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """All files below ``folder`` with a picture's suffix, sorted by relative path; hidden ones are left out.
+def find_photos(folder: Path, left_out: dict[str, str] | None = None) -> list[Path]:
+    """All plain files below ``folder`` with a picture's suffix, in order of their paths; hidden ones aside.
+
+    Args:
+        folder: searched with its folders; links to folders are not followed.
+        left_out: gets the reason for everything else that is called like a picture or cannot be opened, by
+            its path below ``folder``. None: one line on stderr for each.
 
     Raises:
-        RefbenchError: ``folder`` is not a folder.
+        RefbenchError: ``folder`` is not a folder or cannot be opened; or, without ``left_out``, one of its
+            folders cannot, whose pictures would be missing in silence.
     """
     if not folder.is_dir():
         raise RefbenchError(f"{folder} is not a folder; name a folder of photos")
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES]
-    visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return sorted(visible, key=lambda path: path.relative_to(folder).as_posix())
+    try:
+        found = walk_files(folder)
+    except OSError as error:
+        raise RefbenchError(f"{folder} cannot be opened: {error.strerror or error}") from None
+    told = {
+        path: reason
+        for path, reason in found.others.items()
+        if path.suffix.lower() in PHOTO_SUFFIXES or path.is_dir() or reason.startswith(CLOSED)
+    }
+    if left_out is not None:
+        left_out |= {path.relative_to(folder).as_posix(): reason for path, reason in told.items()}
+    else:
+        closed = [f"{path}: {reason}" for path, reason in told.items() if reason.startswith(CLOSED)]
+        if closed:
+            raise FaultListError(str(folder), closed, "make it readable, or name a folder without it")
+        for path, reason in told.items():
+            say(f"left out: {printable(str(path))}: {reason}")
+    return [path for path in found.files if path.suffix.lower() in PHOTO_SUFFIXES]
 
 
 def psnr_of_error(error: npt.NDArray[np.floating]) -> float:

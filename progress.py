@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from .names import terminal_safe
+
 Item = TypeVar("Item")
 Advance = Callable[[int], None]
 
 
 def say(line: str) -> None:
-    """Print one line for people on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line for people on stderr; what would command the terminal is escaped."""
+    print(terminal_safe(line), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -69,11 +69,13 @@ class CsvTable:
         columns: as the first line names them; those that were asked for in the spelling of the asker.
         rows: in the order of the file.
         delimiter: the sign between cells: a comma, a semicolon or a tab.
+        faults: what is wrong, with lines; empty in a table of `read_csv` or `parse_csv`, which raise them.
     """
 
     columns: tuple[str, ...]
     rows: tuple[CsvRow, ...]
     delimiter: str
+    faults: tuple[str, ...] = ()
 
     def number(self, text: str) -> float:
         """A cell as a number; where semicolons or tabs part the cells, a decimal comma is one.
@@ -211,6 +213,14 @@ def parse_csv(
         FaultListError: missing, unknown and repeated columns; rows with more or fewer cells; open quotes;
             all at once, with lines.
     """
+    table = scan_csv(text, columns, optional)
+    if table.faults:
+        raise FaultListError(name, table.faults)
+    return table
+
+
+def scan_csv(text: str, columns: Sequence[str], optional: Sequence[str] | None = None) -> CsvTable:
+    """As `parse_csv`, with the rows that can be read and the faults of all others in ``CsvTable.faults``."""
     said = re.match(r"\s*sep=(.)\n", text, re.IGNORECASE)
     body = "\n" * text.count("\n", 0, said.end()) + text[said.end() :] if said else text
     known = {column.lower(): column for column in (*columns, *(optional or ()))}
@@ -235,9 +245,7 @@ def parse_csv(
             rows.append(CsvRow(number, dict(row)))
     if not header and not faults:
         faults = [f"the first line must name the columns {', '.join(columns)}; the file is empty"]
-    if faults:
-        raise FaultListError(name, faults)
-    return CsvTable(tuple(header), tuple(rows), delimiter)
+    return CsvTable(tuple(header), tuple(rows), delimiter, tuple(faults))
 
 
 def _csv_cells(body: str, delimiter: str, faults: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -264,6 +272,7 @@ def _column_faults(
     if missing:
         wanted = f"{', '.join(columns)}; missing: {', '.join(missing)}"
         yield f"the first line must name the columns {wanted}; got {got}"
+        return
     for column in header:
         if optional is not None and column not in (*columns, *optional):
             hint = did_you_mean(column, (*columns, *optional))

@@ -74,7 +74,7 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
     kind = recogniser_of(options)
     versions = weight_versions(options, kind) | package_versions()
     options = with_defaults(options, kind)
-    found = [path.relative_to(photos).as_posix() for path in find_photos(photos)]
+    found = [path.relative_to(photos).as_posix() for path in find_photos(photos, {})]
     lines = [*files_without_photos(photos)]
     hashed = hash_photos(photos, found)
     lines += hashed.lines

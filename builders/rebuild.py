@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefbenchError
+from ..names import normal
 from ..records.reference_set import ReferenceSet
 from .build import build_set
 from .photos.photo_cache import PACKAGE
@@ -97,12 +98,14 @@ def differences(first: ReferenceSet, second: ReferenceSet) -> Iterator[str]:
         elif key not in old:
             yield f"{key}: is only in the rebuilt set (its photo: {new[key].source})"
         elif old[key] != new[key]:
-            parts = (
+            parts = [
                 part
                 for part in type(old[key]).__slots__
                 if getattr(old[key], part) != getattr(new[key], part)
-            )
-            yield f"{key}: {', '.join(parts)}"
+                and (part != "source" or normal(old[key].source) != normal(new[key].source))
+            ]
+            if parts:
+                yield f"{key}: {', '.join(parts)}"
     if first.info.counts != second.info.counts:
         yield f"counts: {first.info.counts} became {second.info.counts}"
     same_wording = first.info.versions.get(PACKAGE) == second.info.versions.get(PACKAGE)

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..names import json_safe, terminal_safe
+
 SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of a reference set.")]
 StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of records.")]
 Submissions = Annotated[
@@ -44,8 +46,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 
 def emit(result: Any, as_json: bool, text: str) -> None:
-    """Print a result on stdout: ``result`` as JSON for machines, or ``text`` for people."""
-    typer.echo(as_text(result) if as_json else text)
+    """Print a result on stdout: ``result`` as JSON for machines, or ``text`` for people.
+
+    What would command a terminal is escaped in both; the JSON reads back to the same values.
+    """
+    typer.echo(json_safe(as_text(result)) if as_json else terminal_safe(text))
 
 
 def as_text(result: Any) -> str:

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
 FILES = (
-    "version deprecated errors extras validation text_files files images progress devices downloads archives "
-    "user_code source_state folder_lock interruption subprocesses"
+    "version deprecated errors names extras validation text_files files images progress devices downloads "
+    "archives user_code source_state folder_lock interruption subprocesses"
 )
 GROUND = (*FILES.split(), "weights", "command_line")
 BELOW = (*GROUND, "records")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from ...degradations.lq.import_lq import import_lq as import_lq_folder
 from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
 from ...folder_lock import has_files, locks
+from ...names import normal
 from ...progress import say
 from ...records.lq_set import LqInfo
-from ...records.reference_set import ReferenceSet
+from ...records.reference_set import ReferenceSet, Target
 from ..review.audit import Audit
 from ..review.derived_files import fitting_audit
 from .croissant import write_croissant
@@ -93,7 +94,7 @@ def import_lq(
 
     Args:
         root: folder of the set.
-        source: folder of pictures named by key; it is only read.
+        source: folder of pictures named by key, or as the photos of the set are; it is only read.
         name: used in place of a recipe's name; empty for the name of ``source``.
         split: split of the targets; ``all`` for every target with references.
         ignore_extra: ignore pictures of other keys instead of refusing them.
@@ -117,8 +118,23 @@ def import_lq(
     sizes = {target.key: (target.width, target.height) for target in targets}
     out = found.lq_folder(chosen)
     return import_lq_folder(
-        images, source, out, name=chosen, ignore_extra=ignore_extra, sizes=sizes, workers=workers
+        images,
+        source,
+        out,
+        name=chosen,
+        ignore_extra=ignore_extra,
+        sizes=sizes,
+        names=_names_of_photos(targets),
+        workers=workers,
     )
+
+
+def _names_of_photos(targets: Sequence[Target]) -> dict[str, str]:
+    """Keys by the name of the photo, without suffix, where one photo alone has that name."""
+    keys: dict[str, list[str]] = {}
+    for target in targets:
+        keys.setdefault(normal(PurePosixPath(target.source).stem), []).append(target.key)
+    return {name: named[0] for name, named in keys.items() if len(named) == 1}
 
 
 def is_parquet_export(path: Path) -> bool:

@@ -17,13 +17,13 @@ from pathlib import Path, PurePosixPath
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
-from ...text_files import read_csv, read_lines
+from ...text_files import read_lines, read_text, scan_csv
 from .release import Release, ReleaseRow, release_faults
 
 MAPPING = "reference_mapping/{split}_references.csv"
 LISTING = "id_based_ffhq_split/{split}_image.txt"
 COLUMNS = ("gt_image", "lq_image", "ref_image", "weight")
-NEEDED = ("gt_image", "ref_image")
+NEEDED, OTHERS = ("gt_image", "ref_image"), ("lq_image", "weight")
 QUOTED = r"'([^'\\\n]*)'|\"([^\"\\\n]*)\""
 LIST = re.compile(rf"\s*\[\s*(?:(?:{QUOTED})\s*(?:,\s*(?:{QUOTED})\s*)*,?\s*)?\]\s*")
 ITEM = re.compile(QUOTED)
@@ -103,13 +103,11 @@ def _mappings(folder: Path) -> dict[str, Path]:
 
 def _read_mapping(path: Path, faults: list[str]) -> Iterator[ReleaseRow]:
     try:
-        table = read_csv(path, NEEDED, optional=COLUMNS)
+        table = scan_csv(read_text(path), NEEDED, OTHERS)
     except UnreadableTextError as error:
         faults.append(f"{path.name}: {error.reason}")
         return
-    except FaultListError as error:
-        faults += (f"{path.name}, {fault}" for fault in error.faults)
-        return
+    faults += (f"{path.name}, {fault}" for fault in table.faults)
     for found in table.rows:
         row = _row(found.cells)
         if isinstance(row, ReleaseRow):

@@ -12,6 +12,7 @@ from ...devices import pick_device
 from ...errors import RefbenchError
 from ...folder_lock import folder_lock
 from ...images import find_photos
+from ...names import kept, normal
 from ...records.reference_set import (
     ReferenceSet,
     SetInfo,
@@ -114,20 +115,22 @@ def _import(release: Path, images: Path, out: Path, *, options: ImportOptions) -
 
 
 def locate(images: Path, wanted: Sequence[str]) -> LocatedImages:
-    """The photo of every wanted name: by its path, else by its file name, else by its name without suffix."""
-    by_path: dict[str, str] = {}
+    """The photo of every wanted name: by its path, else by its file name, else by its name without suffix.
+
+    Names are compared in their composed form, whatever form the disk and the list have.
+    """
+    by_path: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
     for photo in find_photos(images):
         source = photo.relative_to(images).as_posix()
-        by_path[source] = source
-        by_name.setdefault(photo.name, []).append(source)
-        by_stem.setdefault(photo.stem, []).append(source)
+        by_path.setdefault(normal(source), []).append(source)
+        by_name.setdefault(normal(photo.name), []).append(source)
+        by_stem.setdefault(normal(photo.stem), []).append(source)
     sources, lines = {}, []
     for name in wanted:
-        path = PurePosixPath(name)
-        exact = [by_path[name]] if name in by_path else []
-        found = exact or by_name.get(path.name, []) or by_stem.get(path.stem, [])
+        path = PurePosixPath(normal(name))
+        found = by_path.get(str(path), []) or by_name.get(path.name, []) or by_stem.get(path.stem, [])
         if len(found) == 1:
             sources[name] = found[0]
         elif found:
@@ -196,7 +199,7 @@ def _targets(
             reference_distances=tuple(round(max(0.0, float(d)), DECIMALS) for d in distances),
             landmarks=candidate.face.landmarks,
             quality=candidate.face.quality,
-            source=candidate.source,
+            source=kept(candidate.source),
             licence=options.licence,
             phash=candidate.face.phash,
         )

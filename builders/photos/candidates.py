@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InvalidInputError
-from ...files import sha256_file
+from ...files import sha256_file, walk_files
 from ...images import PHOTO_SUFFIXES
 from ...progress import say, track
 from ..settings.options import BuildOptions
@@ -50,18 +50,18 @@ class HashedPhotos:
 
 
 def files_without_photos(photos: Path) -> Iterable[ReportLine]:
-    """Report lines for files without the suffix of a picture and for links to folders; hidden files aside."""
-    for path in sorted(photos.rglob("*")):
-        inside = path.relative_to(photos)
-        if any(part.startswith(".") for part in inside.parts):
-            continue
-        if path.is_symlink() and path.is_dir():
-            yield ReportLine(
-                inside.as_posix(), "a link to a folder, which is not followed; name its target", True
-            )
-        elif path.is_file() and path.suffix.lower() not in PHOTO_SUFFIXES:
-            known = " ".join(sorted(PHOTO_SUFFIXES))
-            yield ReportLine(inside.as_posix(), f"no picture by its suffix; read are {known}", True)
+    """Report lines for all that is no picture: other suffixes, closed folders, links to folders, pipes.
+
+    Hidden files have none.
+    """
+    found = walk_files(photos)
+    known = " ".join(sorted(PHOTO_SUFFIXES))
+    for path in found.files:
+        if path.suffix.lower() not in PHOTO_SUFFIXES:
+            inside = path.relative_to(photos).as_posix()
+            yield ReportLine(inside, f"no picture by its suffix; read are {known}", True)
+    for path, reason in found.others.items():
+        yield ReportLine(path.relative_to(photos).as_posix(), reason, True)
 
 
 def hash_photos(photos: Path, sources: Sequence[str]) -> HashedPhotos:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...files import write_json, write_text
+from ...names import printable
 
 MOST_LINES = 40
 REPORTS = ("report.json", "report.txt")
@@ -73,7 +74,8 @@ class BuildReport:
         rows += [f"warning: {warning}" for warning in self.warnings]
         shown = self.lines if most is None else self.lines[:most]
         rows += [
-            f"{'left out' if line.dropped else 'converted'}: {line.source}: {line.reason}" for line in shown
+            printable(f"{'left out' if line.dropped else 'converted'}: {line.source}: {line.reason}")
+            for line in shown
         ]
         if len(shown) < len(self.lines):
             rows.append(f"... and {len(self.lines) - len(shown)} more lines in {self.out / 'report.txt'}")

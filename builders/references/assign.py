@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...faces.embeddings import Embeddings
+from ...names import kept
 from ...records.reference_set import SPLITS, Target, image_folder_digits, image_path
 from ..identities.clustering import identity_names, rows_by_label
 from ..identities.identify import IdentityAssignment
@@ -111,7 +112,7 @@ def _target(
         reference_distances=tuple(reference.distance for reference in references),
         landmarks=candidate.face.landmarks,
         quality=candidate.face.quality,
-        source=candidate.source,
+        source=kept(candidate.source),
         licence=options.licence,
         phash=candidate.face.phash,
     )

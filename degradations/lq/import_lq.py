@@ -11,6 +11,7 @@ from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import sha256_bytes, write_bytes
 from ...folder_lock import has_files, locks
 from ...images import encode_png, find_photos
+from ...names import normal
 from ...progress import progress
 from ...records.ids import VersionedId
 from ...records.lq_set import (
@@ -56,6 +57,7 @@ def import_lq(
     name: str,
     ignore_extra: bool = False,
     sizes: Sizes | None = None,
+    names: Mapping[str, str] | None = None,
     workers: int = 1,
 ) -> LqInfo:
     """Copy the LQ images of a folder to ``out/KEY.png`` and write ``draws.parquet`` and ``lq.json``.
@@ -67,6 +69,8 @@ def import_lq(
         name: takes the place of the recipe's name, for instance ``official-severe``.
         ignore_extra: leave out LQ images without HQ instead of refusing them.
         sizes: (width, height) of each HQ image as the manifest says, by key; unchecked where absent.
+        names: further names (composed, without suffix) that files of a key may have, for instance those of
+            the photos that the images were made from.
         workers: threads.
 
     Raises:
@@ -79,10 +83,13 @@ def import_lq(
     require_keys(images)
     files: dict[str, Path] = {}
     faults: list[Fault] = []
+    known = {normal(key): key for key in images}
     for path in find_photos(source):
-        if path.stem in files:
-            faults.append(Fault(path.stem, f"has two LQ images, {files[path.stem].name} and {path.name}"))
-        files[path.stem] = path
+        stem = normal(path.stem)
+        key = known.get(stem) or (names or {}).get(stem, stem)
+        if key in files:
+            faults.append(Fault(key, f"has two LQ images, {files[key].name} and {path.name}"))
+        files[key] = path
     faults += unpaired(images, files, extra_is_fault=not ignore_extra)
     keys = sorted(images.keys() & files.keys())
     check = partial(_check, images=images, files=files, sizes=sizes or {})

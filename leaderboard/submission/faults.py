@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...names import printable
+
 SHOWN = 5
 NAME_LENGTH = 60
 
@@ -28,7 +30,8 @@ class FaultLog:
         names = self._names.setdefault(kind, [])
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if len(names) < SHOWN:
-            names.append(f"{printable(name)} ({detail})" if detail else printable(name))
+            shown = printable(name, NAME_LENGTH)
+            names.append(f"{shown} ({detail})" if detail else shown)
 
     def __bool__(self) -> bool:
         return bool(self._counts)
@@ -45,15 +48,3 @@ class FaultLog:
         more = self._counts[kind] - len(self._names[kind])
         listed = ", ".join(names) + (f" and {more:,} more" if more else "")
         return f"{listed}: {kind.what}; {kind.fix}" if listed else f"{kind.what}; {kind.fix}"
-
-
-def printable(name: str) -> str:
-    """A file name safe for a terminal: control characters escaped, the middle of a long one left out."""
-    safe = "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in name
-    )
-    safe = safe.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(safe) <= NAME_LENGTH:
-        return safe
-    half = NAME_LENGTH // 2 - 2
-    return f"{safe[:half]}...{safe[-half:]}"

@@ -9,18 +9,16 @@ import lzma
 import re
 import struct
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...names import NOT_PORTABLE, is_portable, normal
 from .faults import FaultKind, FaultLog
 
 BLOCK = 1 << 16
-RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
 PACK_AGAIN = "pack the folder again with zip or tar"
 UNREADABLE = FaultKind("the archive is damaged", PACK_AGAIN)
@@ -123,12 +121,12 @@ class SafeExtractor:
         """The path to write an entry to; None, and a fault, where its name is not allowed."""
         name = name.removeprefix("./")
         parts = name.split("/")
-        folded = unicodedata.normalize("NFC", name).casefold()
+        folded = normal(name).casefold()
         if name.startswith(("/", "\\")) or ".." in parts or re.match(r"^[A-Za-z]:", name) or "..\\" in name:
             self.faults.add(ESCAPES, name)
         elif "\\" in name and not NOT_PORTABLE.search(name.replace("\\", "")):
             self.faults.add(BACKSLASH, name)
-        elif NOT_PORTABLE.search(name) or any(_is_reserved(part) for part in parts) or len(parts) > 8:
+        elif not all(is_portable(part) for part in parts) or len(parts) > 8:
             self.faults.add(BAD_NAME, name)
         elif self.seen.get(folded) == name:
             self.faults.add(TWICE, name)
@@ -186,8 +184,3 @@ class SafeExtractor:
 def reason(error: Exception) -> str:
     """Why reading failed, in at most 80 characters."""
     return (str(error) or type(error).__name__).split("\n")[0][:80]
-
-
-def _is_reserved(part: str) -> bool:
-    too_long = len(part.encode("utf-8", "surrogateescape")) > 200
-    return part in ("", ".") or too_long or part.endswith((".", " ")) or bool(RESERVED.match(part))

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError
 from ...files import sha256_json
+from ...names import normal
 from ...progress import track
 from ...records.card import CARD_NAME, Card, read_card
 from ...records.reference_set import ReferenceSet
@@ -167,9 +168,10 @@ def _find_images(root: Path, faults: FaultLog, notes: FaultLog) -> dict[str, Pat
             has_images = next(entry.rglob("*.png"), None) is not None
             (faults if has_images else notes).add(SUBFOLDER if has_images else EXTRA, f"{name}/")
         elif suffix == ".png":
-            if seen.setdefault(name.casefold(), name) != name:
-                faults.add(COLLISION, f"{seen[name.casefold()]} and {name}")
-            images[name.removesuffix(".png")] = entry
+            folded = normal(name).casefold()
+            if seen.setdefault(folded, name) != name:
+                faults.add(COLLISION, f"{seen[folded]} and {name}")
+            images[normal(name).removesuffix(".png")] = entry
         elif suffix.lower() in {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}:
             faults.add(SUFFIX, name)
         elif suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:

@@ -19,7 +19,8 @@ from torch import Tensor
 from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
 from ...files import sha256_file, sha256_json
-from ...images import PHOTO_SUFFIXES, RGB, find_photos, read_rgb
+from ...images import RGB, find_photos, read_rgb
+from ...names import normal
 from ...records.card import RestorerCard
 from ...records.run_manifest import Job
 from ...subprocesses import run_program
@@ -136,14 +137,22 @@ class FolderRestorer:
         notes = f"{len(images)} images made elsewhere, sha256 {sha256_json(images)[:16]}"
         return RestorerCard(model=self.folder.resolve().name, notes=notes)
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """Images directly in the folder by their composed names without suffix."""
+        found: dict[str, list[Path]] = {}
+        for path in find_photos(self.folder):
+            if path.parent == self.folder:
+                found.setdefault(normal(path.stem), []).append(path)
+        return found
+
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Read the image of ``job``; see `FileRestorer.restore_file`.
 
         Raises:
             InvalidInputError: no image, or more than one, is named by the key.
         """
-        named = [self.folder / f"{job.key}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
-        found = [path for path in named if path.is_file()]
+        found = self._by_name.get(normal(job.key), [])
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
             raise InvalidInputError(f"{self.folder} should hold one image named {job.key}; it holds {names}")

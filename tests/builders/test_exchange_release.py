@@ -129,7 +129,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "line 4: '/etc/passwd' leads out",
         "line 5: 4.png is its own reference",
         "line 6: the list names a reference twice",
-        "line 7: has another number of cells",
+        "line 7: has 1 cells; the first line names",
         "8.png is a target 2 times",
         "A.png and a.png differ only in case",
         "10.png is in several splits: test, train",
@@ -143,8 +143,8 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"train": "image,refs\n"}, "columns are gt_image"),
-        ({"train": ""}, "columns are gt_image"),
+        ({"train": "image,refs\n"}, "the first line must name the columns gt_image"),
+        ({"train": ""}, "the first line must name the columns gt_image"),
         ({"train": 'gt_image,ref_image\n"a.png,[]\n'}, "line"),
         ({}, "is not a release"),
     ],
