@@ -55,9 +55,10 @@ leaderboard leaderboard.statistics: comparison matrices preferences=bradley_terr
     statistics
 leaderboard leaderboard.store: flags records=checks settings store study_results
 leaderboard leaderboard.study: polling=create study study_commands=commands votes
-leaderboard leaderboard.submission: archives challenge faults kit pngs=png_check sinks=safe_extract
+leaderboard leaderboard.submission: archives challenge faults kit sinks=safe_extract
     submission tars zips
 leaderboard leaderboard.tables: board modes=reference_modes views=formatting
+leaderboard image_files: pngs=png_check
 leaderboard records: cards=card
 metrics metrics.core: feature metric tensors
 metrics metrics.distances: frechet kernel_distance=kid manifold=precision_recall statistics_file

@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "huggingface_hub": "hub",
         "insightface": "faces",
         "onnxruntime": "onnx",
+        "pillow_heif": "heic",
         "pyiqa": "iqa",
         "torch_fidelity": "fidelity",
     }

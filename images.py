@@ -1,19 +1,16 @@
 """Reading and writing of images: photos of any common format to RGB uint8, and 8-bit RGB PNG encoding.
 
 Inside the package a decoded picture is RGB uint8, HWC; a batch for a network is RGB float32 in [0, 1],
-NCHW. Pillow decodes (it knows EXIF, CMYK, palettes and truncation). PNG is written here: each row less the
+NCHW. `image_files` decodes, and notes what it converted. PNG is written here: each row less the
 row above, then run lengths; twice as fast as OpenCV's fastest level, and no larger, on faces sharp or blurred
 (benchmarks/degradations.py).
 """
 
 from __future__ import annotations
 
-import io
 import math
 import struct
-import warnings
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,71 +18,22 @@ import numpy.typing as npt
 
 from .errors import FaultListError, RefbenchError, UnreadableImageError
 from .files import CLOSED, walk_files, write_bytes
+from .image_files.bit_depth import RGB as RGB
+from .image_files.decoding import MAX_MEGAPIXELS as MAX_MEGAPIXELS
+from .image_files.decoding import Photo as Photo
+from .image_files.decoding import decode as decode
+from .image_files.decoding import decode_stored as decode_stored
+from .image_files.plain_files import read_plain_file as read_plain_file
 from .names import printable
 from .progress import say
 
-RGB = npt.NDArray[np.uint8]
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601."""
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-MAX_MEGAPIXELS = 64.0
+PHOTO_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
 PNG_UP = 2  # the row filter "up" of the PNG specification, section 9.2
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A decoded picture: ``pixels`` RGB uint8 HWC, and what had to be converted to get there."""
-
-    pixels: RGB
-    notes: tuple[str, ...] = ()
-
-
-def decode(data: bytes, name: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
-    """Decode an encoded picture to upright 8-bit RGB.
-
-    EXIF rotation is applied; CMYK, grey, palette and 16-bit pictures are converted and noted; alpha is
-    laid over white and noted.
-
-    Raises:
-        UnreadableImageError: not a picture, truncated, or more than ``max_megapixels``; names ``name``.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    notes: list[str] = []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as opened:
-                width, height = opened.size
-                if width * height > max_megapixels * 1e6:
-                    size = f"{width}x{height} is {width * height / 1e6:.0f} megapixels"
-                    raise UnreadableImageError(name, f"{size}; the limit is {max_megapixels:g}")
-                if opened.getexif().get(0x0112, 1) != 1:
-                    notes.append("turned upright as its EXIF says")
-                upright = ImageOps.exif_transpose(opened)
-                upright.load()
-    except UnidentifiedImageError:
-        raise UnreadableImageError(name, "not a picture, or of a format that Pillow does not know") from None
-    except Image.DecompressionBombError:
-        raise UnreadableImageError(name, f"far more than {max_megapixels:g} megapixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise UnreadableImageError(
-            name, f"damaged: {str(error).rstrip('.') or type(error).__name__}"
-        ) from None
-    if upright.mode.startswith(("I", "F")):
-        notes.append(f"converted from {upright.mode} (more than 8 bits) to 8-bit RGB")
-        wide = np.asarray(upright, dtype=np.float64)
-        scale = 65535.0 if upright.mode.startswith("I") else max(float(wide.max(initial=1.0)), 1.0)
-        grey = np.rint(np.clip(wide / scale, 0.0, 1.0) * 255.0).astype(np.uint8)
-        return Photo(np.repeat(grey[..., None], 3, axis=2), tuple(notes))
-    if "A" in upright.getbands() or "transparency" in upright.info:
-        notes.append("its transparency was laid over white")
-        layered = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
-    elif upright.mode != "RGB":
-        notes.append(f"converted from {upright.mode} to RGB")
-    return Photo(np.array(upright.convert("RGB"), dtype=np.uint8), tuple(notes))
 
 
 def read_photo(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
@@ -94,10 +42,7 @@ def read_photo(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     Raises:
         UnreadableImageError: the file cannot be opened, or `decode` refuses it.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
+    data = read_plain_file(path)
     if not data:
         raise UnreadableImageError(path, "the file is empty")
     return decode(data, path, max_megapixels)

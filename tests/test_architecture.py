@@ -17,7 +17,7 @@ FILES = (
     "version deprecated errors names extras validation text_files files images progress devices downloads "
     "archives user_code source_state folder_lock interruption subprocesses"
 )
-GROUND = (*FILES.split(), "weights", "command_line")
+GROUND = (*FILES.split(), "weights", "command_line", "image_files")
 BELOW = (*GROUND, "records")
 FEWEST, MOST = 2, 12
 
@@ -26,7 +26,7 @@ def modules() -> dict[str, Path]:
     """Dotted names below the package, and their files; facades (``__init__``) and templates are left out."""
     inside = [
         path
-        for room in (*ROOMS, "weights", "command_line", "records")
+        for room in (*ROOMS, "weights", "command_line", "image_files", "records")
         for path in ROOT.glob(f"{room}/**/*.py")
     ]
     return {
@@ -39,7 +39,7 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 FACADES = {
     ".".join(path.parent.relative_to(ROOT).parts)
-    for room in (*ROOMS, "weights", "command_line", "records")
+    for room in (*ROOMS, "weights", "command_line", "image_files", "records")
     for path in ROOT.glob(f"{room}/**/__init__.py")
 } | {""}
 

@@ -44,7 +44,7 @@ def test_exif_rotation_is_applied_and_noted(gradient: np.ndarray) -> None:
         ("CMYK", "JPEG", "CMYK"),
         ("L", "PNG", "from L"),
         ("P", "PNG", "from P"),
-        ("RGBA", "PNG", "transparency"),
+        ("RGBA", "PNG", "alpha"),
     ],
 )
 def test_other_colour_modes_are_converted_and_noted(

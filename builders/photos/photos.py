@@ -24,7 +24,7 @@ from ...faces.face import Face
 from ...faces.quality import measure_face
 from ...faces.recognisers.recognise import load_recogniser
 from ...files import sha256_bytes, write_bytes
-from ...images import decode, encode_png
+from ...images import decode, encode_png, read_plain_file
 from ..settings.options import BuildOptions
 from ..settings.provenance import recogniser_of
 from ..settings.quality_filters import rejection_reason
@@ -92,9 +92,9 @@ def process_photo(
 
     path = photos / source
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return PhotoResult(source, "", f"cannot be opened: {error.strerror or error}")
+        data = read_plain_file(path)
+    except UnreadableImageError as error:
+        return PhotoResult(source, "", error.reason)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ...errors import FaultListError, UnreadableImageError
 from ...files import sha256_bytes
-from ...images import RGB, Photo, decode
+from ...images import RGB, Photo, decode, read_plain_file
 
 Sizes: TypeAlias = Mapping[str, tuple[int, int]]
 Thumbnail: TypeAlias = npt.NDArray[np.float32]
@@ -53,12 +53,9 @@ def read_opaque(path: Path) -> tuple[Photo, bytes]:
     Raises:
         UnreadableImageError: unreadable or transparent.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
+    data = read_plain_file(path)
     photo = decode(data, path)
-    if any("transparency" in note for note in photo.notes):
+    if any("laid over white" in note for note in photo.notes):
         raise UnreadableImageError(path, "has transparency; save it as plain RGB")
     return photo, data
 

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...image_files.png_check import FaultKind as FaultKind
 from ...names import printable
 
 SHOWN = 5
 NAME_LENGTH = 60
-
-
-@dataclass(frozen=True, slots=True)
-class FaultKind:
-    """A kind of fault: what is wrong (after the file names), and how to fix it."""
-
-    what: str
-    fix: str
 
 
 @dataclass

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError
 from ...files import sha256_json
+from ...image_files.png_check import inspect_png
 from ...names import normal
 from ...progress import track
 from ...records.card import CARD_NAME, Card, read_card
 from ...records.reference_set import ReferenceSet
 from .archives import is_archive, unpack
 from .faults import FaultKind, FaultLog
-from .png_check import inspect_png
 from .safe_extract import ArchiveLimits
 
 IGNORED = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import InvalidInputError, UnreadableImageError
 from ...files import sha256_bytes
-from ...images import RGB, decode, read_rgb
+from ...images import RGB, decode, decode_stored, read_plain_file, read_rgb
 from ...records.reference_set import ReferenceSet, Target
 from .pairing import Paired
 
@@ -20,10 +20,7 @@ def read_hq(reference_set: ReferenceSet, target: Target) -> RGB:
         InvalidInputError: the file is not the one that the set was built with.
     """
     path = reference_set.hq_path(target.key)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImageError(path, f"cannot be opened: {error.strerror or error}") from None
+    data = read_plain_file(path)
     if sha256_bytes(data) != target.hq_sha256:
         raise InvalidInputError(
             f"{path}: changed since the set was built (its hash differs); build the set again"
@@ -36,6 +33,8 @@ def read_submitted(pair: Paired) -> Decoded:
     if pair.path is None or pair.reason:
         return pair.reason
     try:
+        if pair.as_stored:
+            return decode_stored(read_plain_file(pair.path), pair.path).pixels
         return read_rgb(pair.path)
     except UnreadableImageError as error:
         return error.reason

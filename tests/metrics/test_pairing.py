@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refbench.errors import FaultListError
+from refbench.image_files.png_check import inspect_png
 from refbench.images import write_png
 from refbench.metrics.scoring.pairing import lossy, pair
 from toys import bare_target
@@ -48,14 +49,30 @@ def test_long_lists_are_cut_but_counted(tmp_path: Path) -> None:
         pair([bare_target(f"k{index:02d}") for index in range(50)], {}, "a model")
 
 
-def test_undecodable_files_are_not_faults_of_pairing(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("this is text")
+def test_damaged_files_are_not_faults_of_pairing(tmp_path: Path) -> None:
+    cut = picture(tmp_path, "a.png")
+    cut.write_bytes(cut.read_bytes()[:-20])
     (tmp_path / "b.png").write_bytes(b"")
     images = {"a": tmp_path / "a.png", "b": tmp_path / "b.png", "c": tmp_path / "absent.png"}
     found = pair([bare_target(key) for key in "abc"], images, "a model")
     assert found["a"].sha256
-    assert not found["a"].reason
+    assert "damaged" in found["a"].reason
+    assert "empty" in found["b"].reason
     assert "cannot be opened" in found["c"].reason
+
+
+def test_pngs_that_the_check_refuses_are_refused_with_the_same_words(tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = Image.new("RGB", (8, 8), (200, 10, 10))
+    image.save(tmp_path / "a.png", "JPEG")
+    image.convert("L").save(tmp_path / "b.png")
+    image.save(tmp_path / "c.png", transparency=(200, 10, 10))
+    with pytest.raises(FaultListError) as caught:
+        pair([bare_target(key) for key in "abc"], {key: tmp_path / f"{key}.png" for key in "abc"}, "a model")
+    for path, told in zip("abc", caught.value.faults, strict=True):
+        (kind, _), *_ = inspect_png(tmp_path / f"{path}.png").faults
+        assert told == f"{kind.what}: {path}.png; {kind.fix}"
 
 
 def test_missing_images_may_be_allowed(tmp_path: Path) -> None:
@@ -75,12 +92,15 @@ def test_lossy_formats_are_counted(tmp_path: Path) -> None:
     assert lossy(found) == 1
 
 
-def test_the_size_of_a_rotated_image_is_the_upright_one(tmp_path: Path) -> None:
+def test_the_size_of_a_rotated_jpeg_is_the_upright_one_and_a_rotated_png_is_refused(tmp_path: Path) -> None:
     from PIL import Image
 
     image = Image.new("RGB", (8, 12))
     exif = image.getexif()
     exif[0x0112] = 6
-    image.save(tmp_path / "a.png", exif=exif)
+    for name in ("a.jpg", "a.png"):
+        image.save(tmp_path / name, exif=exif)
     wide = bare_target("a", width=12)
-    assert pair([wide], {"a": tmp_path / "a.png"}, "x")["a"].path == tmp_path / "a.png"
+    assert pair([wide], {"a": tmp_path / "a.jpg"}, "x")["a"].path == tmp_path / "a.jpg"
+    with pytest.raises(FaultListError, match=r"EXIF asks for a turn: a\.png"):
+        pair([bare_target("a", height=12)], {"a": tmp_path / "a.png"}, "x")

@@ -176,7 +176,7 @@ def test_images_that_cannot_be_scored_keep_a_row_with_the_reason(
     holes = record.scores[record.scores.value.isna()]
     reasons = holes.groupby("key").reason.first().to_dict()
     assert set(reasons) == {"p0_0", "p1_1", "p2_2"}
-    assert "not a picture" in reasons["p0_0"]
+    assert "not a PNG" in reasons["p0_0"]
     assert "damaged" in reasons["p1_1"]
     assert reasons["p2_2"] == "no image was submitted"
     assert len(holes) == 3 * (len(ids) - 1)

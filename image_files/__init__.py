@@ -1,0 +1,1 @@
+"""Image files of any common format -> upright 8-bit sRGB pixels, and notes on what was converted."""
