@@ -7,67 +7,24 @@ off, and a missing file is an error that says where to put it.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import redirect_stdout
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import torch
 
 from ...errors import RefbenchError
 from ...extras import optional
 from ...records.protocol import Protocol, ProtocolId
-from ...weights import weight_files
 from ..core.feature import Batch, Extractor, Feature, Tensors
 from ..core.metric import NoReferenceMetric
+from ..core.offline import no_downloads, no_network
 
 FAMILY = "pyiqa"
 WEIGHTS = {"niqe": ("pyiqa-niqe",), "musiq": ("pyiqa-musiq",)}
-_switches_lock = threading.Lock()
 _used: dict[str, tuple[Path, ...]] = {}
-
-
-@contextmanager
-def no_downloads() -> Iterator[list[Path]]:
-    """Let pyiqa, torch.hub and the Hugging Face libraries read the weights folder, and not the network.
-
-    Yields the list that collects pyiqa's files as they are asked for.
-
-    Raises:
-        RefbenchError: something was about to be downloaded; the message says what, and where to put it.
-    """
-    import huggingface_hub.constants as hub
-    import pyiqa.utils.download_util as downloads
-
-    asked: list[Path] = []
-
-    def note(url: str) -> Any:
-        asked.append(weight_files.folder() / Path(urlparse(url).path).name)
-        return urlparse(url)
-
-    def refuse(url: str, target: str, *_: object, **__: object) -> None:
-        name = Path(urlparse(url).path).name
-        raise RefbenchError(f"{name} is missing, and nothing is downloaded here; put {url} at {target}")
-
-    switches = (
-        (downloads, "DEFAULT_CACHE_DIR", str(weight_files.folder())),
-        (downloads, "urlparse", note),
-        (downloads, "download_url_to_file", refuse),
-        (torch.hub, "download_url_to_file", refuse),
-        (hub, "HF_HUB_OFFLINE", True),
-    )
-    with _switches_lock:
-        before = [getattr(owner, name) for owner, name, _ in switches]
-        for owner, name, value in switches:
-            setattr(owner, name, value)
-        try:
-            yield asked
-        finally:
-            for (owner, name, _), value in zip(switches, before, strict=True):
-                setattr(owner, name, value)
 
 
 def create(name: str, device: torch.device) -> Any:
@@ -81,10 +38,11 @@ def create(name: str, device: torch.device) -> Any:
     offered = pyiqa.list_models(metric_mode="NR")
     if name not in offered:
         raise RefbenchError(f"pyiqa has no no-reference metric {name!r}; it has: {', '.join(offered)}")
-    with no_downloads() as asked:
+    with no_downloads(f"{FAMILY}/{name}") as asked:
         try:
-            metric = pyiqa.create_metric(name, device=device)
-            _used[name] = tuple(asked)
+            with redirect_stdout(StringIO()):
+                metric = pyiqa.create_metric(name, device=device)
+            _used[name] = tuple(path for path in dict.fromkeys(asked) if path.is_file())
             return metric
         except RefbenchError:
             raise
@@ -111,7 +69,17 @@ def pyiqa_metric(name: str) -> NoReferenceMetric:
         metric = create(name, device)
 
         def extract(batch: Batch) -> Tensors:
-            return (metric(batch.pixels.contiguous()).reshape(-1, 1).double(),)
+            try:
+                with no_network(f"{FAMILY}/{name}"):
+                    return (metric(batch.pixels.contiguous()).reshape(-1, 1).double(),)
+            except (RefbenchError, torch.OutOfMemoryError):
+                raise
+            except Exception as error:
+                height, width = batch.pixels.shape[2:]
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise RefbenchError(
+                    f"{FAMILY}/{name} fails on an image of {width}x{height} pixels: {reason}"
+                ) from None
 
         return extract
 

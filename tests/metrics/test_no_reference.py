@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import torch
 from refbench.errors import RefbenchError
 from refbench.metrics import catalogue
+from refbench.metrics.core.offline import no_network
 from refbench.metrics.scoring.meter import Meter
 from refbench.metrics.scoring.provenance import digests_of_files
 
@@ -31,6 +35,75 @@ def test_a_missing_file_is_named_and_not_downloaded(weights_folder: Path) -> Non
     ):
         Meter("pyiqa/brisque")
     assert not [*weights_folder.glob("*.mat"), *weights_folder.glob("*.pth")]
+
+
+CLIP_FILES = {
+    "clipiqa": "RN50.pt",
+    "clipiqa+": "RN50.pt",
+    "clipiqa+_vitL14_512": "ViT-L-14.pt",
+    "liqe": "ViT-B-32.pt",
+    "qualiclip": "RN50.pt",
+    "laion_aes": "ViT-L-14.pt",
+    "clipscore": "ViT-B-32.pt",
+    "afine_nr": "ViT-B-32.pt",
+    "maclip": "RN50.pt",
+}
+
+
+@pytest.mark.parametrize("name", CLIP_FILES)
+def test_metrics_on_clip_open_no_socket_and_name_their_file(
+    name: str, weights_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[object] = []
+
+    def open_socket(*given: object, **named: object) -> None:
+        opened.append(given)
+        raise OSError("a socket was opened")
+
+    for owner, attribute in ((socket, "socket"), (socket, "getaddrinfo"), (socket, "create_connection")):
+        monkeypatch.setattr(owner, attribute, open_socket)
+    monkeypatch.setenv("HOME", str(weights_folder))
+    with pytest.raises(RefbenchError) as raised:
+        Meter(f"pyiqa/{name}")
+    assert not opened
+    file = CLIP_FILES[name]
+    assert f"{file} is missing, and nothing is downloaded here; put https://" in str(raised.value)
+    assert str(raised.value).endswith(f"at {weights_folder / file}")
+    assert not capsys.readouterr().out, "it does not say that it downloads"
+    assert not list(weights_folder.rglob("*.pt"))
+
+
+def test_a_clip_file_in_the_weights_folder_is_checked(weights_folder: Path) -> None:
+    (weights_folder / "RN50.pt").write_bytes(b"another")
+    with pytest.raises(RefbenchError, match=r"RN50\.pt is not the file of https://.*SHA-256"):
+        Meter("pyiqa/clipiqa")
+
+
+def test_a_metric_that_fetches_while_it_scores_is_stopped(weights_folder: Path) -> None:
+    meter = Meter("pyiqa/entropy")
+    ways = {
+        "urllib": lambda: urllib.request.urlopen("http://localhost:9/file.pth"),
+        "socket": lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
+    }
+    for way in ways.values():
+        feature = meter._engine.features[0]
+        with pytest.raises(RefbenchError, match="nothing is downloaded here"), no_network(feature.name):
+            way()
+    with pytest.raises(OSError, match=r"refused|timed out"):
+        ways["socket"]()
+    with no_network("this thread"):
+        found: list[BaseException] = []
+
+        def other() -> None:
+            try:
+                ways["socket"]()
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert isinstance(found[0], OSError), "other threads keep their network"
 
 
 def test_niqe_with_a_file_equals_pyiqa(weights_folder: Path) -> None:
