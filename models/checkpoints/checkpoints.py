@@ -1,14 +1,17 @@
 """Loading and saving of weights: released checkpoints and safetensors, strictly by name and shape.
 
-No code in a file is executed. PyTorch files are read with ``weights_only``; settings objects of training
-frameworks (Lightning) become inert placeholders, and any other reference to code is refused. Files written by
-`save_weights` contain their configuration.
+No code in a file is executed. PyTorch files, also those in the format of before 1.6, are read with
+``weights_only``; settings objects of training frameworks (Lightning), numbers of numpy and the like become
+inert placeholders, and any other reference to code is refused. Files written by `save_weights` contain their
+configuration.
 """
 
 from __future__ import annotations
 
 import json
+import pickle
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 
 from ...errors import FaultListError, InvalidInputError
 from ...files import canonical_json, replacing
+from ...progress import say
 from ..networks.autoencoder import Autoencoder, AutoencoderConfig
 from ..networks.vision_tower import VisionTower, VisionTowerConfig
 from ..refldm.model import RefLdm, RefLdmConfig
@@ -36,7 +40,15 @@ INERT_MODULES = (
     "omegaconf.",
     "typing.",
     "collections.",
+    "pathlib.",
+    "numpy.",
+    "_codecs.encode",
+    "argparse.Namespace",
 )
+WRAPPERS = ("params_ema", "ema", "g_ema", "state_dict", "params", "model", "generator")
+"""Names under which trainings keep the weights in a checkpoint, averaged weights first."""
+PREFIXES = ("module.", "_orig_mod.")
+"""Before every name where a training saved a network that `DataParallel` or `torch.compile` wrapped."""
 NOT_WEIGHTS = (
     r"betas|\w*alphas_cumprod\w*|posterior_\w+|lvlb_weights|logvar|scale_factor"
     r"|model_ema\.(decay|num_updates)|(first_stage_model\.)?(loss|discriminator)\..*"
@@ -62,7 +74,10 @@ class InertPlaceholder:
 
 
 def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
-    """Read the tensors of a safetensors or PyTorch file; Lightning checkpoints are unwrapped.
+    """Read the tensors of a safetensors or PyTorch file.
+
+    Weights that a training keeps under a name (`WRAPPERS`) are unwrapped, and a prefix from wrapping
+    (`PREFIXES`) that all names share is taken off; both are told on stderr where there was a choice.
 
     Returns:
         Tensors by name, and the description written by `save_weights` (empty for other files).
@@ -79,18 +94,52 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
             with safe_open(path, "pt") as opened:
                 names = list(opened.keys())
                 description = json.loads((opened.metadata() or {}).get(DESCRIPTION, "{}"))
-                return {name: opened.get_tensor(name) for name in names}, description
+                return _without_prefix(path, {name: opened.get_tensor(name) for name in names}), description
         content = _read_pickle(path)
     except UnusableWeightsError:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
         raise UnusableWeightsError(f"{path} is not a readable checkpoint: {reason}") from None
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = _unwrapped(path, content)
     if not tensors:
         raise UnusableWeightsError(f"{path} holds no tensors by name; a state_dict was expected")
-    return tensors, {}
+    return _without_prefix(path, tensors), {}
+
+
+def _unwrapped(path: Path, content: Any) -> Tensors:
+    """The tensors of a checkpoint by name, at its top or under one of the names of `WRAPPERS`."""
+    tensors = _tensors_of(content)
+    if tensors or not isinstance(content, dict):
+        return tensors
+    there = {name: found for name in WRAPPERS if (found := _unwrapped(path, content.get(name)))}
+    if not there:
+        return {}
+    chosen, *others = there
+    if others:
+        say(f"{path.name}: taken are the weights under {chosen!r}; there are also {', '.join(others)}")
+    return there[chosen]
+
+
+def _tensors_of(content: Any) -> Tensors:
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _without_prefix(path: Path, tensors: Tensors) -> Tensors:
+    """The tensors without a prefix that all names share and that comes from wrapping a network."""
+    counted = {name: value for name, value in tensors.items() if name != "n_averaged"}  # of AveragedModel
+    taken = ""
+    while prefix := next(
+        (p for p in PREFIXES if counted and all(name.startswith(p) for name in counted)), ""
+    ):
+        counted = {name.removeprefix(prefix): value for name, value in counted.items()}
+        taken += prefix
+    if not taken:
+        return tensors
+    say(f"{path.name}: the prefix {taken!r}, which all names share, was taken off")
+    return counted
 
 
 def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice = "ema") -> RefLdm:
@@ -250,8 +299,13 @@ def write_tensors(path: Path, tensors: Tensors, description: str) -> None:
         partial.chmod(mode)
 
 
+def _shared_prefix(tensors: Tensors) -> str:
+    shared = (p for p in PREFIXES if tensors and all(name.startswith(p) for name in tensors))
+    return next(shared, "")
+
+
 def _read_pickle(path: Path) -> Any:
-    foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    foreign = _foreign_names(path)
     code = [name for name in foreign if not name.startswith(INERT_MODULES)]
     if code:
         fix = "get the file from its publisher again, or save its state_dict alone in an isolated environment"
@@ -260,6 +314,26 @@ def _read_pickle(path: Path) -> Any:
         )
     with torch.serialization.safe_globals([(InertPlaceholder, name) for name in foreign]):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """What a PyTorch file refers to besides tensors and plain values, as ``module.name``."""
+    if zipfile.is_zipfile(path):
+        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    known: list[str] = []
+    while True:  # the format of before 1.6 can only be read to find out: each time one name further
+        try:
+            with torch.serialization.safe_globals([(InertPlaceholder, name) for name in known]):
+                torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            found = re.search(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)", str(error))
+            if found is None or found[1] in known:
+                raise
+            known.append(found[1])
+            if not found[1].startswith(INERT_MODULES):
+                return known
+        else:
+            return known
 
 
 def _released_name(choose: Choice) -> Callable[[str], str]:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 COMMAND_WORDS = ("lq", "refs", "out", "key", "seed")
 UNKNOWN = "unknown"
+ONNX_TYPES = {
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(double)": np.dtype(np.float64),
+}
 
 
 def load_entry_point(spec: str, preset: str | None, device: str) -> AnyRestorer:
@@ -162,7 +167,8 @@ class FolderRestorer:
 class OnnxRestorer:
     """Runs an ONNX file: input LQ (B, 3, H, W) and, if it has a second input, references (B, N, 3, H, W).
 
-    Values are RGB float32 in [0, 1], or in [-1, 1] with the preset ``symmetric``. Images are restored one by
+    Values are RGB in [0, 1], or in [-1, 1] with the preset ``symmetric``, in the type that the file declares:
+    float16, float32 or float64. Images are restored one by
     one, so that a file exported for a batch of one works.
 
     Raises:
@@ -193,6 +199,10 @@ class OnnxRestorer:
         if [len(shape) for shape in shapes] not in ([4], [4, 5]):
             wanted = "LQ (B, 3, H, W) and, optionally, references (B, N, 3, H, W)"
             raise RefbenchError(f"{path}: its inputs are {shapes}; wanted: {wanted}")
+        types = [f"{given.name} {given.type}" for given in inputs if given.type not in ONNX_TYPES]
+        if types:
+            wanted = "float16, float32 or float64 in [0, 1], or in [-1, 1] with --preset symmetric"
+            raise RefbenchError(f"{path}: its inputs are of the type {', '.join(types)}; wanted: {wanted}")
         self.inputs: list[onnxruntime.NodeArg] = inputs
 
     @property
@@ -225,6 +235,9 @@ class OnnxRestorer:
         feed: dict[str, Any] = {}
         for wanted, values in zip(self.inputs, given, strict=True):
             array = values.cpu().numpy().astype(np.float32)
-            feed[wanted.name] = array * 2 - 1 if self.preset == "symmetric" else array
+            array = array * 2 - 1 if self.preset == "symmetric" else array
+            feed[wanted.name] = array.astype(ONNX_TYPES[wanted.type])
         restored = torch.from_numpy(np.asarray(self.session.run(None, feed)[0]))
+        if restored.is_floating_point():
+            restored = restored.to(torch.float32)
         return (restored + 1) / 2 if self.preset == "symmetric" else restored
