@@ -37,7 +37,9 @@ from refbench.version import __version__
 Better = Literal["lower", "higher"]
 Arguments = Callable[[argparse.ArgumentParser], None]
 FULL_RUN = "in a full run:"
-GOAL = re.compile(r"(ratio|ours) (>=|<=) ([-+.\d]+(?:e[-+]?\d+)?)")
+NUMBER = r"([-+.\d]+(?:e[-+]?\d+)?)"
+GOAL = re.compile(rf"(ratio|ours) (>=|<=) {NUMBER}")
+RANGE = re.compile(rf"(ratio|ours) in {NUMBER} to {NUMBER}")
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
 
 
@@ -50,7 +52,7 @@ class Row:
         peer, ours: in ``unit``; None where nothing was measured.
         unit: of both, for instance ``s``, ``images/s`` or ``%``.
         ratio: how many times as good ours is as the peer; above 1 ours is better. None without a peer.
-        goal: ``ratio >= 2`` or ``ours <= 0.15``; None for a figure that is only told.
+        goal: ``ratio >= 2``, ``ours <= 0.15`` or ``ours in 93 to 97``; None for a figure that is only told.
         reached: None without a goal and for what was not measured.
         note: why there is no figure or no verdict.
     """
@@ -235,12 +237,16 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _reached(goal: str, ours: float, ratio: float | None) -> bool:
-    read = GOAL.fullmatch(goal)
+    read = GOAL.fullmatch(goal) or RANGE.fullmatch(goal)
     if read is None:
-        raise ValueError(f"{goal!r} is no goal; write for instance 'ratio >= 2' or 'ours <= 0.15'")
+        raise ValueError(
+            f"{goal!r} is no goal; write for instance 'ratio >= 2', 'ours <= 0.15' or 'ours in 93 to 97'"
+        )
     value = ours if read[1] == "ours" else ratio
     if value is None:
         raise ValueError(f"{goal!r} needs a peer")
+    if read.re is RANGE:
+        return float(read[2]) <= value <= float(read[3])
     return value >= float(read[3]) if read[2] == ">=" else value <= float(read[3])
 
 

@@ -55,7 +55,7 @@ class Design:
         if 1 < self.people < FEW_PEOPLE:
             notes.append(
                 f"few people ({self.people}): a 95 % interval can hold the truth in fewer than 95 % of "
-                "cases, about 90 % in simulation where scores are strongly skewed"
+                "cases, in 87 to 91 % in simulations of strongly skewed scores"
             )
         return "; ".join(notes)
 

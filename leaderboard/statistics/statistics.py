@@ -120,7 +120,8 @@ def paired_difference(
     if not both.any():
         return Difference(np.nan, np.nan, np.nan, np.nan, 0, 0, over)
     sums = sum_by_identity((a - b)[both][:, None], labels)
-    found = estimate_means(sums, over, float(max(np.abs(a[both]).max(), np.abs(b[both]).max())))
+    scale = float(max(np.abs(a[both]).max(), np.abs(b[both]).max()))
+    found = estimate_means(sums, over, scale, is_paired=True)
     low, high = interval_of(found, level)
     design = Design.of(labels)
     notes = (design.note(over), rare_note(_person_means(sums)[:, 0]))
@@ -156,7 +157,7 @@ def pair_differences(
     p = np.ones((models, models))
     for i in range(models - 1):
         gaps = Sums(sums.totals[:, i : i + 1] - sums.totals[:, i + 1 :], counts)
-        found = estimate_means(gaps, over, np.maximum(scale[i], scale[i + 1 :]))
+        found = estimate_means(gaps, over, np.maximum(scale[i], scale[i + 1 :]), is_paired=True)
         low, high = interval_of(found, level)
         for matrix, upper, lower in zip(
             made, (found.mean, low, high), (-found.mean, -high, -low), strict=True

@@ -115,7 +115,14 @@ def test_a_goal_of_the_full_run_is_not_judged_with_quick(capsys: pytest.CaptureF
     assert text.endswith("no goal was judged\n")
 
 
-@pytest.mark.parametrize("goal", ["at least 2", "ratio > 2", "ratio >= fast"])
+@pytest.mark.parametrize(("ours", "reached"), [(92.9, False), (93, True), (97, True), (97.1, False)])
+def test_a_goal_may_be_a_range(ours: float, reached: bool) -> None:
+    report = Report("x")
+    report.add("covered", unit="%", ours=ours, goal="ours in 93 to 97")
+    assert report.rows[0].reached is reached
+
+
+@pytest.mark.parametrize("goal", ["at least 2", "ratio > 2", "ratio >= fast", "ours in 93"])
 def test_a_goal_that_cannot_be_read_is_an_error(goal: str) -> None:
     with pytest.raises(ValueError, match="is no goal"):
         Report("x").add("a", unit="s", ours=1.0, peer=1.0, goal=goal)

@@ -122,15 +122,28 @@ def test_the_mean_over_people_is_the_t_test_of_their_means() -> None:
 
 
 def test_skew_moves_the_interval_as_hall_says() -> None:
-    """Independent computation: both bounds solve Hall's cubic for the quantiles of t."""
+    """Independent computation: both bounds solve Hall's cubic for quantiles of t; half the skew if paired."""
     values = np.random.default_rng(5).exponential(size=12)
-    found = means_with_intervals(values[:, None], np.arange(12))
-    skew = stats.skew(values) / np.sqrt(12)
+    single = means_with_intervals(values[:, None], np.arange(12))
+    paired = paired_difference(values, np.zeros(12), np.arange(12))
     quantile = stats.t.ppf(0.975, 11)
-    for bound, wanted in ((found.low[0], quantile), (found.high[0], -quantile)):
-        t = (values.mean() - bound) / stats.sem(values)
-        assert t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6 == pytest.approx(wanted, rel=1e-9)
-    assert found.high[0] - values.mean() > values.mean() - found.low[0]
+    for low, high, weight in ((single.low[0], single.high[0], 1.0), (paired.low, paired.high, 0.5)):
+        skew = weight * stats.skew(values) / np.sqrt(12)
+        for bound, wanted in ((low, quantile), (high, -quantile)):
+            t = (values.mean() - bound) / stats.sem(values)
+            assert t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6 == pytest.approx(wanted, rel=1e-9)
+        assert high - values.mean() > values.mean() - low
+
+
+def test_few_large_sums_count_little_for_the_skew() -> None:
+    """Over images the skewness of the sums of residuals counts by the effective share of the people."""
+    generator = np.random.default_rng(6)
+    labels = uneven(generator, 30)
+    values, sizes = generator.exponential(size=len(labels)), np.bincount(labels)
+    rest = np.bincount(labels, values - values.mean())
+    share = len(labels) ** 2 / (sizes**2).sum() / 30
+    found = estimate_means(sum_by_identity(values[:, None], labels), "images")
+    assert found.skew[0] == pytest.approx(share * (rest**3).sum() / (rest**2).sum() ** 1.5)
 
 
 @pytest.mark.parametrize("over", ["images", "people"])
@@ -198,7 +211,8 @@ def test_interval_and_test_never_contradict_each_other(
         (-there.mean, -there.high, -there.low, there.p), abs=1e-9
     )
     single = means_with_intervals(a[:, None], labels, over=over, level=level)
-    assert (single.low[0], single.high[0]) == pytest.approx((there.low, there.high), abs=1e-9)
+    p = p_of(estimate_means(sum_by_identity(a[:, None], labels), over))[0]
+    assert (p < 1 - level) == (single.low[0] > 0 or single.high[0] < 0)
 
 
 def test_ten_thousand_comparisons_hold_no_contradiction() -> None:
@@ -208,7 +222,7 @@ def test_ten_thousand_comparisons_hold_no_contradiction() -> None:
     gain = generator.normal(0.5, 1.0, (14, 10_000)) + np.where(np.arange(14) > 10, 1.0, 0.0)[:, None]
     sums = sum_by_identity(gain[labels] + generator.normal(0, 0.3, (len(labels), 10_000)), labels)
     for over in ("images", "people"):
-        found = estimate_means(sums, over)
+        found = estimate_means(sums, over, is_paired=True)
         low, high = interval_of(found, 0.95)
         apart = (low > 0) | (high < 0)
         assert 0.1 < apart.mean() < 0.9
@@ -237,6 +251,8 @@ def test_few_who_hold_most_images_are_named_and_the_other_mean_is_pointed_to() -
     assert "some people hold more images" in Design.of(np.repeat(np.arange(14), [2] * 11 + [7] * 3)).note(
         "images"
     )
+    many = Design.of(np.repeat(np.arange(100), [1] * 98 + [15] * 2))
+    assert "few people hold most images: 100 people weigh like 29.9" in many.note("images")
     even = Design.of(np.repeat(np.arange(40), 3))
     assert (even.effective, even.note("images")) == (40.0, "")
     assert Design.of(np.repeat(np.arange(8), 3)).note("images").startswith("few people (8)")
