@@ -153,8 +153,10 @@ def score(
 
     Raises:
         FaultListError: images are missing, extra, of the wrong size or kind; all of them are listed.
+        InvalidInputError: images were restored from LQ images of another recipe, as ``restore.json`` says.
         RefbenchError: unknown or wrong options, no such set or protocol, absent weights.
     """
+    from .leaderboard.integrity.lq_origin import check_lq_origin
     from .leaderboard.store.store import Store
     from .leaderboard.submission.submission import read_submission
     from .metrics.scoring.score import Entry, score_many
@@ -163,6 +165,9 @@ def score(
     found = ReferenceSet.read(Path(reference_set))
     require_lq(found, recipe, targets_of(found, chosen.split))
     read = [read_submission(Path(path)) for path in _paths(submissions)]
+    for submission in read:
+        mode = str(submission.card.references if chosen.references is None else chosen.references)
+        check_lq_origin(found, recipe, submission, mode=mode, split=chosen.split)
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
     work = chosen.work or _work_folder(Path(store))
     kept = chosen.model_copy(update={"work": work, "cache": chosen.cache or work / "hq"})
