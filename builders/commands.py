@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -188,13 +189,23 @@ def export_(
         Path | None,
         typer.Option(help="audit.json of this content for the data card (default: SET/audit.json)."),
     ] = None,
+    published: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day of publication for Croissant (default: today)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a set: Parquet with data card and Croissant, WebDataset shards, FFHQ-Ref lists, or folders."""
     from .exchange.exchange import export_set
 
     written = export_set(
-        reference_set, out, form, recipes=recipe or (), with_references=references, audit=audit
+        reference_set,
+        out,
+        form,
+        recipes=recipe or (),
+        with_references=references,
+        audit=audit,
+        published=published.date() if published else None,
     )
     emit({"out": str(out), "files": sorted(map(str, written))}, as_json, f"{out}: {len(written)} files")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ DESCRIPTIONS: dict[str, str] = {
     "hq": "The aligned high-quality image.",
     "reference_keys": "Other images of the person, in order of preference.",
     "reference_distances": "Cosine distance of each reference to the image, by the recogniser of the build.",
+    "references": "Pictures of other images of the person, in order of preference.",
     "landmarks": "Eyes, nose and mouth corners in the image, x and y in turn, in pixels.",
     "quality": "Measurements of the face by name, as JSON.",
     "hq_sha256": "SHA-256 of the image file.",
@@ -29,11 +32,20 @@ DESCRIPTIONS: dict[str, str] = {
 }
 
 
-def write_croissant(found: ReferenceSet, out: Path, files: Sequence[Path]) -> Path:
+def write_croissant(
+    found: ReferenceSet, out: Path, files: Sequence[Path], *, published: date | None = None
+) -> Path:
     """Write ``out/croissant.json`` for the Parquet ``files`` of an export in ``out``.
 
-    The pictures of references are left out, because Croissant's own reader cannot decode lists of pictures;
-    their keys are described. No ``url`` is given, because the set has none before it is published.
+    The pictures of references are a record set of their own: mlcroissant (1.1) cannot decode lists of
+    pictures, and reads everything else. No ``url`` is given, because the set has none before it is published.
+
+    Args:
+        found: the set.
+        out: folder of the export.
+        files: of the export.
+        published: day of publication; None for today in UTC, or the day in ``SOURCE_DATE_EPOCH`` (seconds,
+            reproducible-builds.org) where that is set.
     """
     tables = [path for path in files if path.suffix == ".parquet"]
     info = found.info
@@ -46,13 +58,14 @@ def write_croissant(found: ReferenceSet, out: Path, files: Sequence[Path]) -> Pa
             f"{info.counts['images']} aligned face images of {info.counts['identities']} people with "
             "references of the same person, for reference-based face restoration."
         ),
+        "datePublished": (published or _today()).isoformat(),
         "license": info.licence,
         "version": "1.0.0",
         "citeAs": f"Reference set {info.name}, content {info.content_hash[:16]}",
         "rai:personalSensitiveInformation": f"Faces. Consent: {info.consent}.",
         "rai:dataCollection": "Faces were found, aligned and grouped by identity with refbench.",
         "distribution": [_file(out, path) for path in tables],
-        "recordSet": [_records(path) for path in tables],
+        "recordSet": [records for path in tables for records in (_records(path), *_references(path))],
     }
     write_json(out / "croissant.json", value)
     return out / "croissant.json"
@@ -83,6 +96,32 @@ def _records(path: Path) -> dict[str, Any]:
         "key": {"@id": f"{name}/key"},
         "field": fields,
     }
+
+
+def _references(path: Path) -> list[dict[str, Any]]:
+    """The record set of the pictures of references; none in an export without them."""
+    if "references" not in pq.read_schema(path).names:
+        return []
+    name = f"{path.stem}-references"
+    return [
+        {
+            "@type": "cr:RecordSet",
+            "@id": name,
+            "name": name,
+            "description": "Pictures of the references of every image, in order of preference.",
+            "key": {"@id": f"{name}/key"},
+            "field": [
+                _field(name, path.name, "key", kind="string"),
+                _field(name, path.name, "references", kind="list<struct<bytes, path>>"),
+            ],
+        }
+    ]
+
+
+def _today() -> date:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return now.date()
 
 
 def _field(records: str, file: str, column: str, *, kind: str) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from ...degradations.lq.import_lq import import_lq as import_lq_folder
 from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
+from ...files import StrPath, names_of
 from ...folder_lock import has_files, locks
 from ...names import normal
 from ...progress import say
@@ -29,48 +31,52 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 @locks("out")
 def export_set(
-    root: Path,
-    out: Path,
+    root: StrPath,
+    out: StrPath,
     form: str = "parquet",
     *,
-    recipes: Sequence[str] = (),
+    recipes: Sequence[str] | str = (),
     with_references: bool = True,
-    audit: Path | None = None,
+    audit: StrPath | None = None,
+    published: date | None = None,
 ) -> list[Path]:
     """Export a set in another format and return the written files.
 
     - ``parquet``: Parquet files with the pictures inside, for ``datasets``, with a data card and Croissant.
     - ``webdataset``: tar shards for training from a stream.
-    - ``ffhq-ref``: reference lists and split lists as in the release of FFHQ-Ref, without images.
-    - ``folders``: every image in a folder of its person.
+    - ``ffhq-ref``: reference lists and split lists as in the release of FFHQ-Ref, without HQ images; LQ
+      images in ``SPLIT_images/RECIPE``.
+    - ``folders``: every image in a folder of its person; LQ images in ``lq/RECIPE``.
 
     Args:
         root: folder of the set; it is only read.
         out: a new or empty folder.
         form: one of the above.
-        recipes: names of recipes whose LQ images are included (``parquet`` and ``webdataset``).
+        recipes: names of recipes whose LQ images are included, or one name.
         with_references: include the pictures of the references in every row or sample.
         audit: ``audit.json`` for the data card; None takes the one in the set, if there is one. One of other
             content, or of a comparison with other sets, is left out, and a line says so.
+        published: day of publication for Croissant; None for today, see `write_croissant`.
 
     Raises:
         RefbenchError: not a set, an unknown format, a folder that is not empty, or missing images.
     """
+    root, out, named = Path(root), Path(out), names_of(recipes)
     if form not in FORMATS:
         raise RefbenchError(f"no export format {form!r}; there are: {', '.join(FORMATS)}")
     if out.exists() and (not out.is_dir() or has_files(out)):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
     found = ReferenceSet.read(root)
     if form == "folders":
-        return write_folders(found, out)
+        return write_folders(found, out, named)
     if form == "ffhq-ref":
-        return write_release(found, out)
+        return write_release(found, out, named)
     if form == "webdataset":
-        return write_webdataset(found, out, recipes, with_references=with_references)
-    leaks = _audit_for_card(found, audit)
-    files = write_parquet(found, out, recipes, with_references=with_references)
-    card = write_data_card(found, out, recipes, audit=leaks)
-    return [*files, write_croissant(found, out, files), card]
+        return write_webdataset(found, out, named, with_references=with_references)
+    leaks = _audit_for_card(found, None if audit is None else Path(audit))
+    files = write_parquet(found, out, named, with_references=with_references)
+    card = write_data_card(found, out, named, audit=leaks)
+    return [*files, write_croissant(found, out, files, published=published), card]
 
 
 def _audit_for_card(found: ReferenceSet, path: Path | None) -> Audit | None:
@@ -82,8 +88,8 @@ def _audit_for_card(found: ReferenceSet, path: Path | None) -> Audit | None:
 
 
 def import_lq(
-    root: Path,
-    source: Path,
+    root: StrPath,
+    source: StrPath,
     name: str = "",
     *,
     split: str = "test",
@@ -108,6 +114,7 @@ def import_lq(
             once, see `degradations.lq.import_lq`.
         RefbenchError: not a set, no such targets, or there are LQ images of that name already.
     """
+    root, source = Path(root), Path(source)
     found = ReferenceSet.read(root)
     targets = found.select(split)
     if not targets:
@@ -137,6 +144,6 @@ def _names_of_photos(targets: Sequence[Target]) -> dict[str, str]:
     return {name: named[0] for name, named in keys.items() if len(named) == 1}
 
 
-def is_parquet_export(path: Path) -> bool:
+def is_parquet_export(path: StrPath) -> bool:
     """Whether a folder was written by `export_set` in the format ``parquet``."""
-    return (path / INFO).is_file()
+    return (Path(path) / INFO).is_file()

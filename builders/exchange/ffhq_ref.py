@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...files import write_text
 from ...records.reference_set import SPLITS, ReferenceSet
 from ...text_files import read_lines, read_text, scan_csv
+from .lq_exchange import copy_file, lq_folders
 from .release import Release, ReleaseRow, release_faults
 
 MAPPING = "reference_mapping/{split}_references.csv"
@@ -75,9 +76,16 @@ def name_fault(name: str) -> str:
     return ""
 
 
-def write_release(found: ReferenceSet, out: Path) -> list[Path]:
-    """Write the reference lists and split lists of a set as FFHQ-Ref does; images are named ``KEY.png``."""
+def write_release(found: ReferenceSet, out: Path, recipes: Sequence[str] = ()) -> list[Path]:
+    """Write the reference lists and split lists of a set as FFHQ-Ref does; images are named ``KEY.png``.
+
+    The LQ images of ``recipes`` go to ``SPLIT_images/RECIPE/KEY.png``.
+
+    Raises:
+        RefbenchError: no LQ images of a recipe.
+    """
     written = []
+    named = lq_folders(found, recipes)
     for split in SPLITS:
         inside = [target for target in found.targets if target.split == split]
         columns = COLUMNS[:3] if split != "train" else (COLUMNS[0], COLUMNS[2])
@@ -93,6 +101,12 @@ def write_release(found: ReferenceSet, out: Path) -> list[Path]:
         write_text(mapping, text.getvalue())
         write_text(listing, "".join(f"{target.key}.png\n" for target in inside))
         written += [mapping, listing]
+        for recipe in named:
+            for target in inside:
+                path = found.lq_path(recipe, target.key)
+                if path.is_file():
+                    written.append(out / f"{split}_images" / recipe / path.name)
+                    copy_file(path, written[-1])
     return written
 
 

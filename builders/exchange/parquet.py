@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import FaultListError, RefbenchError
-from ...files import replacing, sha256_bytes, write_bytes
+from ...files import StrPath, replacing, sha256_bytes, write_bytes
 from ...folder_lock import has_files, locks
+from ...names import is_portable
 from ...progress import track
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash, image_path
 from ..verify import manifest_faults
+from .lq_exchange import LQ, adopt_lq, copy_lq_facts, lq_folders
 
 ROWS_PER_FILE = 2000
 ROWS_PER_GROUP = 50
@@ -45,12 +47,7 @@ def write_parquet(
     Raises:
         RefbenchError: no LQ images of a recipe, or an image of the set that is missing or changed.
     """
-    for recipe in recipes:
-        if not found.lq_folder(recipe).is_dir():
-            raise RefbenchError(
-                f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
-            )
-    recipes = [found.lq_folder(recipe).name for recipe in recipes]
+    recipes = lq_folders(found, recipes)
     schema = parquet_schema(found, recipes, with_references=with_references)
     written = []
     for split in found.splits():
@@ -63,12 +60,17 @@ def write_parquet(
             _write(path, schema, track(path.name, rows, len(part)))
             written.append(path)
     found.info.model_copy(update={"files": {}}).write(out / INFO)
+    for recipe in recipes:
+        written += copy_lq_facts(found, out, recipe)
     return [*written, out / INFO]
 
 
 @locks("out")
-def read_parquet(folder: Path, out: Path) -> ReferenceSet:
-    """Import a set from the export of `write_parquet` in ``folder``, without LQ images.
+def read_parquet(folder: StrPath, out: StrPath) -> ReferenceSet:
+    """Import a set from the export of `write_parquet` in ``folder``, with the LQ images that it has.
+
+    LQ images keep their recipe and draws where the export states them (``lq/RECIPE``), and come as imported
+    ones else. Rows that hold the path of their picture alone are completed by files of that name beside them.
 
     Args:
         folder: of the export; it is only read.
@@ -78,6 +80,7 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
         RefbenchError: not such a folder.
         FaultListError: pictures that are not those of the manifest, or a manifest that makes no sense.
     """
+    folder, out = Path(folder), Path(out)
     try:
         info = SetInfo.read(folder / INFO)
         files = sorted((folder / "data").glob("*.parquet"))
@@ -87,32 +90,99 @@ def read_parquet(folder: Path, out: Path) -> ReferenceSet:
     if out.exists() and (not out.is_dir() or has_files(out)):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
     faults: list[str] = []
-    targets = []
-    for path, table in zip(files, tables, strict=True):
-        split = path.name.partition("-")[0]
-        columns = [
-            field.name
-            for field in table.schema_arrow
-            if field.name == "lq_sha256" or not field.name.startswith(("lq_", "references"))
-        ]
-        for batch in table.iter_batches(ROWS_PER_GROUP, columns=columns):
-            for row in batch.to_pylist():
-                target = _target(row, split, info)
-                data = (row["hq"] or row["lq"])["bytes"]
-                if sha256_bytes(data) != (target.hq_sha256 or target.lq_sha256):
-                    faults.append(f"{target.key}: its picture is not the one that was exported")
-                elif not faults:
-                    write_bytes(out / (target.hq or target.lq), data)
+    targets: list[Target] = []
+    without: list[str] = []
+    recipes = sorted({name for table in tables for name in _recipes_in(table)})
+    faults += (f"{name!r} cannot name a recipe" for name in recipes if not is_portable(name) or "/" in name)
+    try:
+        for path, table in zip(files, tables, strict=True):
+            faults += (f"{path.name}: has no column {name}" for name in _missing(table, recipes))
+            if faults:
+                continue
+            for row in _rows_of(table):
+                if not is_portable(str(row["key"])) or "/" in row["key"]:
+                    faults.append(f"{row['key']!r} cannot name an image")
+                    continue
+                target = _target(row, path.name.partition("-")[0], info)
                 targets.append(target)
-    targets.sort(key=lambda target: target.key)
-    faults += manifest_faults(targets)
-    if content_hash(targets) != info.content_hash:
-        faults.append("the rows together do not have the content hash that refbench.json states")
+                pictures = {target.hq or target.lq: row["lq" if target.lq else "hq"]}
+                pictures |= {
+                    f"lq/{name}/{target.key}.png": row[f"lq_{name}"] for name in recipes if row[f"lq_{name}"]
+                }
+                for name, picture in pictures.items():
+                    data = _bytes_of(picture, folder)
+                    digest = (target.hq_sha256 or target.lq_sha256) if name in (target.hq, target.lq) else ""
+                    if data is None:
+                        without.append(target.key)
+                    elif digest and sha256_bytes(data) != digest:
+                        faults.append(f"{target.key}: its picture is not the one that was exported")
+                    elif not faults:
+                        write_bytes(out / name, data)
+        targets.sort(key=lambda target: target.key)
+        faults += _without_pictures(without)
+        faults += manifest_faults(targets)
+        if not faults and content_hash(targets) != info.content_hash:
+            faults.append("the rows together do not have the content hash that refbench.json states")
+        made = ReferenceSet(out, info, targets)
+        for recipe in recipes:
+            if not faults:
+                faults += adopt_lq(made, folder / LQ / recipe, recipe)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        shutil.rmtree(out, ignore_errors=True)
+        said = " ".join(str(error).split())[:200]
+        raise RefbenchError(
+            f"{folder}: the Parquet files are damaged or no export of refbench: {said}"
+        ) from None
     if faults:
         shutil.rmtree(out, ignore_errors=True)
         raise FaultListError(str(folder), faults)
-    ReferenceSet(out, info, targets).write()
+    made.write()
     return ReferenceSet.read(out)
+
+
+def _recipes_in(table: pq.ParquetFile) -> list[str]:
+    """Names of the recipes of a file whose LQ images it has columns of."""
+    names = table.schema_arrow.names
+    return [name[3:] for name in names if name.startswith("lq_") and name not in ("lq_sha256", "lq_size")]
+
+
+def _missing(table: pq.ParquetFile, recipes: Sequence[str]) -> list[str]:
+    lists = ("reference_keys", "reference_distances", "landmarks", "quality")
+    wanted = (*TEXT, "width", "height", "hq", *lists, *(f"lq_{recipe}" for recipe in recipes))
+    return [name for name in wanted if name not in table.schema_arrow.names]
+
+
+def _rows_of(table: pq.ParquetFile) -> Iterator[dict[str, Any]]:
+    columns = [field.name for field in table.schema_arrow if field.name != "references"]
+    for batch in table.iter_batches(ROWS_PER_GROUP, columns=columns):
+        yield from batch.to_pylist()
+
+
+def _bytes_of(picture: dict[str, Any] | None, folder: Path) -> bytes | None:
+    """The bytes of a picture: in its row, or in a file of its name in or beside the data folder."""
+    if picture is None:
+        return None
+    data = picture.get("bytes")
+    if data is not None:
+        return bytes(data)
+    name = PurePath(str(picture.get("path") or "").replace("\\", "/")).name
+    for place in (folder / "data" / name, folder / name, folder / "images" / name):
+        if name and place.is_file():
+            return place.read_bytes()
+    return None
+
+
+def _without_pictures(keys: Sequence[str]) -> list[str]:
+    """One fault for all rows that hold the paths of their pictures alone."""
+    if not keys:
+        return []
+    some = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
+    return [
+        f"{len(keys)} pictures are not in the files ({some}): their rows hold paths alone, and no file of "
+        "that name lies beside them; write the data set with its bytes (push_to_hub with "
+        "embed_external_files=True, or datasets.table.embed_table_storage before Parquet is written), or put "
+        "the PNGs beside the Parquet"
+    ]
 
 
 def parquet_schema(found: ReferenceSet, recipes: Sequence[str], *, with_references: bool) -> pa.Schema:
@@ -138,7 +208,7 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     if kind.equals(PICTURE):
         return {"_type": "Image"}
     if pa.types.is_list(kind):
-        return {"feature": _feature(kind.value_type), "_type": "List"}
+        return {"feature": _feature(kind.value_type), "_type": "Sequence"}  # datasets 2 to 5 read it
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
 
 

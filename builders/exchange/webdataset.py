@@ -12,6 +12,7 @@ from ...errors import RefbenchError
 from ...files import canonical_json, replacing
 from ...progress import track
 from ...records.reference_set import ReferenceSet, Target
+from .lq_exchange import lq_folders
 
 PER_SHARD = 500
 
@@ -28,7 +29,8 @@ def write_webdataset(
 
     A sample is ``KEY.hq.png`` (``KEY.lq.png`` of a real photo), ``KEY.lq_RECIPE.png`` per recipe,
     ``KEY.ref0.png`` and so on in order of preference, and ``KEY.json`` with identity, reference keys and
-    distances, landmarks and quality. Equal sets give equal bytes.
+    distances, landmarks and quality. Equal sets give equal bytes. Names of more than 100 bytes have the
+    extended headers of POSIX (pax), which every reader of shards knows.
 
     Args:
         found: the set.
@@ -40,19 +42,14 @@ def write_webdataset(
     Raises:
         RefbenchError: no LQ images of a recipe, or a missing image.
     """
-    for recipe in recipes:
-        if not found.lq_folder(recipe).is_dir():
-            raise RefbenchError(
-                f"{found.root} has no LQ images of {recipe!r}; make them with refbench degrade"
-            )
-    recipes = [found.lq_folder(recipe).name for recipe in recipes]
+    recipes = lq_folders(found, recipes)
     written = []
     for split in found.splits():
         targets = found.select(split)
         for number, start in enumerate(range(0, len(targets), per_shard)):
             path = out / f"{split}-{number:05d}.tar"
             part = targets[start : start + per_shard]
-            with replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+            with replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as tar:
                 for target in track(path.name, part, len(part)):
                     for name, data in _members(found, target, recipes, with_references=with_references):
                         tar.addfile(_header(name, len(data)), io.BytesIO(data))
@@ -96,4 +93,4 @@ def _read(path: Path) -> bytes:
 def _header(name: str, size: int) -> tarfile.TarInfo:
     header = tarfile.TarInfo(name)
     header.size = size
-    return header
+    return header  # no times or owners, so that only a long name gets an extended header, always the same

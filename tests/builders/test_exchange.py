@@ -7,9 +7,12 @@ import json
 import shutil
 import tarfile
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from refbench.builders.build import build_set
 from refbench.builders.commands import app
@@ -19,10 +22,13 @@ from refbench.builders.review.audit import Audit, audit_set
 from refbench.builders.settings.options import BuildOptions
 from refbench.builders.verify import verify_set
 from refbench.degradations.engine.degrade import degrade_image
+from refbench.degradations.lq.degrade_set import degrade_set, verify_lq_of_set
+from refbench.degradations.lq.options import DegradeOptions
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.errors import FaultListError, RefbenchError
 from refbench.images import read_rgb, write_png
-from refbench.records.reference_set import ReferenceSet
+from refbench.records.lq_set import LqInfo, write_info
+from refbench.records.reference_set import ReferenceSet, content_hash
 from toys import patches, save_patch_recogniser
 from typer.testing import CliRunner, Result
 
@@ -117,9 +123,15 @@ def test_the_parquet_export_comes_back_as_the_same_set(built: Path, tmp_path: Pa
 
 def test_croissant_is_valid_and_its_records_can_be_read(built: Path, tmp_path: Path) -> None:
     croissant = pytest.importorskip("mlcroissant")
-    export_set(built, tmp_path / "out", "parquet")
+    export_set(built, tmp_path / "out", "parquet", published=date(2024, 2, 29))
     described = croissant.Dataset(jsonld=str(tmp_path / "out" / "croissant.json"))
     assert not list(described.metadata.ctx.issues.errors)
+    assert not list(described.metadata.ctx.issues.warnings)
+    assert described.metadata.date_published.date() == date(2024, 2, 29)
+    said = json.loads((tmp_path / "out" / "croissant.json").read_text())
+    sets = {one["@id"]: one for one in said["recordSet"]}
+    (pictures,) = (f for f in sets["test-00000-of-00001-references"]["field"] if f["name"] == "references")
+    assert (pictures["dataType"], pictures["repeated"]) == ("sc:ImageObject", True)
     (record,) = list(described.records("test-00000-of-00001"))[:1]
     assert record["test-00000-of-00001/key"].decode() == ReferenceSet.read(built).select("test")[0].key
     assert record["test-00000-of-00001/hq"].size == (128, 128)
@@ -201,6 +213,118 @@ def test_a_comparison_with_another_set_has_a_file_of_its_own(built: Path, tmp_pa
     assert not with_set.is_of(found)
     assert with_list.against == (("a list.txt", digest),)
     assert not list(built.glob("audit*"))
+
+
+def test_the_import_of_an_export_has_its_lq_images(built: Path, tmp_path: Path) -> None:
+    degrade_set(built, [load_recipe("refldm-moderate")], DegradeOptions(split="test"))
+    for form in ("parquet", "folders", "ffhq-ref"):
+        export_set(built, tmp_path / form, form, recipes="refldm-moderate")
+    found = ReferenceSet.read(built)
+    made = read_parquet(str(tmp_path / "parquet"), str(tmp_path / "again"))
+    for name in sorted(path.name for path in found.lq_folder("refldm-moderate").iterdir()):
+        if not name.startswith("."):
+            mine = (found.lq_folder("refldm-moderate") / name).read_bytes()
+            assert (made.lq_folder("refldm-moderate") / name).read_bytes() == mine, name
+            assert (tmp_path / "folders" / "lq" / "refldm-moderate" / name).read_bytes() == mine
+    (verified,) = verify_lq_of_set(tmp_path / "again", ["refldm-moderate"], "test")
+    keys = {target.key for target in found.select("test")}
+    assert set(verified.identical) == keys
+    images = tmp_path / "ffhq-ref" / "test_images" / "refldm-moderate"
+    assert {path.stem for path in images.iterdir()} == keys
+    shutil.rmtree(tmp_path / "parquet" / "lq")
+    other = read_parquet(tmp_path / "parquet", tmp_path / "old")
+    info, was = (LqInfo.read(one.lq_folder("refldm-moderate")) for one in (other, found))
+    assert (info.origin, info.lq_hash, info.seed) == ("imported", was.lq_hash, None)
+    shutil.copytree(found.lq_folder("refldm-moderate"), tmp_path / "parquet" / "lq" / "refldm-moderate")
+    write_info(tmp_path / "parquet" / "lq" / "refldm-moderate", info.model_copy(update={"lq_hash": "0" * 64}))
+    with pytest.raises(FaultListError, match=r"does not belong to lq\.json"):
+        read_parquet(tmp_path / "parquet", tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_refuses_lq_images_that_are_not_there(built: Path, tmp_path: Path, form: str) -> None:
+    with pytest.raises(RefbenchError, match="has no LQ images of 'nosuch'; make them with: refbench degrade"):
+        export_set(built, tmp_path / "out", form, recipes=["nosuch"])
+
+
+def test_the_parquet_schema_is_one_that_datasets_2_to_5_read(built: Path, tmp_path: Path) -> None:
+    export_set(built, tmp_path / "out")
+    path = next((tmp_path / "out" / "data").glob("test-*.parquet"))
+    said = json.loads(pq.read_schema(path).metadata[b"huggingface"])["info"]["features"]
+    assert said["references"] == {"feature": {"_type": "Image"}, "_type": "Sequence"}
+    kinds = {part["_type"] for part in said.values()}
+    assert kinds == {"Value", "Image", "Sequence"}
+
+
+def test_rows_that_hold_paths_alone(built: Path, tmp_path: Path) -> None:
+    export_set(built, tmp_path / "out")
+    found = ReferenceSet.read(built)
+    for path in (tmp_path / "out" / "data").glob("*.parquet"):
+        table = pq.read_table(path)
+        rows = table.to_pylist()
+        for row in rows:
+            row["hq"] = {"bytes": None, "path": f"C:\\other\\place\\{row['hq']['path']}"}
+        pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    with pytest.raises(FaultListError) as told:
+        read_parquet(tmp_path / "out", tmp_path / "again")
+    (fault,) = told.value.faults
+    assert fault.startswith(f"{len(found.targets)} pictures are not in the files (")
+    assert "embed_external_files=True" in fault
+    assert not (tmp_path / "again").exists()
+    for target in found.targets:
+        shutil.copy(found.root / target.hq, tmp_path / "out" / "data" / f"{target.key}.png")
+    assert read_parquet(tmp_path / "out", tmp_path / "again").info.content_hash == found.info.content_hash
+    (tmp_path / "out" / "data" / f"{found.targets[0].key}.png").write_bytes(b"another picture")
+    with pytest.raises(FaultListError, match="not the one that was exported"):
+        read_parquet(tmp_path / "out", tmp_path / "wrong")
+
+
+def test_damaged_and_foreign_parquet_is_one_sentence(built: Path, tmp_path: Path) -> None:
+    export_set(built, tmp_path / "out")
+    path = next((tmp_path / "out" / "data").glob("test-*.parquet"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:500] + bytes(400) + whole[900:])
+    with pytest.raises(RefbenchError, match="damaged or no export"):
+        read_parquet(tmp_path / "out", tmp_path / "again")
+    path.write_bytes(whole)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["landmarks", "quality"]), path)
+    with pytest.raises(FaultListError, match="has no column landmarks"):
+        read_parquet(tmp_path / "out", tmp_path / "again")
+    rows = table.to_pylist()
+    rows[0]["key"] = "../../outside"
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    with pytest.raises(FaultListError, match="cannot name an image"):
+        read_parquet(tmp_path / "out", tmp_path / "again")
+    assert not list(tmp_path.rglob("outside*"))
+
+
+def test_shards_hold_names_of_any_length(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "set")
+    found = ReferenceSet.read(tmp_path / "set")
+    first = found.select("test")[0]
+    long = "k" * 107
+    (tmp_path / "set" / first.hq).rename(tmp_path / "set" / "images" / f"{long}.png")
+    renamed = [
+        replace(
+            target,
+            key=long if target.key == first.key else target.key,
+            hq=target.hq.replace(first.key, long),
+            references=tuple(long if key == first.key else key for key in target.references),
+        )
+        for target in found.targets
+    ]
+    renamed.sort(key=lambda target: target.key)
+    info = found.info.model_copy(update={"content_hash": content_hash(renamed)})
+    ReferenceSet(tmp_path / "set", info, renamed).write()
+    for out in ("one", "two"):
+        export_set(tmp_path / "set", tmp_path / out, "webdataset", recipes=["blurred"])
+    shard = tmp_path / "one" / "test-00000.tar"
+    assert shard.read_bytes() == (tmp_path / "two" / "test-00000.tar").read_bytes()
+    with tarfile.open(shard) as tar:
+        assert {f"{long}.hq.png", f"{long}.json"} <= set(tar.getnames())
+        assert all(member.mtime == 0 for member in tar)
 
 
 def test_shards_have_complete_samples_and_equal_bytes(built: Path, tmp_path: Path) -> None:
