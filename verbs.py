@@ -20,7 +20,7 @@ from .degradations.lq.degrade_set import degrade_set, verify_lq_of_set
 from .degradations.lq.options import DegradeKeywords, DegradeOptions
 from .degradations.lq.verify import Verification
 from .degradations.recipes.recipe import Recipe
-from .errors import FaultListError
+from .errors import FaultListError, InvalidInputError
 from .files import StrPath, write_text
 from .leaderboard.site.options import HubKeywords, PublishOptions
 from .leaderboard.tables.summary import summary
@@ -152,11 +152,13 @@ def score(
         given: fields of `ScoreOptions` by name; they win over ``options``.
 
     Raises:
-        FaultListError: images are missing, extra, of the wrong size or kind; all of them are listed.
+        FaultListError: images are missing, extra, of the wrong size or kind; all of them are listed. Or the
+            store, or another submission, has other images under the same name; told before any work.
         InvalidInputError: images were restored from LQ images of another recipe, as ``restore.json`` says.
         RefbenchError: unknown or wrong options, no such set or protocol, absent weights.
     """
     from .leaderboard.integrity.lq_origin import check_lq_origin
+    from .leaderboard.integrity.name_clashes import refuse_name_clashes
     from .leaderboard.store.store import Store
     from .leaderboard.submission.submission import read_submission
     from .metrics.scoring.score import Entry, score_many
@@ -168,12 +170,19 @@ def score(
     for submission in read:
         mode = str(submission.card.references if chosen.references is None else chosen.references)
         check_lq_origin(found, recipe, submission, mode=mode, split=chosen.split)
+    refuse_name_clashes(found, recipe, read, store=Store(Path(store)), options=chosen)
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
     work = chosen.work or _work_folder(Path(store))
     kept = chosen.model_copy(update={"work": work, "cache": chosen.cache or work / "hq"})
     records = score_many(found, entries, kept)
+    refused: list[str] = []
     for record in records:
-        Store(Path(store)).add(record)
+        try:
+            Store(Path(store)).add(record)
+        except InvalidInputError as error:
+            refused.append(str(error))
+    if refused:
+        raise FaultListError(str(store), refused, "The other records were added.")
     return records
 
 
@@ -205,14 +214,26 @@ def evaluate(
         RefbenchError: whatever `restore` and `score` raise.
     """
     from .evaluate_options import EvaluateOptions
+    from .leaderboard.integrity.name_clashes import refusal_of_other_models
+    from .leaderboard.store.store import Store
     from .leaderboard.submission.submission import check_submission
+    from .models.restoration import restore_set
 
     chosen = EvaluateOptions.merged(options, given)
     records: list[Record] = []
     named = _names(recipes)
     folders = [Path(out) / lq_folder_name(recipe) for recipe in named]
     for recipe, folder in zip(named, folders, strict=True):
-        report = restore(reference_set, recipe, model, folder, options=chosen.restoring())
+        place = Store(Path(store))
+        admit = refusal_of_other_models(Path(reference_set), recipe, place, split=chosen.split)
+        report = restore_set(
+            Path(reference_set),
+            recipe,
+            model,
+            out=folder,
+            options=chosen.restoring(),
+            admit=admit,
+        )
         for key, reason in report.failures.items():
             say(f"{recipe}: {key}: {reason}")
         found = ReferenceSet.read(Path(reference_set))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..devices import pick_device
 from ..folder_lock import locks
-from ..records.card import CARD_NAME, Card, write_card
+from ..records.card import CARD_NAME, Card, read_card, write_card
 from ..records.evaluation_modes import with_references
 from ..records.reference_set import ReferenceSet
 from ..records.run_manifest import Job
 from ..records.selection import require_lq, targets_of
 from .checkpoints.registry import load_restorer
 from .restorers.options import RestoreOptions
-from .restorers.restore import RestoreReport, restore_images
+from .restorers.restore import RestoreReport, card_of, restore_images
 
 
 @locks("out")
 def restore_set(
-    reference_set: Path, recipe: str, model: str, *, out: Path, options: RestoreOptions | None = None
+    reference_set: Path,
+    recipe: str,
+    model: str,
+    *,
+    out: Path,
+    options: RestoreOptions | None = None,
+    admit: Callable[[Card], None] | None = None,
 ) -> RestoreReport:
     """Run a restorer over the LQ images of a set and write a submission.
 
@@ -28,6 +35,7 @@ def restore_set(
         model: a bundled name, ``package.module:Class``, ``file.onnx``, a folder of images, or a command.
         out: folder of the submission: ``KEY.png`` and the card.
         options: everything else; None for the defaults.
+        admit: called with the card before the first image is restored; it raises where that would be in vain.
 
     Raises:
         RefbenchError: LQ images are absent, the model cannot be loaded, ``out`` holds another run.
@@ -43,6 +51,11 @@ def restore_set(
     ]
     device = pick_device(options.device)
     restorer = load_restorer(model, options.preset, device)
+    said = {"model": options.name, "version": options.version}
+    named = {field: value for field, value in said.items() if value is not None}
+    card = Card.of_restorer(card_of(restorer).model_copy(update=named), options.references)
+    if admit is not None:
+        admit(card)
     report = restore_images(
         jobs,
         restorer,
@@ -52,12 +65,12 @@ def restore_set(
         record_times=options.record_times,
     )
     if report.restored or not (out / CARD_NAME).exists():
-        card = Card.of_restorer(
-            restorer.card,
-            options.references,
-            hardware="unknown" if report.seconds_per_image is None else device,
-            seconds_per_image=report.seconds_per_image,
-            peak_memory_mib=report.peak_memory_mib,
-        )
-        write_card(out / CARD_NAME, card)
+        measured = {
+            "hardware": "unknown" if report.seconds_per_image is None else device,
+            "seconds_per_image": report.seconds_per_image,
+            "peak_memory_mib": report.peak_memory_mib,
+        }
+        write_card(out / CARD_NAME, card.model_copy(update=measured))
+    elif named:
+        write_card(out / CARD_NAME, read_card(out / CARD_NAME).model_copy(update=named))
     return report

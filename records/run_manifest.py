@@ -81,7 +81,8 @@ def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -
     if present and earlier is None:
         raise RefbenchError(f"{out} holds images without a restore.json; name another folder or empty it")
     if present and earlier is not None:
-        changed = [name for name in ("restorer", "seed") if getattr(earlier, name) != getattr(fresh, name)]
+        changed = ["seed"] if earlier.seed != seed else []
+        changed += [] if _is_same(earlier.restorer, card) else ["restorer"]
         if any(earlier.inputs.get(key, inputs[key]) != inputs[key] for key in present & inputs.keys()):
             changed.append("inputs")
         if changed:
@@ -98,6 +99,14 @@ def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -
     manifest = fresh.model_copy(update={"inputs": inputs})
     manifest.write(out)
     return manifest
+
+
+def _is_same(earlier: RestorerCard, card: RestorerCard) -> bool:
+    """Whether two cards are of one restorer; 0.1 gave commands, ONNX files and presets no versions."""
+    if earlier.version != "1" and not card.version.startswith(f"{earlier.version}+"):
+        return earlier == card
+    unversioned = {"model": "", "version": ""} if earlier.version == "1" else {"version": ""}
+    return earlier.model_copy(update=unversioned) == card.model_copy(update=unversioned)
 
 
 def close_run(manifest: RunManifest, failures: Mapping[str, str], out: Path) -> None:

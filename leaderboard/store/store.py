@@ -20,8 +20,9 @@ from pathlib import Path
 from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import partial_path, sha256_json, sweep_partials
 from ...progress import say
+from ...records.card import Card
 from ...records.protocol import Protocol
-from ...records.record import RECORD_NAME, read_info
+from ...records.record import RECORD_NAME, Track, read_info
 from ...records.record import Record as Record
 from .checks import StoreProblem, record_problems
 from .differences import first_difference
@@ -72,7 +73,10 @@ class Store:
     def _place(self, record: Record) -> tuple[Path, bool]:
         """The folder of a record, and whether what it says is in the store already."""
         folder = self.folder(record)
-        held = {found: Record.read(found) for found in self._of_name(record)}
+        held = {
+            found: Record.read(found)
+            for found in self._of_name(record.info.card, record.info.benchmark.track)
+        }
         for found, other in held.items():
             _refuse_another(found, other, record)
         known = {name for other in held.values() for name in other.info.benchmark.protocols}
@@ -81,10 +85,31 @@ class Store:
             return (*same, *held)[0], True
         return (later_folder(folder, record) if held else folder), False
 
-    def _of_name(self, record: Record) -> list[Path]:
-        """Folders of the records of a record's track whose name differs from its own in case at most."""
-        wanted = entry_name(record.info.card).casefold()
-        track = record.info.benchmark.track
+    def name_clash(self, card: Card, track: Track, submission_hash: str) -> str:
+        """Why a record of this name cannot be added, in words; empty if it can.
+
+        Asked before anything is computed. `add` also compares the scores.
+
+        Args:
+            card: of the submission.
+            track: that it is scored on.
+            submission_hash: of its images; empty where they are not made yet: then the cards are compared.
+        """
+        for folder in self._of_name(card, track):
+            info = read_info(folder)
+            theirs = info.card
+            if (card.model, card.version) != (theirs.model, theirs.version):
+                return f"{folder} belongs to {label(theirs)!r}"
+            measured = dict.fromkeys(("seconds_per_image", "peak_memory_mib", "hardware"))
+            same_card = card.model_copy(update=measured) == theirs.model_copy(update=measured)
+            if info.submission_hash != submission_hash if submission_hash else not same_card:
+                what = "images" if submission_hash else "card"
+                return f"{folder} already holds a record of {label(card)!r} whose {what} differ"
+        return ""
+
+    def _of_name(self, card: Card, track: Track) -> list[Path]:
+        """Folders of the records of a track whose name differs from the card's in case at most."""
+        wanted = entry_name(card).casefold()
         found = []
         for folder in self._record_folders() if self.root.is_dir() else ():
             if base_name(folder).casefold() == wanted:

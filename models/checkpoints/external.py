@@ -23,7 +23,7 @@ from ..composite_context.restorer import CompositeContextRestorer
 from ..networks.autoencoder import Autoencoder
 from ..refldm.model import RefLdm, RefLdmConfig
 from ..refldm.restorer import PRESETS, RefLdmRestorer
-from ..restorers.sampling import choose_sampling
+from ..restorers.sampling import choose_sampling, version_with
 from .checkpoints import (
     Choice,
     Tensors,
@@ -120,9 +120,10 @@ def _released(path: Path, tensors: Tensors, *, preset: str | None, device: str) 
     sampling = choose_sampling(PRESETS, preset, "refldm")
     model = build_refldm(path, tensors, {})
     digest, facts = sha256_file(path), release_facts()
+    version = "released" if digest == weight_files.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}"
     card = RestorerCard(
         model=facts["name"],
-        version="released" if digest == weight_files.TABLE["refldm"].sha256 else f"sha256 {digest[:12]}",
+        version=version_with(version, PRESETS, sampling),
         references_used=sampling.references,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         licence=facts["licence"],

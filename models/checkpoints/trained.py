@@ -20,7 +20,7 @@ from ..networks.face_embedder import aligned_embedder
 from ..refldm.model import RefLdm, RefLdmConfig
 from ..refldm.restorer import PRESETS as REFLDM_PRESETS
 from ..refldm.restorer import RefLdmRestorer, RefLdmSampling
-from ..restorers.sampling import choose_sampling
+from ..restorers.sampling import Sampling, choose_sampling, version_with
 from .checkpoints import (
     Tensors,
     UnusableWeightsError,
@@ -75,11 +75,10 @@ def build_restorer(
         refldm_config = read_config(path, description, RefLdmConfig)
         assert refldm_config is not None
         model = load_strictly(build_without_memory(lambda: RefLdm(refldm_config)), path, tensors)
+        version = version_with(_version(path), refldm_presets, refldm_sampling)
         if model.config.reference_mechanism == "none":
             refldm_sampling = refldm_sampling.model_copy(update={"references": 0})
-        card = _card(
-            path, description, model, references=refldm_sampling.references, notes=refldm_sampling.describe()
-        )
+        card = _card(path, description, model, sampling=refldm_sampling, version=version)
         return RefLdmRestorer(model, refldm_sampling, card, device=device)
     if kind == "CompositeContext":
         sampling = choose_sampling(composite_presets, preset, path.name)
@@ -88,7 +87,8 @@ def build_restorer(
         network = build_without_memory(lambda: CompositeContext(config, Towers()))
         network = load_strictly(network, path, tensors)
         network.towers = load_towers(config.context, device)
-        card = _card(path, description, network, references=sampling.references, notes=sampling.describe())
+        version = version_with(_version(path), composite_presets, sampling)
+        card = _card(path, description, network, sampling=sampling, version=version)
         return CompositeContextRestorer(network, sampling, card, device=device)
     raise UnusableWeightsError(f"{path} holds {kind}; a restorer is a RefLdm or a CompositeContext")
 
@@ -105,21 +105,20 @@ def load_towers(config: ContextConfig, device: str = "cpu") -> Towers:
     return Towers(identity, load_farl(weight_files.path("farl-b16"), config.tower).to(device))
 
 
+def _version(path: Path) -> str:
+    return f"sha256 {sha256_file(path)[:12]}"
+
+
 def _card(
-    path: Path,
-    description: Mapping[str, str],
-    model: nn.Module,
-    *,
-    references: int,
-    notes: str,
+    path: Path, description: Mapping[str, str], model: nn.Module, *, sampling: Sampling, version: str
 ) -> RestorerCard:
     return RestorerCard(
         model=description.get("name", path.stem),
-        version=f"sha256 {sha256_file(path)[:12]}",
-        references_used=references,
+        version=version,
+        references_used=sampling.references,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         licence=description.get("licence", UNKNOWN),
         training_data=description.get("training_data", UNKNOWN),
         paper=description.get("paper", ""),
-        notes=notes,
+        notes=sampling.describe(),
     )

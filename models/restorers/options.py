@@ -14,6 +14,7 @@ class RestoreOptions(Options):
     """How the LQ images of a reference set are restored. ``batch_size`` changes no image.
 
     Attributes:
+        name, version: of the model in the submission card; None for those that the restorer states.
         preset: sampling preset of the model; None for its default.
         split: whose images: ``train``, ``val``, ``test``, or ``all`` for every image with references.
         references: evaluation mode: ``all`` that the model takes, a number for at most that many, or
@@ -26,6 +27,16 @@ class RestoreOptions(Options):
 
     WHAT = "restore options"
 
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of the model in the submission card. Default: the restorer's own.",
+    )
+    version: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Version in the submission card. Default: the model's, with preset and settings.",
+    )
     preset: str | None = Field(
         default=None,
         description="Preset of the model, optionally with settings: demo,steps=20. Default: the model's own.",
@@ -53,6 +64,8 @@ class RestoreOptions(Options):
 class RestoreKeywords(TypedDict, total=False):
     """The fields of `RestoreOptions` as keywords of a function."""
 
+    name: str | None
+    version: str | None
     preset: str | None
     split: str
     references: ReferenceMode

@@ -17,7 +17,9 @@ from ...errors import InvalidInputError, RefbenchError
 from ...folder_lock import locks
 from ...images import RGB, read_rgb, to_uint8, write_png
 from ...progress import progress
+from ...records.card import RestorerCard
 from ...records.run_manifest import Job, close_run, open_run
+from ...user_code import explain_error
 from .restorer import AnyRestorer, FileRestorer
 from .user_restorers import FolderRestorer
 
@@ -81,7 +83,7 @@ def restore_images(
     if len(set(keys)) < len(keys):
         twice = sorted({key for key in keys if keys.count(key) > 1})
         raise RefbenchError(f"every image needs a unique key; duplicate: {', '.join(twice)}")
-    card = restorer.card
+    card = card_of(restorer)
     jobs = [Job(job.key, job.lq, job.references[: card.references_used]) for job in jobs]
     manifest = open_run(jobs, card, seed, out=out)
     kept = tuple(key for key in keys if (out / f"{key}.png").exists())
@@ -105,6 +107,23 @@ def restore_images(
     if not record_times or not restored or isinstance(restorer, FolderRestorer):
         return RestoreReport(tuple(restored), kept, failures)
     return RestoreReport(tuple(restored), kept, failures, seconds / len(restored), peak_memory_mib())
+
+
+def card_of(restorer: AnyRestorer) -> RestorerCard:
+    """The card of a restorer.
+
+    Raises:
+        RefbenchError: a restorer of the user's that has none, or whose code fails.
+    """
+    try:
+        card = restorer.card
+    except RefbenchError:
+        raise
+    except Exception as error:
+        raise RefbenchError(f"the restorer's card cannot be read: {explain_error(error)}") from error
+    if not isinstance(card, RestorerCard):
+        raise RefbenchError(f"the restorer's card is {type(card).__name__}; wanted refbench.RestorerCard")
+    return card
 
 
 def image_seed(seed: int, key: str) -> int:
@@ -232,4 +251,4 @@ def _to_rgb(image: Tensor | RGB) -> RGB:
 def _reason(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     said = text[0] if text else ""
-    return said if isinstance(error, InvalidInputError) else f"{type(error).__name__}: {said}"
+    return said if isinstance(error, InvalidInputError) else explain_error(error)

@@ -75,3 +75,23 @@ def choose_sampling(presets: Mapping[str, Settings], preset: str | None, of: str
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         fields = ", ".join(type(chosen).model_fields)
         raise RefbenchError(f"--preset {preset}: {faults}; the settings of {of} are {fields}") from None
+
+
+def version_with(version: str, presets: Mapping[str, Settings], sampling: Settings) -> str:
+    """The version of a model with its sampling settings: ``released``, ``released+fast``,
+    ``released+fast+steps-10``; two ways to write the same settings give the same version.
+
+    Args:
+        version: of the model itself, which stands alone for the first preset.
+        presets: the model's presets by name.
+        sampling: the settings chosen.
+    """
+
+    def changes(name: str) -> dict[str, object]:
+        ours, theirs = sampling.model_dump(mode="json"), presets[name].model_dump(mode="json")
+        return {field: ours[field] for field in sorted(ours) if ours[field] != theirs[field]}
+
+    first = next(iter(presets))
+    nearest = min(presets, key=lambda name: len(changes(name)))
+    words = [f"{field}-{value}" for field, value in changes(nearest).items()]
+    return "+".join([version, *([] if nearest == first else [nearest]), *words])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 import subprocess
 import tempfile
@@ -18,13 +19,13 @@ from torch import Tensor
 
 from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
-from ...files import sha256_file, sha256_json
+from ...files import sha256_bytes, sha256_file, sha256_json
 from ...images import RGB, find_photos, read_rgb
 from ...names import normal
 from ...records.card import RestorerCard
 from ...records.run_manifest import Job
 from ...subprocesses import run_program
-from ...user_code import import_object, working_folder_importable
+from ...user_code import explain_error, import_object, working_folder_importable
 from .restorer import AnyRestorer, FileRestorer, Restorer
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 
 COMMAND_WORDS = ("lq", "refs", "out", "key", "seed")
 UNKNOWN = "unknown"
-ONNX_TYPES = {
-    "tensor(float16)": np.dtype(np.float16),
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(double)": np.dtype(np.float64),
+SCRIPTS = (".py", ".sh", ".jl", ".lua", ".js", ".rb", ".pl", ".exe", ".bat")
+INTERPRETER = re.compile(r"python[\d.]*|bash|sh|env|nice|uv|time")
+SAY_NOTHING = frozenset({"run", "main", "inference", "infer", "test", "predict", "demo", "restore"})
+"""Names of programs that say nothing of the model."""
+ONNX_TYPES: dict[str, Any] = {
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
 }
 
 
@@ -56,9 +61,10 @@ def load_entry_point(spec: str, preset: str | None, device: str) -> AnyRestorer:
     try:
         with working_folder_importable():
             built = factory(**{name: value for name, value in offered.items() if name in accepted})
+            is_restorer = isinstance(built, Restorer | FileRestorer)  # reads the property `card`
     except Exception as error:
-        raise RefbenchError(f"{spec} could not be built: {type(error).__name__}: {error}") from error
-    if not isinstance(built, Restorer | FileRestorer):
+        raise RefbenchError(f"{spec} could not be built: {explain_error(error)}") from error
+    if not is_restorer:
         raise RefbenchError(
             f"{spec} is not a restorer: it needs `card` and `restore`; see docs/add_a_restorer.md"
         )
@@ -89,9 +95,22 @@ class CommandRestorer:
     def card(self) -> RestorerCard:
         """Description of the restorer for the submission card."""
         references = None if "{refs}" in self.command else 0
+        name = self._program()
+        version = sha256_bytes(self.command.encode("utf-8", "surrogateescape"))[:8]
+        return RestorerCard(
+            model=name, version=version, references_used=references, notes=f"command: {self.command}"
+        )
+
+    def _program(self) -> str:
+        """Name of the program or script, with its folder's where it says nothing of the model."""
         leading = shlex.split(self.command.partition("{")[0])
-        program = Path(next((word for word in reversed(leading) if not word.startswith("-")), "command")).stem
-        return RestorerCard(model=program, references_used=references, notes=f"command: {self.command}")
+        words = [Path(word) for word in leading if not word.startswith("-")]
+        scripts = [word for word in words if word.suffix.lower() in SCRIPTS]
+        programs = [word for word in words if not INTERPRETER.fullmatch(word.stem)]
+        program = next(iter([*scripts, *programs]), Path("command"))
+        folder = program.parent.name
+        is_plain = program.stem.lower() not in SAY_NOTHING or folder in ("", ".", "..")
+        return program.stem if is_plain else f"{folder}-{program.stem}"
 
     def restore_file(self, job: Job, seed: int) -> RGB:
         """Restore one face; see `FileRestorer.restore_file`.
@@ -212,8 +231,10 @@ class OnnxRestorer:
         if len(self.inputs) == 2:
             count = self.inputs[1].shape[1]
             references = count if isinstance(count, int) else None
-        notes = f"ONNX, values {self.preset}, sha256 {sha256_file(self.path)[:16]}"
-        return RestorerCard(model=self.path.stem, references_used=references, notes=notes)
+        digest = sha256_file(self.path)
+        notes = f"ONNX, values {self.preset}, sha256 {digest[:16]}"
+        version = f"sha256 {digest[:12]}" + ("" if self.preset == self.PRESETS[0] else f"+{self.preset}")
+        return RestorerCard(model=self.path.stem, version=version, references_used=references, notes=notes)
 
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
