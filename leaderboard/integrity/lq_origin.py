@@ -49,6 +49,7 @@ def check_lq_origin(
     Raises:
         InvalidInputError: images are known to be restored from LQ images of another recipe of the set.
     """
+    recipe = reference_set.lq_folder(recipe).name
     targets = [t for t in reference_set.select(split) if t.key in submission.images]
     others = [name for name in _recipes(reference_set) if name != recipe]
     manifest = None

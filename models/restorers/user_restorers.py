@@ -60,7 +60,9 @@ def load_entry_point(spec: str, preset: str | None, device: str) -> AnyRestorer:
     offered = {"preset": preset, "device": device}
     try:
         with working_folder_importable():
-            built = factory(**{name: value for name, value in offered.items() if name in accepted})
+            built: AnyRestorer = factory(
+                **{name: value for name, value in offered.items() if name in accepted}
+            )
             is_restorer = isinstance(built, Restorer | FileRestorer)  # reads the property `card`
     except Exception as error:
         raise RefbenchError(f"{spec} could not be built: {explain_error(error)}") from error
