@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InvalidInputError
-from ...files import sha256_file
 from ...records.ids import VersionedId
 from ...records.reference_set import ReferenceSet
 from ...records.selection import lq_of_hash
@@ -28,7 +27,7 @@ def match_submissions(
     Returns:
         The submission of each record by the record's folder, and the submissions that match no record.
     """
-    digests = [{key: sha256_file(path) for key, path in found.images.items()} for found in submissions]
+    digests = [found.digests for found in submissions]
     hashes: dict[tuple[str, ...], list[str]] = {}
     matched: dict[Path, Submission] = {}
     used: set[int] = set()
@@ -73,7 +72,7 @@ def flag_records(
     found: dict[Path, tuple[Flag, ...]] = {}
     for digest, view in seen.items():
         mine = [s for s in of_set if s.record.info.benchmark.set_hash == digest]
-        found |= find_flags(mine, matched, view)
+        found |= find_flags(mine, matched, view, kept=copies_folder(store))
     done = []
     for folder, flags in sorted(found.items()):
         add_flags(folder, flags)
@@ -81,10 +80,26 @@ def flag_records(
     return done
 
 
+def copies_folder(store: Store) -> Path:
+    """Where comparisons for copies are kept: in the store, in the folder of work that git leaves out."""
+    return store.root / ".work" / "copies"
+
+
 def find_flags(
-    stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], reference_set: ReferenceSet
+    stored: Sequence[StoredRecord],
+    matched: Mapping[Path, Submission],
+    reference_set: ReferenceSet,
+    *,
+    kept: Path | None = None,
 ) -> dict[Path, tuple[Flag, ...]]:
-    """The flags of every record that has a submission, by the record's folder."""
+    """The flags of every record that has a submission, by the record's folder.
+
+    Args:
+        stored: records on that set.
+        matched: the submission of each record by the record's folder.
+        reference_set: as the evaluation mode of the records sees it.
+        kept: folder where comparisons are kept, see `find_copies`; None for nowhere.
+    """
     groups: dict[str, list[StoredRecord]] = defaultdict(list)
     for entry in join_records(entry for entry in stored if entry.folder in matched):
         groups[entry.track].append(entry)
@@ -95,7 +110,8 @@ def find_flags(
         images = {entry.name: matched[entry.folder].images for entry in group}
         keys = set().union(*(entry.record.scores["key"] for entry in group))
         lq = lq_of_hash(reference_set, recipe, keys, lq_hash=benchmark.lq_hash)
-        copies = find_copies(reference_set, lq, images)
+        digests = {entry.name: matched[entry.folder].digests for entry in group}
+        copies = find_copies(reference_set, lq, images, kept=kept, digests=digests)
         for entry in group:
             overlap = find_training_overlap(matched[entry.folder], reference_set, benchmark.split)
             flags |= dict.fromkeys(entry.folders, (*copies[entry.name], *overlap))

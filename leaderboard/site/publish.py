@@ -13,7 +13,7 @@ from ...records.protocol import Protocol
 from ...records.record import RECORD_NAME, SCORES_NAME
 from ...records.reference_set import ReferenceSet
 from ..estimands import MeanOver, other_mean
-from ..integrity.flagging import find_flags, match_submissions
+from ..integrity.flagging import copies_folder, find_flags, match_submissions
 from ..pages.album_pages import album_pages, hero
 from ..pages.board_page import board_page
 from ..pages.galleries import choose_galleries
@@ -80,7 +80,7 @@ def publish_site(
     matched, unmatched = match_submissions(stored, given)
     for found in unmatched:
         say(f"{found.root}: matches no record in the store, so its pictures are left out")
-    flags = _flags(stored, matched, sets)
+    flags = _flags(stored, matched, sets, kept=copies_folder(store))
     settings = read_settings(store.root)
     declared = declared_protocols(protocols, stored)
     board, other = (
@@ -170,15 +170,19 @@ def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str
 
 
 def _flags(
-    stored: Sequence[StoredRecord], matched: Mapping[Path, Submission], sets: Sequence[ReferenceSet]
+    stored: Sequence[StoredRecord],
+    matched: Mapping[Path, Submission],
+    sets: Sequence[ReferenceSet],
+    *,
+    kept: Path,
 ) -> dict[Path, tuple[Flag, ...]]:
     """The flags of ``flags.json``; for records without that file, those found in the submissions."""
-    kept = {entry.folder: read_flags(entry.folder) for entry in stored}
+    flags = {entry.folder: read_flags(entry.folder) for entry in stored}
     fresh = [entry for entry in stored if not (entry.folder / FLAGS_NAME).is_file()]
     for reference_set in sets:
         of_set = [e for e in fresh if e.record.info.benchmark.set_hash == reference_set.info.content_hash]
-        kept |= find_flags(of_set, matched, reference_set)
-    return kept
+        flags |= find_flags(of_set, matched, reference_set, kept=kept)
+    return flags
 
 
 def _plan(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError
-from ...files import sha256_json
+from ...files import sha256_file, sha256_json
 from ...image_files.png_check import inspect_png
 from ...names import normal
 from ...progress import track
@@ -56,6 +57,11 @@ class Submission:
     card: Card
     images: Mapping[str, Path]
     _temporary: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the file of each image, by key."""
+        return {key: sha256_file(path) for key, path in self.images.items()}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from refbench.errors import InvalidInputError
-from refbench.images import read_rgb
+from refbench.images import read_rgb, write_png
 from refbench.leaderboard.examples.example import write_example
+from refbench.leaderboard.integrity import copies
 from refbench.leaderboard.integrity.copies import find_copies
 from refbench.leaderboard.integrity.overlap import find_training_overlap
 from refbench.leaderboard.integrity.stored_again import measure_copy
@@ -200,3 +202,98 @@ def test_unreadable_embeddings_are_reported(chosen: ReferenceSet, tmp_path: Path
     np.savez(tmp_path / "training_embeddings.npz", embeddings=np.array([[object()]]), recogniser="x")
     with pytest.raises(InvalidInputError, match="not readable"):
         find_training_overlap(submission(tmp_path), chosen, "test")
+
+
+def outputs_of(chosen: ReferenceSet, root: Path, count: int = 3) -> dict[str, dict[str, Path]]:
+    """Submissions of which the first two are one re-encoded, and the third returns LQ."""
+
+    def mixed(target: object) -> np.ndarray:
+        key = target.key  # type: ignore[attr-defined]
+        return cv2.addWeighted(hq(chosen, key), 0.7, read_rgb(chosen.lq_path(RECIPE, key)), 0.3, 0)
+
+    ways = {
+        "first": mixed,
+        "second": lambda t: again(mixed(t), "noisy"),
+        "lq": lambda t: read_rgb(chosen.lq_path(RECIPE, t.key)),
+    }
+    return {name: images(chosen, root / name, ways[name]) for name in list(ways)[:count]}
+
+
+def test_what_was_compared_is_kept_by_content_and_not_compared_again(
+    chosen: ReferenceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = outputs_of(chosen, tmp_path)
+    plain = find_copies(chosen, RECIPE, outputs)
+    assert [flag.kind for flag in plain["lq"]] == ["copy of LQ"]
+    assert [flag.text.rpartition(" ")[2] for flag in plain["first"]] == ["second"]
+    kept = tmp_path / "kept"
+    two = {name: outputs[name] for name in ("first", "lq")}
+    assert find_copies(chosen, RECIPE, two, kept=kept)["first"] == ()
+    opened: list[Path] = []
+
+    def read(path: Path) -> np.ndarray:
+        opened.append(path)
+        return read_rgb(path)
+
+    monkeypatch.setattr(copies, "read_rgb", read)
+    assert find_copies(chosen, RECIPE, outputs, kept=kept) == plain
+    assert {path.parent.name for path in opened if path.is_relative_to(tmp_path)} == {"first", "second"}
+    opened.clear()
+    renamed = {"third": outputs["first"], "second": outputs["second"], "lq": outputs["lq"]}
+    found = find_copies(chosen, RECIPE, renamed, kept=kept)
+    assert opened == []
+    assert "copy of another submission: third" in found["second"][0].text
+    assert (kept / ".gitignore").read_text("utf-8") == "*\n"
+
+
+@pytest.mark.parametrize("change", ["a reference", "lq", "the file", "the rules"])
+def test_comparisons_that_do_not_fit_any_more_are_dropped(
+    chosen: ReferenceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    moved = ReferenceSet.read(Path(shutil.copytree(chosen.root, tmp_path / "set")))
+    outputs = {"one": images(moved, tmp_path / "one", lambda t: read_rgb(moved.lq_path(RECIPE, t.key)))}
+    kept = tmp_path / "kept"
+    (flag,) = find_copies(moved, RECIPE, outputs, kept=kept)["one"]
+    assert flag.kind == "copy of LQ"
+    (path,) = kept.glob("*/copies.json")
+    if change == "lq":
+        for key, output in outputs["one"].items():
+            write_png(moved.lq_path(RECIPE, key), read_rgb(output)[::-1].copy())
+        assert find_copies(moved, RECIPE, outputs, kept=kept)["one"] == ()
+        return
+    if change == "a reference":
+        target = moved.select("test")[0]
+        write_png(moved.hq_path(target.references[0]), hq(moved, target.key))
+    elif change == "the file":
+        path.write_text(path.read_text("utf-8").replace("copy of LQ", "copy of HQ"), "utf-8")
+    else:
+        monkeypatch.setattr(copies, "RULES", (*copies.RULES, "another"))
+    compared: list[str] = []
+    inner = copies._kinds_of_copies
+
+    def counted(outputs: dict[str, object], scene: object) -> dict[str, str]:
+        compared.extend(outputs)
+        return inner(outputs, scene)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(copies, "_kinds_of_copies", counted)
+    (flag,) = find_copies(moved, RECIPE, outputs, kept=kept)["one"]
+    assert flag.kind == "copy of LQ"
+    assert 0 < len(compared) <= len(outputs["one"])
+    if change != "a reference":
+        assert len(compared) == len(outputs["one"])
+
+
+@pytest.mark.parametrize("side", [64, 96, 130])
+def test_quick_comparisons_rule_nothing_out_that_the_full_ones_find(side: int) -> None:
+    """The bound of the small planes: whatever reaches a PSNR passes, also errors in green alone."""
+    generator = np.random.default_rng(side)
+    base = generator.integers(40, 200, (side, side, 3)).astype(np.uint8)
+    for db in (40.0, 45.0, 55.0):
+        size = np.sqrt(255.0**2 / 10 ** (db / 10))
+        for channel in range(3):
+            for pattern in (np.ones((side, side)), generator.choice([-1.0, 1.0], (side, side))):
+                other = base.astype(float)
+                other[..., channel] += np.floor(size * np.sqrt(3.0)) * pattern
+                one, two = copies._Image(base), copies._Image(np.clip(other, 0, 255).astype(np.uint8))
+                assert copies._reaches(one, two, db) == (copies._psnr(one, two) >= db)
+                assert copies._reaches(one, two, db)
