@@ -25,7 +25,8 @@ class InvalidInputError(RefbenchError):
 class UnreadableImageError(InvalidInputError):
     """An image file that cannot be used, with the file and the reason in one line."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        path = Path(path)
         super().__init__(f"{printable(str(path))}: {printable(reason)}")
         self.path = path
         self.reason = reason

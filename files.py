@@ -11,7 +11,7 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,11 @@ CLOSED = "a folder that cannot be opened"
 def paths_of(paths: Iterable[StrPath] | StrPath) -> list[Path]:
     """The paths of a sequence, or the one path that stands for a sequence of one."""
     return [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+
+
+def paths_by_key(paths: Mapping[str, StrPath]) -> dict[str, Path]:
+    """The same mapping with every value as `Path`."""
+    return {key: Path(path) for key, path in paths.items()}
 
 
 def names_of(names: Iterable[str] | str) -> list[str]:

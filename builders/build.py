@@ -13,7 +13,7 @@ import numpy as np
 from ..devices import pick_device
 from ..errors import RefbenchError
 from ..faces.embeddings import Embeddings
-from ..files import replacing
+from ..files import StrPath, replacing
 from ..folder_lock import folder_lock, has_files
 from ..images import find_photos
 from ..progress import say
@@ -45,7 +45,7 @@ from .verify import verify_set
 CACHE = ".cache"
 
 
-def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> BuildReport:
+def build_set(photos: StrPath, out: StrPath, options: BuildOptions | None = None) -> BuildReport:
     """Build a reference set from a folder of photos.
 
     Results per photo are cached in ``out/.cache`` by content. An interrupted build resumes from there, and a
@@ -64,6 +64,8 @@ def build_set(photos: Path, out: Path, options: BuildOptions | None = None) -> B
         RefbenchError: folders that cannot be used, missing weights, options that contradict one another, or
             no usable face in any photo; then nothing is written.
     """
+    photos = Path(photos)
+    out = Path(out)
     check_folders(photos, out)
     with folder_lock(out):
         return _build(photos, out, options or BuildOptions())

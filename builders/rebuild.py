@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefbenchError
+from ..files import StrPath
 from ..names import normal
 from ..records.reference_set import ReferenceSet
 from .build import build_set
@@ -42,7 +43,7 @@ class RebuildReport:
 
 
 def rebuild_set(
-    root: Path, photos: Path, out: Path | None = None, *, workers: int = 1, device: str = "cpu"
+    root: StrPath, photos: StrPath, out: StrPath | None = None, *, workers: int = 1, device: str = "cpu"
 ) -> RebuildReport:
     """Rebuild the set at ``root`` from ``photos`` into ``out`` and compare the two.
 
@@ -63,6 +64,9 @@ def rebuild_set(
         RefbenchError: not a set, a set that was imported instead of built, missing weights, or an ``out``
             that is the set itself or cannot be built in.
     """
+    root = Path(root)
+    photos = Path(photos)
+    out = None if out is None else Path(out)
     first = ReferenceSet.read(root)
     if "threshold" not in first.info.settings:
         raise RefbenchError(f"{root} was imported, not built from photos, so it cannot be rebuilt from them")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..files import sha256_file
+from ..files import StrPath, sha256_file
 from ..progress import track
 from ..records.reference_set import (
     INFO,
@@ -47,7 +47,7 @@ class SetVerification:
         return "\n".join([head, *(f"  - {fault}" for fault in self.faults)])
 
 
-def verify_set(root: Path) -> SetVerification:
+def verify_set(root: StrPath) -> SetVerification:
     """Hash every file of a set and check that its manifest is consistent. LQ images are not checked.
 
     Args:
@@ -60,6 +60,7 @@ def verify_set(root: Path) -> SetVerification:
     Raises:
         RefbenchError: not a readable reference set.
     """
+    root = Path(root)
     found = ReferenceSet.read(root)
     faults = [*manifest_faults(found.targets), *_folder_faults(found)]
     if content_hash(found.targets) != found.info.content_hash:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import RefbenchError
+from ..files import names_of
 from ..records.protocol import GAIN
 from ..records.protocol import Protocol as Protocol
 from ..records.protocol import ProtocolId as ProtocolId
@@ -129,7 +130,7 @@ def find(name: str) -> Metric:
     raise RefbenchError(f"there is no protocol {name!r}; {hint}")
 
 
-def select(names: Sequence[str]) -> tuple[Metric, ...]:
+def select(names: Sequence[str] | str) -> tuple[Metric, ...]:
     """The metrics of these protocol ids or lists (``offline``, ``paper``), in this order.
 
     An id of an old version gives the current one, see `newest`.
@@ -137,6 +138,7 @@ def select(names: Sequence[str]) -> tuple[Metric, ...]:
     Raises:
         RefbenchError: an unknown id, one named twice, or none at all.
     """
+    names = names_of(names)
     wanted = [each for name in names for each in LISTS.get(name, (name,))]
     found = [find(newest(name)) for name in wanted]
     ids = [metric.protocol.id for metric in found]
@@ -162,8 +164,9 @@ def protocol_of(name: str) -> Protocol:
     return replace(protocol, id=name, title=f"{protocol.title}, bfloat16")
 
 
-def protocols_of(names: Iterable[str]) -> dict[str, Protocol]:
+def protocols_of(names: Iterable[str] | str) -> dict[str, Protocol]:
     """The declared protocols, and of ``names`` those that can be derived, by id; unknown ids are left out."""
+    names = names_of(names)
     found = dict(PROTOCOLS)
     for name in names:
         with suppress(RefbenchError):

@@ -12,6 +12,7 @@ import torch
 from ..errors import FaultListError, RefbenchError
 from ..faces.align import FFHQ_512, template_at
 from ..faces.detectors.detect import find_faces, load_detector
+from ..files import StrPath, names_of
 from ..images import find_photos, read_rgb
 from ..progress import track
 from ..records.protocol import Protocol
@@ -48,7 +49,11 @@ class FileMeasure:
 
 
 def measure_files(
-    restored: Path, hq: Path | None = None, *, protocols: Sequence[str] = DEFAULT, device: str = "cpu"
+    restored: StrPath,
+    hq: StrPath | None = None,
+    *,
+    protocols: Sequence[str] | str = DEFAULT,
+    device: str = "cpu",
 ) -> list[FileMeasure]:
     """Measure one image or a folder of images, against HQ where a protocol compares with it.
 
@@ -68,6 +73,9 @@ def measure_files(
         RefbenchError: an unknown protocol, one that needs more than these files, images of unequal sizes,
             absent weights (also those of the detector, where images are not square).
     """
+    restored = Path(restored)
+    hq = None if hq is None else Path(hq)
+    protocols = names_of(protocols)
     metrics = select(protocols)
     refused = [m.protocol.id for m in metrics if isinstance(m, GainMetric | ReferenceMetric)]
     if refused:

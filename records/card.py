@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import FaultListError, UnreadableTextError
-from ..files import write_text
+from ..files import StrPath, write_text
 from ..text_files import decode_text, parse_yaml
 from ..validation import did_you_mean
 
@@ -117,12 +117,13 @@ class Card(ModelCard):
         return cls.model_validate(card.model_dump() | measured)
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: StrPath) -> Card:
     """Read and check a card.
 
     Raises:
         FaultListError: every fault of the card at once.
     """
+    path = Path(path)
     fix = f"start from a fresh one: refbench submission new {path.parent}"
     try:
         with path.open("rb") as stream:
@@ -178,8 +179,9 @@ def _help(field: str) -> str:
     return (known.description or "") if known else ""
 
 
-def write_card(path: Path, card: Card) -> Path:
+def write_card(path: StrPath, card: Card) -> Path:
     """Write ``card`` into the folder ``path``, or to a file named ``*.yaml``; returns the file."""
+    path = Path(path)
     file = path if path.suffix in {".yaml", ".yml"} else path / CARD_NAME
     write_text(file, card_text(card))
     return file

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import canonical_json, sha256_bytes, sha256_json, write_json, write_table
+from ..files import StrPath, canonical_json, names_of, sha256_bytes, sha256_json, write_json, write_table
 from ..images import RGB
 from .datasets import IMAGE, dataset_dict
 
@@ -59,12 +59,13 @@ class LqInfo(BaseModel):
     versions: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path) -> LqInfo:
+    def read(cls, folder: StrPath) -> LqInfo:
         """Read ``lq.json`` of a folder.
 
         Raises:
             RefbenchError: absent (the folder is not whole), or of another schema version.
         """
+        folder = Path(folder)
         try:
             return cls.model_validate_json((folder / INFO).read_text("utf-8"))
         except FileNotFoundError:
@@ -73,7 +74,7 @@ class LqInfo(BaseModel):
         except (ValidationError, ValueError, OSError) as error:
             raise RefbenchError(f"{folder / INFO} is not readable: {error}") from None
 
-    def narrowed(self, folder: Path, keys: Collection[str]) -> LqInfo:
+    def narrowed(self, folder: StrPath, keys: Collection[str] | str) -> LqInfo:
         """The same of some images of the folder alone: their number and their hash.
 
         Args:
@@ -83,6 +84,8 @@ class LqInfo(BaseModel):
         Raises:
             RefbenchError: ``draws.parquet`` is absent or not readable.
         """
+        folder = Path(folder)
+        keys = names_of(keys)
         if self.schema_version == 1:
             return self
         rows = [row for row in read_rows(folder) if row.key in set(keys)]
@@ -125,12 +128,13 @@ def write_rows(folder: Path, rows: Iterable[LqRow], columns: Iterable[str] = ())
     write_table(folder / DRAWS, pd.DataFrame({**facts, **drawn}))
 
 
-def read_rows(folder: Path) -> list[LqRow]:
+def read_rows(folder: StrPath) -> list[LqRow]:
     """Read ``draws.parquet``.
 
     Raises:
         RefbenchError: absent or not readable.
     """
+    folder = Path(folder)
     try:
         rows = pq.read_table(folder / DRAWS).to_pylist()
         return [
@@ -144,7 +148,7 @@ def read_rows(folder: Path) -> list[LqRow]:
         raise RefbenchError(f"{folder / DRAWS} is not readable: {error}; degrade again") from None
 
 
-def lq_dataset(folder: Path) -> DatasetDict:
+def lq_dataset(folder: StrPath) -> DatasetDict:
     """A folder of LQ images as a Hugging Face `datasets.DatasetDict` with the split ``lq``.
 
     Columns: ``key``, the picture ``lq``, ``width`` and ``height`` in pixels, ``hq_sha256``, ``lq_sha256``,
@@ -154,6 +158,7 @@ def lq_dataset(folder: Path) -> DatasetDict:
     Raises:
         RefbenchError: not a whole LQ folder, or ``datasets`` is not installed (extra ``hub``).
     """
+    folder = Path(folder)
     info = LqInfo.read(folder)
     columns = {"key": "string", "lq": IMAGE, "width": "int32", "height": "int32"}
     columns |= dict.fromkeys(("hq_sha256", "lq_sha256", "pixels_sha256", "draws"), "string")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from ..errors import RefbenchError, UnreadableTextError
+from ..files import StrPath
 from ..text_files import read_yaml
 from ..validation import listed_faults
 
@@ -29,13 +30,14 @@ class Options(BaseModel):
     OLD_NAMES: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def read(cls, path: Path | None, given: Mapping[str, Any]) -> Self:
+    def read(cls, path: StrPath | None, given: Mapping[str, Any]) -> Self:
         """The options of a YAML file (None for the defaults) with those ``given`` by name in their place.
 
         Raises:
             RefbenchError: no such file, or not a mapping of names to values; every unknown name and every
                 value that is out of its range, at once.
         """
+        path = None if path is None else Path(path)
         return cls.checked({} if path is None else cls._load(path), given)
 
     @classmethod

@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import canonical_json, sha256_json, write_json, write_table
+from ..files import StrPath, canonical_json, sha256_json, write_json, write_table
 from .card import Card as Card
 from .datasets import dataset_dict
 from .ids import VersionedId
@@ -142,12 +142,13 @@ class Record:
     scores: pd.DataFrame
 
     @classmethod
-    def read(cls, folder: Path) -> Record:
+    def read(cls, folder: StrPath) -> Record:
         """Read a record of this or an older schema version from its folder.
 
         Raises:
             RefbenchError: not a record, or one of a newer schema version.
         """
+        folder = Path(folder)
         info = read_info(folder)
         try:
             return cls(info, pd.read_parquet(folder / SCORES_NAME))
@@ -172,8 +173,9 @@ class Record:
             named = dict(zip(SCORE_COLUMNS, row, strict=True))
             yield named | {"value": None if np.isnan(named["value"]) else named["value"]}
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: StrPath) -> None:
         """Write the record; ``record.json`` comes last and marks it as whole."""
+        folder = Path(folder)
         ordered = self.scores[list(SCORE_COLUMNS)].sort_values(["protocol", "key"], ignore_index=True)
         write_table(folder / SCORES_NAME, ordered)
         write_json(folder / RECORD_NAME, self.info.model_dump(mode="json"))

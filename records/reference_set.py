@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RefbenchError
-from ..files import StrPath, canonical_json, sha256_bytes, sha256_file, write_json
+from ..files import StrPath, canonical_json, names_of, sha256_bytes, sha256_file, write_json
 from .datasets import set_dataset
 from .ids import lq_folder_name, recipe_and_seed
 from .targets import Point as Point
@@ -72,13 +72,14 @@ class SetInfo(BaseModel):
     image_folder_digits: Literal[0, 2] = 0
 
     @classmethod
-    def read(cls, path: Path) -> SetInfo:
+    def read(cls, path: StrPath) -> SetInfo:
         """Read a ``set.json``, or the copy of it in an export.
 
         Raises:
             FileNotFoundError: no such file.
             RefbenchError: it cannot be read, or is of another schema version.
         """
+        path = Path(path)
         try:
             return cls.model_validate_json(path.read_text("utf-8"))
         except FileNotFoundError:
@@ -92,8 +93,9 @@ class SetInfo(BaseModel):
         except (ValueError, OSError) as error:
             raise RefbenchError(f"{path} is not readable: {error}") from None
 
-    def write(self, path: Path) -> None:
+    def write(self, path: StrPath) -> None:
         """Write a ``set.json`` of the present schema version, atomically."""
+        path = Path(path)
         write_json(path, self.model_dump(mode="json") | {"schema_version": SCHEMA_VERSION})
 
 
@@ -110,7 +112,8 @@ class ReferenceSet:
     targets: Sequence[Target]
 
     def __post_init__(self) -> None:
-        """Keep the targets as columns."""
+        """Keep the folder as a path and the targets as columns."""
+        object.__setattr__(self, "root", Path(self.root))
         object.__setattr__(self, "targets", Targets.of(self.targets))
 
     @property
@@ -216,7 +219,7 @@ class ReferenceSet:
         """
         return {"content_hash": self.info.content_hash, EMBEDDINGS: self.info.files.get(EMBEDDINGS, "")}
 
-    def to_dataset(self, recipes: Sequence[str] = (), *, with_references: bool = True) -> DatasetDict:
+    def to_dataset(self, recipes: Sequence[str] | str = (), *, with_references: bool = True) -> DatasetDict:
         """The set as a Hugging Face `datasets.DatasetDict`, one split each; pictures are read from disk.
 
         Columns, their types and rows are those of the Parquet export, see `records.datasets.set_dataset`.
@@ -228,6 +231,7 @@ class ReferenceSet:
         Raises:
             RefbenchError: no LQ images of a recipe, or ``datasets`` is not installed (extra ``hub``).
         """
+        recipes = names_of(recipes)
         for recipe in recipes:
             if not self.lq_folder(recipe).is_dir():
                 fix = f"make them with: refbench degrade {self.root} --recipe {recipe}"

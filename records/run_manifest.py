@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import FaultListError, RefbenchError
-from ..files import sha256_file, sha256_json, write_json
+from ..files import StrPath, paths_of, sha256_file, sha256_json, write_json
 from .card import RestorerCard
 
 RUN_MANIFEST = "restore.json"
@@ -26,6 +26,11 @@ class Job:
     key: str
     lq: Path
     references: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take all files as paths."""
+        object.__setattr__(self, "lq", Path(self.lq))
+        object.__setattr__(self, "references", tuple(paths_of(self.references)))
 
 
 class RunManifest(BaseModel):
@@ -47,12 +52,13 @@ class RunManifest(BaseModel):
     failures: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path) -> RunManifest | None:
+    def read(cls, folder: StrPath) -> RunManifest | None:
         """Read the run manifest of a folder; None where there is none.
 
         Raises:
             RefbenchError: it is damaged, or of another schema version.
         """
+        folder = Path(folder)
         try:
             return cls.model_validate_json((folder / RUN_MANIFEST).read_text("utf-8"))
         except FileNotFoundError:
@@ -62,18 +68,20 @@ class RunManifest(BaseModel):
                 f"{folder / RUN_MANIFEST} cannot be read: {error}; name another folder"
             ) from None
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: StrPath) -> None:
         """Write ``restore.json``, atomically."""
+        folder = Path(folder)
         write_json(folder / RUN_MANIFEST, self.model_dump(mode="json"))
 
 
-def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: Path) -> RunManifest:
+def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: StrPath) -> RunManifest:
     """Write the run manifest of a run into ``out``, after a check that it holds no images of another run.
 
     Raises:
         RefbenchError: ``out`` holds images of another restorer, seed or inputs.
         FaultListError: inputs that are absent.
     """
+    out = Path(out)
     inputs = _digests(jobs)
     fresh = RunManifest(restorer=card, seed=seed, inputs=inputs, failures={})
     present = {path.stem for path in out.glob("*.png")} if out.is_dir() else set()
@@ -109,8 +117,9 @@ def _is_same(earlier: RestorerCard, card: RestorerCard) -> bool:
     return earlier.model_copy(update=unversioned) == card.model_copy(update=unversioned)
 
 
-def close_run(manifest: RunManifest, failures: Mapping[str, str], out: Path) -> None:
+def close_run(manifest: RunManifest, failures: Mapping[str, str], out: StrPath) -> None:
     """Write the run manifest with the failures of the run."""
+    out = Path(out)
     manifest.model_copy(update={"failures": dict(failures)}).write(out)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..files import write_table
+from ..files import StrPath, write_table
 
 Point = tuple[float, float]
 BATCH = 4096
@@ -123,20 +123,22 @@ class Targets(Sequence[Target]):
         return cls(_sorted_quality(pa.concat_tables(tables, promote_options="default")))
 
     @classmethod
-    def read(cls, path: Path) -> Targets:
+    def read(cls, path: StrPath) -> Targets:
         """Read a Parquet file that `write` or version 0.1 wrote.
 
         Raises:
             OSError: the file is absent or cannot be read.
             ValueError: not such a file; says which column is wrong.
         """
+        path = Path(path)
         try:
             return cls(_checked(pq.ParquetFile(path).read()))
         except pa.ArrowException as error:
             raise ValueError(str(error).partition("\n")[0]) from None
 
-    def write(self, path: Path) -> None:
+    def write(self, path: StrPath) -> None:
         """Write the targets as a Parquet file, atomically; equal targets give the same bytes."""
+        path = Path(path)
         columns = {name: self._table[name] for name in self._table.column_names}
         for name in ("split", "licence"):
             columns[name] = columns[name].cast(TEXT)

@@ -18,7 +18,7 @@ from zipfile import BadZipFile, ZipFile
 
 from ..downloads import DownloadError, download
 from ..errors import InvalidInputError, RefbenchError
-from ..files import CHUNK, replacing, write_json, write_text
+from ..files import CHUNK, StrPath, replacing, write_json, write_text
 from ..folder_lock import has_files, locks
 from ..progress import say, track
 
@@ -57,7 +57,7 @@ class London:
 
 
 @locks("out")
-def fetch_london(out: Path, article: str = ARTICLE) -> London:
+def fetch_london(out: StrPath, article: str = ARTICLE) -> London:
     """Download the frontal photos of the London Set to ``out``, as ``NNN_1.jpg`` and ``NNN_2.jpg``.
 
     ``NNN_1`` is person NNN with a neutral face, ``NNN_2`` smiling. ``CARD.md`` holds licence and attribution;
@@ -71,6 +71,7 @@ def fetch_london(out: Path, article: str = ARTICLE) -> London:
         RefbenchError: the publisher cannot be reached, or ``out`` contains other files.
         InvalidInputError: the files differ from the publisher's description, or the licence has changed.
     """
+    out = Path(out)
     finished = _finished(out)
     if finished is not None:
         return finished

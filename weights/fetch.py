@@ -13,7 +13,7 @@ from ..deprecated import warn
 from ..downloads import DownloadError
 from ..errors import InvalidInputError, RefbenchError
 from ..extras import MissingPackageError
-from ..files import CHUNK, replacing, sha256_file
+from ..files import CHUNK, StrPath, names_of, replacing, sha256_file
 from ..folder_lock import folder_lock
 from ..progress import say
 from . import weight_files
@@ -39,7 +39,11 @@ class Fetched:
 
 
 def fetch_weights(
-    names: Sequence[str], given: Path | None = None, mirror: str | None = None, *, again: bool = False
+    names: Sequence[str] | str,
+    given: StrPath | None = None,
+    mirror: str | None = None,
+    *,
+    again: bool = False,
 ) -> list[Fetched]:
     """Download weights and groups of weights to the weights folder; files with the right hash are kept.
 
@@ -57,6 +61,8 @@ def fetch_weights(
         RefbenchError: some could not be downloaded (stderr has each source's reason; the others were
             downloaded), an unknown name, or one file ``given`` for several weights.
     """
+    names = names_of(names)
+    given = None if given is None else Path(given)
     wanted = weight_files.select(names)
     if given is not None and not given.is_dir() and len(wanted) > 1:
         raise RefbenchError(

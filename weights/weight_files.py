@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InvalidInputError, RefbenchError
-from ..files import sha256_file, write_json
+from ..files import names_of, sha256_file, write_json
 from .table import GROUPS, TABLE, Weight
 
 __all__ = [
@@ -92,12 +92,13 @@ def _folder_of_0_1() -> Path:
     return cache / "refbench" / "weights"
 
 
-def select(names: Iterable[str]) -> list[Weight]:
+def select(names: Iterable[str] | str) -> list[Weight]:
     """The weights of ``names`` (weights or groups), without duplicates, in the table's order.
 
     Raises:
         RefbenchError: a name that is neither; the message lists similar names.
     """
+    names = names_of(names)
     chosen: set[str] = set()
     for name in names:
         if name in GROUPS:

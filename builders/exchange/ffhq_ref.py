@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
-from ...files import write_text
+from ...files import StrPath, write_text
 from ...records.reference_set import SPLITS, ReferenceSet
 from ...text_files import read_lines, read_text, scan_csv
 from .lq_exchange import copy_file, lq_folders
@@ -30,13 +30,14 @@ LIST = re.compile(rf"\s*\[\s*(?:(?:{QUOTED})\s*(?:,\s*(?:{QUOTED})\s*)*,?\s*)?\]
 ITEM = re.compile(QUOTED)
 
 
-def read_release(path: Path) -> Release:
+def read_release(path: StrPath) -> Release:
     """Read a release folder, or a single CSV of test images.
 
     Raises:
         RefbenchError: no such files.
         FaultListError: everything that is wrong in any of the files, with file and line.
     """
+    path = Path(path)
     files = {"test": path} if path.is_file() else _mappings(path)
     if not files:
         raise RefbenchError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...devices import pick_device
 from ...errors import RefbenchError
+from ...files import StrPath
 from ...folder_lock import folder_lock
 from ...images import find_photos
 from ...names import kept, normal
@@ -46,7 +47,7 @@ class LocatedImages:
 
 
 def import_release(
-    release: Path, images: Path, out: Path, *, options: ImportOptions | None = None
+    release: StrPath, images: StrPath, out: StrPath, *, options: ImportOptions | None = None
 ) -> BuildReport:
     """Make a reference set of a release (FFHQ-Ref, CelebA-Test-Ref) and the folder of its aligned images.
 
@@ -67,6 +68,9 @@ def import_release(
         FaultListError: all faults of the release's files.
         RefbenchError: no usable image, folders that cannot be used, or missing weights.
     """
+    release = Path(release)
+    images = Path(images)
+    out = Path(out)
     check_folders(images, out)
     with folder_lock(out):
         return _import(release, images, out, options=options or ImportOptions())

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
-from ...files import replacing, sha256_json
+from ...files import StrPath, replacing, sha256_json
 from ...progress import progress
 from .cosine_distance import Distances, Indices, check_embeddings, paired_distances
 from .prefilter import RUN, STRIPE, QuantisedVectors, quantise
@@ -61,7 +61,7 @@ class Pairs:
 
 
 def find_pairs(
-    vectors: Embeddings, threshold: float, journal: Path | None = None, *, max_pairs: int = MAX_PAIRS
+    vectors: Embeddings, threshold: float, journal: StrPath | None = None, *, max_pairs: int = MAX_PAIRS
 ) -> Pairs:
     """All pairs of rows whose cosine distance is less than ``threshold``.
 
@@ -75,6 +75,7 @@ def find_pairs(
     Raises:
         RefbenchError: not unit vectors, a threshold out of range, or more than ``max_pairs`` pairs.
     """
+    journal = None if journal is None else Path(journal)
     check_embeddings(vectors)
     if not 0.0 <= threshold <= 2.0:
         raise RefbenchError(f"a cosine distance lies between 0 and 2; the threshold is {threshold}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...faces.embeddings import Embeddings
-from ...files import write_text
+from ...files import StrPath, write_text
 from ...records.reference_set import ReferenceSet, Target
 from ..identities.clustering import Labels, relabel, rows_by_label
 from ..identities.cosine_distance import Distances, distance_matrix
@@ -63,7 +63,7 @@ class Person:
     faces: tuple[Face, ...]
 
 
-def write_review(root: Path, path: Path, max_links: int = MAX_LINKS) -> None:
+def write_review(root: StrPath, path: StrPath, max_links: int = MAX_LINKS) -> None:
     """Write one HTML file that shows the identities of a set and the decisions most likely to be wrong.
 
     - *Joined, but far apart*: the longest links of the spanning tree of each identity; where two people were
@@ -82,6 +82,8 @@ def write_review(root: Path, path: Path, max_links: int = MAX_LINKS) -> None:
     Raises:
         RefbenchError: not a set, or one without embeddings.
     """
+    root = Path(root)
+    path = Path(path)
     found = ReferenceSet.read(root)
     vectors = audit_input_of(found).vectors
     if vectors is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
+from ...files import StrPath, names_of
 from ...text_files import read_yaml
 from ...validation import listed_faults
 
@@ -34,7 +35,7 @@ class Overrides(BaseModel):
     drop: Group = Field(default=(), description="Keys that are left out of the set.")
 
     @classmethod
-    def read(cls, path: Path) -> Overrides:
+    def read(cls, path: StrPath) -> Overrides:
         """Read a YAML file with the lists ``merge``, ``split`` (lists of lists of keys) and ``drop``.
 
         Every key is taken as text: ``001_2``, which YAML calls the number 12, needs no quotes.
@@ -42,6 +43,7 @@ class Overrides(BaseModel):
         Raises:
             RefbenchError: not readable, not YAML, or of another shape.
         """
+        path = Path(path)
         try:
             return cls.model_validate(read_yaml(path, plain_text=True) or {})
         except UnreadableTextError as error:
@@ -50,8 +52,9 @@ class Overrides(BaseModel):
             faults = listed_faults(error.errors(), cls, "list")
             raise FaultListError(f"{path}: not a file of overrides ({WANTED})", faults) from None
 
-    def check(self, keys: Iterable[str]) -> None:
+    def check(self, keys: Iterable[str] | str) -> None:
         """Raise a `FaultListError` that names every key that is not among ``keys`` or is split twice."""
+        keys = names_of(keys)
         known = set(keys)
         named = [(verb, key) for verb in ("merge", "split") for group in getattr(self, verb) for key in group]
         named += [("drop", key) for key in self.drop]

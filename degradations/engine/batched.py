@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ...errors import RefbenchError
+from ...files import names_of
 from ..operations.blurring import require_larger_than_kernel
 from ..operations.colours import luma
 from ..operations.kernels import Kernel
@@ -33,7 +34,12 @@ Generators: TypeAlias = Sequence[np.random.Generator]
 
 
 def degrade_batch(
-    hq: Tensor, recipe: Recipe, seed: int, *, keys: Sequence[str], precision: torch.dtype = torch.float32
+    hq: Tensor,
+    recipe: Recipe,
+    seed: int,
+    *,
+    keys: Sequence[str] | str,
+    precision: torch.dtype = torch.float32,
 ) -> Tensor:
     """Degrade a batch of HQ images.
 
@@ -52,6 +58,7 @@ def degrade_batch(
         RefbenchError: wrong shape, dtype or number of keys; a recipe whose last step does not return to the
             size of HQ.
     """
+    keys = names_of(keys)
     if hq.ndim != 4 or hq.shape[1] != 3 or not hq.is_floating_point() or len(keys) != len(hq):
         got = f"{hq.dtype} {tuple(hq.shape)} and {len(keys)} keys"
         raise RefbenchError(f"HQ is floating point (B, 3, H, W) in [0, 1] with B keys; got {got}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...files import StrPath, names_of
 from ...records.ids import VersionedId, recipe_and_seed
 from ...records.lq_set import INFO, LqInfo
 from ...records.reference_set import ReferenceSet
@@ -17,7 +18,9 @@ from .verify import Verification, verify_lq_folder
 
 
 def degrade_set(
-    reference_set: Path, recipes: Sequence[str | Path | Recipe], options: DegradeOptions | None = None
+    reference_set: StrPath,
+    recipes: Sequence[str | Path | Recipe] | str | Path | Recipe,
+    options: DegradeOptions | None = None,
 ) -> list[LqInfo]:
     """Synthesise the LQ images of a set, one folder ``SET/lq/RECIPE`` per recipe and seed.
 
@@ -35,7 +38,8 @@ def degrade_set(
     chosen = ReferenceSet.read(reference_set)
     images, sizes = hq_files(chosen, options.split)
     keep = {target.key: target.hq_sha256 for target in chosen.targets if target.has_hq}
-    loaded = [_load(recipe, options.seed) for recipe in recipes]
+    named = [recipes] if isinstance(recipes, str | Path | Recipe) else recipes
+    loaded = [_load(recipe, options.seed) for recipe in named]
     return [
         synthesise_lq(
             images,
@@ -51,7 +55,7 @@ def degrade_set(
 
 
 def verify_lq_of_set(
-    reference_set: Path, recipes: Sequence[str], split: str = "test", *, workers: int = 1
+    reference_set: StrPath, recipes: Sequence[str] | str, split: str = "test", *, workers: int = 1
 ) -> list[Verification]:
     """Verify the LQ images of a set by synthesising them again: keys, sizes, draws, pixels.
 
@@ -67,7 +71,10 @@ def verify_lq_of_set(
     """
     chosen = ReferenceSet.read(reference_set)
     images, sizes = hq_files(chosen, split)
-    names = [name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name) for name in recipes]
+    names = [
+        name if (chosen.lq_folder(name) / INFO).is_file() else _recipe_name(name)
+        for name in names_of(recipes)
+    ]
     others = {target.key for target in chosen.targets}
     return [
         verify_lq_folder(images, chosen.lq_folder(name), sizes, workers=workers, others=others)

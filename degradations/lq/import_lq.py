@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import FaultListError, InvalidInputError, RefbenchError
-from ...files import sha256_bytes, write_bytes
+from ...files import StrPath, paths_by_key, sha256_bytes, write_bytes
 from ...folder_lock import has_files, locks
 from ...images import encode_png, find_photos
 from ...names import normal
@@ -50,9 +50,9 @@ class _Pair:
 
 @locks("out")
 def import_lq(
-    images: Mapping[str, Path],
-    source: Path,
-    out: Path,
+    images: Mapping[str, StrPath],
+    source: StrPath,
+    out: StrPath,
     *,
     name: str,
     ignore_extra: bool = False,
@@ -78,6 +78,9 @@ def import_lq(
             sizes than HQ's, LQ images that look swapped; all at once, and nothing is written.
         RefbenchError: ``out`` holds anything but LQ images of other keys that were imported under this name.
     """
+    images = paths_by_key(images)
+    source = Path(source)
+    out = Path(out)
     before = _rows_before(out, name, images)
     recipe_id = str(VersionedId(name, "imported"))
     require_keys(images)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...deprecated import renamed
 from ...errors import FaultListError, InvalidInputError, RefbenchError
-from ...files import sha256_bytes, sha256_file, write_bytes
+from ...files import StrPath, paths_by_key, sha256_bytes, sha256_file, write_bytes
 from ...folder_lock import locks
 from ...images import encode_png
 from ...progress import progress, say
@@ -24,9 +24,9 @@ __all__ = ["LqInfo", "synthesise_lq"]
 
 @locks("out")
 def synthesise_lq(
-    images: Mapping[str, Path],
+    images: Mapping[str, StrPath],
     recipe: Recipe,
-    out: Path,
+    out: StrPath,
     *,
     seed: int,
     workers: int = 1,
@@ -57,6 +57,8 @@ def synthesise_lq(
             images of the others are kept for the next run.
         RefbenchError: no images, or ``out`` holds LQ images of another recipe or seed.
     """
+    images = paths_by_key(images)
+    out = Path(out)
     if not images:
         raise RefbenchError("there are no HQ images to degrade")
     require_keys(images)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...deprecated import renamed
 from ...errors import FaultListError, InvalidInputError
+from ...files import StrPath, names_of, paths_by_key
 from ...images import RGB
 from ...progress import progress
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
@@ -45,12 +46,12 @@ class Verification:
 
 
 def verify_lq_folder(
-    images: Mapping[str, Path],
-    folder: Path,
+    images: Mapping[str, StrPath],
+    folder: StrPath,
     sizes: Sizes | None = None,
     *,
     workers: int = 1,
-    others: Collection[str] = (),
+    others: Collection[str] | str = (),
 ) -> Verification:
     """Check an LQ folder against its HQ images, its draws and its recipe.
 
@@ -66,6 +67,9 @@ def verify_lq_folder(
             not reproduce, a recipe changed under its id; all at once.
         RefbenchError: not a complete LQ folder.
     """
+    images = paths_by_key(images)
+    folder = Path(folder)
+    others = names_of(others)
     info = LqInfo.read(folder)
     rows = {row.key: row for row in read_rows(folder)}
     recipe = Recipe.from_dict(info.steps) if info.steps is not None else None

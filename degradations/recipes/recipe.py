@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
-from ...files import sha256_json, write_text
+from ...files import StrPath, sha256_json, write_text
 from ...records.ids import VersionedId
 from ...text_files import parse_yaml
 from ..operations.registry import nearest
@@ -88,8 +88,9 @@ class Recipe:
         text: str = yaml.dump(plain, Dumper=RecipeDumper, sort_keys=False, width=100, allow_unicode=True)
         return text
 
-    def write(self, path: Path) -> None:
+    def write(self, path: StrPath) -> None:
         """Write the YAML file."""
+        path = Path(path)
         write_text(path, self.to_yaml())
 
     @classmethod

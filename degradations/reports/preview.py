@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...deprecated import renamed
 from ...errors import RefbenchError
+from ...files import StrPath, paths_by_key
 from ...images import RGB
 from ...progress import progress
 from ..engine.degrade import degrade_image
@@ -48,7 +49,7 @@ class Preview:
 
 
 def preview_recipe(
-    images: Mapping[str, Path], recipe: Recipe, seed: int = 0, *, samples: int = 100, workers: int = 1
+    images: Mapping[str, StrPath], recipe: Recipe, seed: int = 0, *, samples: int = 100, workers: int = 1
 ) -> Preview:
     """Degrade images ``samples`` times and show the quantiles of severity, measured as PSNR.
 
@@ -66,6 +67,7 @@ def preview_recipe(
         RefbenchError: no images, or no samples.
         InvalidInputError: an image that is unreadable, transparent or too small.
     """
+    images = paths_by_key(images)
     if not images or samples < 1:
         raise RefbenchError(
             f"a preview takes one image and one sample or more; got {len(images)} and {samples}"

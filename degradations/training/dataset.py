@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...errors import FaultListError, RefbenchError
+from ...files import StrPath, paths_by_key, paths_of
 from ...images import RGB, Photo, read_photo, read_rgb
 from ..engine.degrade import degrade_image
 from ..lq.pairs import read_opaque
@@ -38,11 +39,11 @@ class TrainingPairs(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        hq: Mapping[str, Path],
-        references: Mapping[str, Sequence[Path]],
+        hq: Mapping[str, StrPath],
+        references: Mapping[str, Sequence[StrPath] | StrPath],
         recipe: Recipe,
         *,
-        lq: Mapping[str, Path] | None = None,
+        lq: Mapping[str, StrPath] | None = None,
         options: TrainingPairsOptions | None = None,
         **given: Unpack[TrainingPairsKeywords],
     ) -> None:
@@ -60,7 +61,10 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             FaultListError: keys without an entry in ``references`` or without an LQ image, all at once.
             RefbenchError: no HQ images, or options out of range, all at once.
         """
-        absent = [f"{key}: no entry in references" for key in sorted(hq.keys() - references.keys())]
+        hq = paths_by_key(hq)
+        lq = None if lq is None else paths_by_key(lq)
+        lists = {key: paths_of(paths) for key, paths in references.items()}
+        absent = [f"{key}: no entry in references" for key in sorted(hq.keys() - lists.keys())]
         absent += [f"{key}: no LQ image" for key in sorted(hq.keys() - lq.keys())] if lq is not None else []
         if absent:
             raise FaultListError("training pairs", absent)
@@ -68,7 +72,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             raise RefbenchError("training takes one HQ image or more; got none")
         self.options = TrainingPairsOptions.merged(options, given)
         self.keys = sorted(hq)
-        self.hq, self.references, self.lq, self.recipe = dict(hq), dict(references), lq, recipe
+        self.hq, self.references, self.lq, self.recipe = dict(hq), lists, lq, recipe
         self.augmentation = self.options.augmentation or Augmentation()
         self._cache, self._free_bytes = dict[Path, RGB](), self.options.cache_bytes
         self._epoch = Value("q", 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...deprecated import renamed
 from ...errors import RefbenchError
-from ...files import sha256_file
+from ...files import StrPath, sha256_file
 from ...images import RGB
 from ...weights import weight_files
 from ..face import Detector as Detector
@@ -96,12 +96,13 @@ DETECTORS: dict[str, DetectorKind] = {kind.name: kind for kind in (MTCNN, RETINA
 DEFAULT_DETECTOR = MTCNN.name
 
 
-def custom_detector(path: Path) -> DetectorKind:
+def custom_detector(path: StrPath) -> DetectorKind:
     """Declare a custom detector: an SCRFD file with landmarks (ONNX), run by insightface.
 
     Raises:
         RefbenchError: no such file.
     """
+    path = Path(path)
     if not path.is_file():
         known = ", ".join(DETECTORS)
         raise RefbenchError(f"no detector is called {str(path)!r} and there is no such file; known: {known}")

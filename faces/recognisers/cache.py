@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import RefbenchError
+from ...files import StrPath
 from ...images import RGB
 from ..embeddings import Embeddings
 from .recognise import Recogniser
@@ -30,7 +31,8 @@ class EmbeddingCache:
         RefbenchError: the file is damaged or no SQLite file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: StrPath) -> None:
+        path = Path(path)
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as connection:

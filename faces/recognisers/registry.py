@@ -12,7 +12,7 @@ from torch import nn
 
 from ...deprecated import renamed
 from ...errors import RefbenchError
-from ...files import sha256_file
+from ...files import StrPath, sha256_file
 from ...weights import weight_files
 from ..crops import ARCFACE_BGR, ARCFACE_RGB, CROPS, DLIB_CHIP, FFHQ_CENTRE, Crop
 from .dlib_network import load_dlib_network
@@ -147,7 +147,7 @@ DEFAULT_RECOGNISER = MOBILEFACENET.name
 
 
 def custom_recogniser(
-    path: Path, crop: str = ARCFACE_RGB.name, threshold: float = math.nan
+    path: StrPath, crop: str = ARCFACE_RGB.name, threshold: float = math.nan
 ) -> RecogniserKind:
     """Declare a custom recogniser: an ONNX file, or a TorchScript file under any other suffix.
 
@@ -159,6 +159,7 @@ def custom_recogniser(
     Raises:
         RefbenchError: no such file or crop.
     """
+    path = Path(path)
     if crop not in CROPS:
         raise RefbenchError(f"no crop is called {crop!r}; there are: {', '.join(CROPS)}")
     if not path.is_file():

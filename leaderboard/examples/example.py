@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...files import sha256_bytes, sha256_json, write_bytes
+from ...files import StrPath, sha256_bytes, sha256_json, write_bytes
 from ...images import RGB, encode_png
 from ...records.card import write_card
 from ...records.ids import VersionedId
@@ -78,7 +78,7 @@ def landmarks(size: int) -> tuple[tuple[float, float], ...]:
 
 
 def write_example(
-    root: Path,
+    root: StrPath,
     protocols: Mapping[str, Protocol],
     models: int = 5,
     *,
@@ -101,6 +101,7 @@ def write_example(
     Returns:
         The store, the set, and the folders of the submissions.
     """
+    root = Path(root)
     chosen = _write_set(root / "set", identities, size)
     test = chosen.select("test")
     people = SyntheticImages({t.key: t.identity for t in test}, chosen.info.content_hash, chosen.info.name)

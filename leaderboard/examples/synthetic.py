@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...files import sha256_json
+from ...files import names_of, sha256_json
 from ...records.card import Card
 from ...records.protocol import Protocol, ProtocolId
 from ...records.record import SCORE_COLUMNS, Benchmark, Record, RecordInfo, SetScore
@@ -38,7 +38,7 @@ def make_synthetic_records(
     models: int = 5,
     people: SyntheticImages | None = None,
     *,
-    recipes: Sequence[str] = RECIPES,
+    recipes: Sequence[str] | str = RECIPES,
     seed: int = 0,
 ) -> list[Record]:
     """Synthetic records of ``models`` models, one per recipe; the later recipes are harder.
@@ -53,6 +53,7 @@ def make_synthetic_records(
         recipes: ids of the recipes.
         seed: of the scores.
     """
+    recipes = names_of(recipes)
     people = people or SyntheticImages.make(60, 20, seed)
     keys = list(people.identity_of)
     labels = list(people.identity_of.values())

@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...errors import UnreadableImageError
-from ...files import sha256_file, sha256_json
+from ...files import StrPath, paths_by_key, sha256_file, sha256_json
 from ...images import RGB, luma, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet, Target
@@ -144,7 +144,7 @@ class _Scene:
 def find_copies(
     reference_set: ReferenceSet,
     recipe: str,
-    submissions: Mapping[str, Mapping[str, Path]],
+    submissions: Mapping[str, Mapping[str, StrPath]],
     *,
     least: float = MIN_COPY_SHARE,
     kept: Path | None = None,
@@ -178,14 +178,15 @@ def find_copies(
 
     Images that cannot be read are left out.
     """
-    keys = sorted({key for images in submissions.values() for key in images})
+    given = {name: paths_by_key(images) for name, images in submissions.items()}
+    keys = sorted({key for images in given.values() for key in images})
     known = {target.key: target for target in reference_set.targets}
-    found: dict[str, Counter[str]] = {name: Counter() for name in submissions}
+    found: dict[str, Counter[str]] = {name: Counter() for name in given}
     name = f"{safe_name(recipe)}-{reference_set.info.content_hash[:16]}"
     before, files = KnownCopies.open(kept, name, RULES), _Files()
 
     def compare(key: str) -> dict[str, set[str]]:
-        paths = {name: images[key] for name, images in submissions.items() if key in images}
+        paths = {name: images[key] for name, images in given.items() if key in images}
         hashes = {
             name: digests[name][key] if digests is not None else files.digest(path)
             for name, path in paths.items()
@@ -203,7 +204,7 @@ def find_copies(
                 found[name].update(copies)
             advance(1)
     before.write()
-    return {name: _flags(counts, len(submissions[name]), least) for name, counts in found.items()}
+    return {name: _flags(counts, len(given[name]), least) for name, counts in found.items()}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from ...errors import InvalidInputError
-from ...files import canonical_json, write_bytes
+from ...files import StrPath, canonical_json, paths_by_key, write_bytes
 from ...images import encode_png
 from ...records.card import CARD_NAME
 from ...records.protocol import Protocol
@@ -53,12 +53,12 @@ class Challenge:
 def write_codabench_bundle(
     reference_set: ReferenceSet,
     recipe: str,
-    out: Path,
+    out: StrPath,
     *,
     challenge: Challenge,
     protocols: Sequence[Protocol],
     split: str = "test",
-    weights: Mapping[str, Path] | None = None,
+    weights: Mapping[str, StrPath] | None = None,
     show_targets: bool = False,
 ) -> Path:
     """Write a competition bundle for Codabench and return its path; equal inputs give equal bytes.
@@ -81,6 +81,8 @@ def write_codabench_bundle(
             ``show_targets`` does not allow it.
         RefbenchError: the set has no LQ images of the recipe, or no images in the split.
     """
+    out = Path(out)
+    weights = None if weights is None else paths_by_key(weights)
     _check(challenge, protocols)
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
     recipe = reference_set.lq_folder(recipe).name

@@ -15,6 +15,7 @@ import yaml
 from ...builders.exchange.data_card import write_data_card
 from ...errors import InvalidInputError, RefbenchError
 from ...extras import optional
+from ...files import StrPath, names_of
 from ...records.record import SCORES_NAME
 from ...records.reference_set import ReferenceSet
 from ..rendering.site_folder import MANIFEST, site_files
@@ -27,7 +28,7 @@ HTTP_LIBRARIES = frozenset({"httpcore", "httpx", "httpx2", "requests", "urllib3"
 
 
 def push_site(
-    site: Path, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
+    site: StrPath, repo: str, token: str | None = None, *, private: bool = False, endpoint: str | None = None
 ) -> str:
     """Upload a published site as a static Space; returns its address.
 
@@ -44,6 +45,7 @@ def push_site(
         InvalidInputError: ``site`` is not a published site, or ``repo`` is not of the form ``owner/name``.
         RefbenchError: the Hub cannot be reached or refuses.
     """
+    site = Path(site)
     manifest = site / MANIFEST
     if not manifest.is_file():
         raise InvalidInputError(
@@ -118,7 +120,7 @@ def push_set(
     repo: str,
     token: str | None = None,
     *,
-    recipes: Sequence[str] = (),
+    recipes: Sequence[str] | str = (),
     private: bool = False,
 ) -> str:
     """Upload a reference set as a data set that `datasets.load_dataset` reads; returns its address.
@@ -138,6 +140,7 @@ def push_set(
         RefbenchError: no LQ images of a recipe, the extra ``hub`` is not installed, the Hub cannot be reached
             or refuses.
     """
+    recipes = names_of(recipes)
     _check_name(repo)
     rows = reference_set.to_dataset(recipes)
     with optional("huggingface_hub", "sending to the Hub"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from pathlib import Path
 
+from ...files import StrPath
 from ...folder_lock import locks
 from ...progress import progress, say
 from ...records.protocol import Protocol
@@ -41,11 +43,11 @@ from .model_index import model_card
 
 @locks("out")
 def publish_site(
-    store: Store | Path,
-    out: Path,
-    reference_sets: Sequence[ReferenceSet | Path] = (),
+    store: Store | StrPath,
+    out: StrPath,
+    reference_sets: Sequence[ReferenceSet | StrPath] | ReferenceSet | StrPath = (),
     *,
-    submissions: Sequence[Submission | Path] = (),
+    submissions: Sequence[Submission | StrPath] | Submission | StrPath = (),
     protocols: Mapping[str, Protocol] | None = None,
     pictures: PictureOptions | None = None,
     over: MeanOver = "images",
@@ -68,12 +70,13 @@ def publish_site(
         FaultListError: a submission or ``board.yaml`` is faulty.
         RefbenchError: the store or a set cannot be read.
     """
-    store = store if isinstance(store, Store) else Store(store)
+    store = store if isinstance(store, Store) else Store(Path(store))
+    out = Path(out)
     options = pictures or PictureOptions()
-    sets = [
-        found if isinstance(found, ReferenceSet) else ReferenceSet.read(found) for found in reference_sets
-    ]
-    given = [found if isinstance(found, Submission) else read_submission(found) for found in submissions]
+    named = [reference_sets] if isinstance(reference_sets, ReferenceSet | str | PathLike) else reference_sets
+    sets = [found if isinstance(found, ReferenceSet) else ReferenceSet.read(found) for found in named]
+    images = [submissions] if isinstance(submissions, Submission | str | PathLike) else submissions
+    given = [found if isinstance(found, Submission) else read_submission(found) for found in images]
     stored = store.stored()
     sets = sets_by_mode(sets, [entry.record.info.benchmark for entry in stored])
     site = Site.open(out)

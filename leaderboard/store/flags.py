@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
-from ...files import write_json
+from ...files import StrPath, write_json
 
 FLAGS_NAME = "flags.json"
 COPY = "copy of "
@@ -45,12 +45,13 @@ class _FlagFile(BaseModel):
     flags: tuple[Flag, ...]
 
 
-def read_flags(folder: Path) -> tuple[Flag, ...]:
+def read_flags(folder: StrPath) -> tuple[Flag, ...]:
     """The flags beside a record; none where there is no ``flags.json``.
 
     Raises:
         RefbenchError: the file cannot be read.
     """
+    folder = Path(folder)
     path = folder / FLAGS_NAME
     if not path.is_file():
         return ()
@@ -60,8 +61,9 @@ def read_flags(folder: Path) -> tuple[Flag, ...]:
         raise RefbenchError(f"{path} is not readable: {error}") from None
 
 
-def write_flags(folder: Path, flags: Sequence[Flag]) -> None:
+def write_flags(folder: StrPath, flags: Sequence[Flag]) -> None:
     """Write the flags of a record beside it; an empty list means that a check found nothing."""
+    folder = Path(folder)
     write_json(folder / FLAGS_NAME, {"flags": [flag.model_dump() for flag in flags]})
 
 

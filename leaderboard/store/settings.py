@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import FaultListError, UnreadableTextError
+from ...files import StrPath
 from ...text_files import read_yaml
 from ...validation import listed_faults
 
@@ -41,12 +42,13 @@ class BoardSettings(BaseModel):
     plots: tuple[tuple[str, str], ...] = ()
 
 
-def read_settings(root: Path) -> BoardSettings:
+def read_settings(root: StrPath) -> BoardSettings:
     """Read ``board.yaml`` from a store; the defaults where there is none.
 
     Raises:
         FaultListError: every fault of the file at once.
     """
+    root = Path(root)
     path = root / SETTINGS_NAME
     if not path.is_file():
         return BoardSettings()

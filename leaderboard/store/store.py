@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ...errors import FaultListError, InvalidInputError, RefbenchError
-from ...files import partial_path, sha256_json, sweep_partials
+from ...files import StrPath, partial_path, sha256_json, sweep_partials
 from ...progress import say
 from ...records.card import Card
 from ...records.protocol import Protocol
@@ -39,10 +39,15 @@ MOVED_NAME = "moved.json"
 class Store:
     """A store of records in the folder ``root``.
 
-    Reading a store whose folder does not exist raises `RefbenchError`; adding a record makes it.
+    Reading a store whose folder does not exist raises `RefbenchError`; adding a record makes it. ``root`` may
+    be given as a string.
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Take the folder as a path."""
+        object.__setattr__(self, "root", Path(self.root))
 
     def add(self, record: Record) -> Path:
         """Add a record and return its folder.
@@ -221,7 +226,7 @@ class Store:
         """All records, in order of benchmark and name."""
         return [stored.record for stored in self.stored()]
 
-    def import_records(self, path: Path) -> list[Path]:
+    def import_records(self, path: StrPath) -> list[Path]:
         """Add every record at or below ``path``, with flags and notes; returns their folders in this store.
 
         One that is refused does not stop the others.
@@ -231,6 +236,7 @@ class Store:
             FaultListError: some cannot be read or differ from what the store holds under their names; all of
                 them are named, and the others are added.
         """
+        path = Path(path)
         added, faults = [], []
         for folder in record_folders(path):
             try:
@@ -285,12 +291,14 @@ class Store:
                 found.add((read_info(folder).benchmark.track.id, base_name(folder)))
         return found
 
-    def supersede(self, old: Path, new: Path) -> None:
+    def supersede(self, old: StrPath, new: StrPath) -> None:
         """Note that the record in folder ``new`` supersedes the one in ``old``; both stay in the store.
 
         Raises:
             InvalidInputError: not two records of one track, or ``old`` is superseded by another already.
         """
+        old = Path(old)
+        new = Path(new)
         wrong = InvalidInputError(f"{old} and {new} are not two records of one track in {self.root}")
         if old.resolve() == new.resolve() or old.parent.parent.resolve() != new.parent.parent.resolve():
             raise wrong

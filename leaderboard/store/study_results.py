@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
-from ...files import write_json
+from ...files import StrPath, write_json
 from .names import label
 from .store import Store
 
@@ -83,12 +83,13 @@ def save_result(store: Store, result: StudyResult) -> Path:
     return path
 
 
-def read_results(root: Path) -> list[StudyResult]:
+def read_results(root: StrPath) -> list[StudyResult]:
     """The results of all studies in a store.
 
     Raises:
         RefbenchError: one of them is not readable.
     """
+    root = Path(root)
     results = []
     for path in sorted(root.glob(f"*/{STUDY_PREFIX}*.json")):
         try:

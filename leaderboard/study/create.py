@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
+from ...files import StrPath
 from ...records.ids import VersionedId, recipe_and_seed
 from ...records.reference_set import ReferenceSet
 from ...records.selection import lq_of
@@ -22,7 +23,7 @@ def create_study(
     *,
     recipe: str,
     items: int,
-    out: Path,
+    out: StrPath,
     seed: int = 0,
     question: str = "",
 ) -> tuple[Path, Path]:
@@ -42,6 +43,7 @@ def create_study(
         InvalidInputError: a submission has no record on that benchmark, there are several tracks, fewer
             than two models, no common image, or fewer items than pairs of models.
     """
+    out = Path(out)
     of_recipe = [
         entry
         for entry in store.stored()

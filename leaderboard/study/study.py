@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
-from ...files import sha256_json, write_json
+from ...files import StrPath, names_of, sha256_json, write_json
 from ...folder_lock import locks
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
@@ -72,12 +72,13 @@ class StudyKey(BaseModel):
     trials: tuple[Trial, ...]
 
     @classmethod
-    def read(cls, path: Path) -> StudyKey:
+    def read(cls, path: StrPath) -> StudyKey:
         """Read a key.
 
         Raises:
             RefbenchError: not a key of a study.
         """
+        path = Path(path)
         try:
             return cls.model_validate_json(path.read_text("utf-8"))
         except (OSError, ValidationError, ValueError) as error:
@@ -85,8 +86,8 @@ class StudyKey(BaseModel):
 
 
 def plan_study(
-    models: Sequence[str],
-    keys: Sequence[str],
+    models: Sequence[str] | str,
+    keys: Sequence[str] | str,
     items: int,
     *,
     benchmark: str,
@@ -106,6 +107,8 @@ def plan_study(
     Raises:
         InvalidInputError: fewer than two models, no image, or fewer items than pairs of models.
     """
+    models = names_of(models)
+    keys = names_of(keys)
     pairs = list(itertools.combinations(sorted(models), 2))
     if len(set(models)) != len(models) or not pairs:
         raise InvalidInputError(
@@ -155,7 +158,7 @@ def _name(seed: int, number: int, key: str) -> str:
 @locks("out")
 def write_study(
     key: StudyKey,
-    out: Path,
+    out: StrPath,
     reference_set: ReferenceSet,
     *,
     recipe: str,
@@ -177,6 +180,7 @@ def write_study(
     Raises:
         InvalidInputError: ``out`` holds other files, or an image of a trial is missing.
     """
+    out = Path(out)
     shown = options or PictureOptions(quality=92)
     site = Site.open(out)
     making: dict[str, Path] = {}

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import FaultListError, InvalidInputError
+from ...files import StrPath, paths_of
 from ...records.protocol import Protocol
 from ..statistics.bradley_terry import Ballots, agreement_with, fit_preferences, krippendorff_alpha
 from ..store.store import Store
@@ -43,13 +44,14 @@ class VoteFile(BaseModel):
     votes: tuple[Vote, ...]
 
 
-def read_votes(paths: Sequence[Path], key: StudyKey) -> list[VoteFile]:
+def read_votes(paths: Sequence[StrPath] | StrPath, key: StudyKey) -> list[VoteFile]:
     """Read and check files of votes.
 
     Raises:
         FaultListError: every faulty file at once: unreadable, of another study, unknown trials, a trial or a
             participant twice.
     """
+    paths = paths_of(paths)
     faults: list[str] = []
     files: list[VoteFile] = []
     known = {trial.id for trial in key.trials}

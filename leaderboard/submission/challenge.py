@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...builders.references.assign import count_targets
 from ...errors import InvalidInputError, RefbenchError
-from ...files import sha256_json
+from ...files import StrPath, sha256_json
 from ...folder_lock import has_files, locks
 from ...progress import track
 from ...records.reference_set import ReferenceSet, Target, content_hash
@@ -54,7 +54,7 @@ def _reduced(target: Target, references: Sequence[str]) -> Target:
 
 
 @locks("out")
-def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int = 1) -> ReferenceSet:
+def write_challenge_set(reference_set: ReferenceSet, out: StrPath, per_person: int = 1) -> ReferenceSet:
     """Copy a reference set for a challenge, with targets held out as `hold_out` says.
 
     The copy has no LQ images: `degrade` makes them. The set that is copied is not changed.
@@ -68,6 +68,7 @@ def write_challenge_set(reference_set: ReferenceSet, out: Path, per_person: int 
         InvalidInputError: ``out`` holds files.
         RefbenchError: no image has references.
     """
+    out = Path(out)
     if out.exists() and (not out.is_dir() or has_files(out)):
         raise InvalidInputError(f"{out} holds files; a set goes into a new or empty folder")
     targets = hold_out(reference_set.targets, per_person)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
-from ...files import canonical_json, write_bytes
+from ...files import StrPath, canonical_json, write_bytes
 from ...folder_lock import has_files, locks
 from ...progress import say
 from ...records.card import CARD_NAME, Card, card_text
@@ -65,7 +65,7 @@ def kit_files(
 
 @locks("out")
 def write_kit(
-    reference_set: ReferenceSet, recipe: str, out: Path, *, split: str = "test", show_targets: bool = False
+    reference_set: ReferenceSet, recipe: str, out: StrPath, *, split: str = "test", show_targets: bool = False
 ) -> Path:
     """Write the kit of a set, for participants or for a container; returns its folder.
 
@@ -80,6 +80,7 @@ def write_kit(
         InvalidInputError: ``out`` holds files, or targets are references of others (`kit_targets`).
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
+    out = Path(out)
     if out.exists() and (not out.is_dir() or has_files(out)):
         raise InvalidInputError(f"{out} holds files; a kit goes into a new or empty folder")
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
@@ -89,7 +90,7 @@ def write_kit(
 
 
 @locks("out")
-def write_container(out: Path, model: str) -> Path:
+def write_container(out: StrPath, model: str) -> Path:
     """Write the files of a container image for a model and the script that runs it isolated.
 
     ``restore_all.py`` reads a kit; until it is edited it returns the LQ images. ``run.sh`` runs the image
@@ -102,6 +103,7 @@ def write_container(out: Path, model: str) -> Path:
     Raises:
         InvalidInputError: ``out`` holds files.
     """
+    out = Path(out)
     if out.exists() and (not out.is_dir() or has_files(out)):
         raise InvalidInputError(f"{out} holds files; a container's files go into a new or empty folder")
     for name in CONTAINER:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ...errors import FaultListError, RefbenchError
-from ...files import sha256_file, sha256_json
+from ...files import StrPath, names_of, paths_by_key, sha256_file, sha256_json
 from ...image_files.png_check import inspect_png
 from ...names import normal
 from ...progress import track
@@ -58,6 +58,11 @@ class Submission:
     images: Mapping[str, Path]
     _temporary: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Take folder and images as paths."""
+        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "images", paths_by_key(self.images))
+
     @cached_property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the file of each image, by key."""
@@ -79,7 +84,7 @@ class SubmissionCheck:
     notes: tuple[str, ...]
 
 
-def read_submission(path: Path, limits: ArchiveLimits | None = None) -> Submission:
+def read_submission(path: StrPath, limits: ArchiveLimits | None = None) -> Submission:
     """Read a submission from a folder, a zip or a tar.
 
     An archive is extracted into a temporary folder; the input is never changed. Keys and sizes are compared
@@ -93,6 +98,7 @@ def read_submission(path: Path, limits: ArchiveLimits | None = None) -> Submissi
         FaultListError: every fault of the card, the names and the archive at once.
         RefbenchError: there is nothing at ``path``, or it is neither a folder nor an archive.
     """
+    path = Path(path)
     checked = check_submission(path, limits=limits, check_pixels=False)
     if checked.faults or checked.submission is None:
         raise FaultListError(
@@ -102,7 +108,7 @@ def read_submission(path: Path, limits: ArchiveLimits | None = None) -> Submissi
 
 
 def check_submission(
-    path: Path,
+    path: StrPath,
     reference_set: ReferenceSet | None = None,
     split: str = "test",
     *,
@@ -127,6 +133,7 @@ def check_submission(
     Raises:
         RefbenchError: there is nothing at ``path``, or it is neither a folder nor an archive.
     """
+    path = Path(path)
     if not path.exists():
         raise RefbenchError(f"{path}: there is no such folder or archive")
     faults, notes = FaultLog(), FaultLog()
@@ -227,11 +234,11 @@ def _check_pixels(images: Mapping[str, Path], reference_set: ReferenceSet | None
             faults.add(SIZE, path.name, f"{finding.width}x{finding.height}, wanted {wanted[0]}x{wanted[1]}")
 
 
-def submission_hash(digests: Mapping[str, str], keys: Iterable[str]) -> str:
+def submission_hash(digests: Mapping[str, str], keys: Iterable[str] | str) -> str:
     """The ``submission_hash`` of a record: SHA-256 over keys and the SHA-256 of their images.
 
     Args:
         digests: SHA-256 of the image file by key.
         keys: of the benchmark; one without an image counts with an empty digest.
     """
-    return sha256_json([[key, digests.get(key, "")] for key in sorted(keys)])
+    return sha256_json([[key, digests.get(key, "")] for key in sorted(names_of(keys))])

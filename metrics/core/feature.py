@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...deprecated import renamed, renamed_keywords, warn
+from ...files import StrPath, paths_of
 from ...images import RGB, to_uint8
 
 Tensors = tuple[Tensor, ...]
@@ -40,8 +41,9 @@ class Batch:
         device: torch.device,
         *,
         hq: Batch | None = None,
-        masks: Sequence[Path] = (),
+        masks: Sequence[StrPath] | StrPath = (),
     ) -> None:
+        masks = paths_of(masks)
         self.photos, self.landmarks, self.device, self.masks = photos, landmarks, device, masks
         self.hq: Batch = hq or self
         self.shared: dict[str, Tensor] = {}

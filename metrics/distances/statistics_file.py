@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ...errors import RefbenchError
-from ...files import sha256_file, write_bytes
+from ...files import StrPath, sha256_file, write_bytes
 from ...records.protocol import ProtocolId
 from ...weights import weight_files
 from ..core.metric import SetMetric, Vectors
@@ -45,8 +45,9 @@ class Statistics:
     source: str
     moments: Moments
 
-    def write(self, path: Path) -> None:
+    def write(self, path: StrPath) -> None:
         """Write the file; equal statistics give equal bytes."""
+        path = Path(path)
         facts = {
             "feature": self.feature,
             "weights": dict(sorted(self.weights.items())),
@@ -60,12 +61,13 @@ class Statistics:
         write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> Statistics:
+    def read(cls, path: StrPath) -> Statistics:
         """Read a file that `write` wrote.
 
         Raises:
             RefbenchError: absent, or not such a file.
         """
+        path = Path(path)
         try:
             with np.load(path, allow_pickle=False) as stored:
                 facts = json.loads(str(stored["facts"]))
@@ -78,7 +80,7 @@ class Statistics:
             raise RefbenchError(f"{path} is not a statistics file ({error}); {fix}") from None
 
 
-def import_clean_fid(path: Path, feature: str, source: str, *, dimensions: int = 0) -> Statistics:
+def import_clean_fid(path: StrPath, feature: str, source: str, *, dimensions: int = 0) -> Statistics:
     """Statistics from an .npz with ``mu`` and ``sigma``, as clean-fid and pytorch-fid write it.
 
     Args:
@@ -91,6 +93,7 @@ def import_clean_fid(path: Path, feature: str, source: str, *, dimensions: int =
         RefbenchError: not such a file, of another length than the feature, not finite, not symmetric,
             of shapes that do not fit, or no covariance (a variance below zero beyond rounding).
     """
+    path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as stored:
             mean = np.asarray(stored["mu"], dtype=np.float64)

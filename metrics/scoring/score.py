@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Unpack
 
 from ...errors import RefbenchError
-from ...files import sha256_json
+from ...files import StrPath, paths_by_key, sha256_json
 from ...progress import progress, say
 from ...records.card import Card
 from ...records.evaluation_modes import with_references
@@ -45,11 +45,15 @@ class Entry:
     card: Card
     images: Mapping[str, Path]
 
+    def __post_init__(self) -> None:
+        """Take all files as paths."""
+        object.__setattr__(self, "images", paths_by_key(self.images))
+
 
 def score_images(
     reference_set: ReferenceSet,
     recipe: str,
-    images: Mapping[str, Path],
+    images: Mapping[str, StrPath],
     *,
     card: Card,
     options: ScoreOptions | None = None,
@@ -70,6 +74,7 @@ def score_images(
     Raises:
         FaultListError, RefbenchError: as `score_many`.
     """
+    images = paths_by_key(images)
     entry = Entry(recipe, card, images)
     return score_many(reference_set, [entry], options, shard=shard, **given)[0]
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ...errors import RefbenchError
+from ...files import StrPath
 from ...images import find_photos, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet
@@ -25,7 +26,7 @@ BLOCK = 64
 
 
 def measure_statistics(
-    protocol: str, images: Path, split: str = "all", *, device: str = "cpu", workers: int | None = None
+    protocol: str, images: StrPath, split: str = "all", *, device: str = "cpu", workers: int | None = None
 ) -> Statistics:
     """Mean and covariance, in float64, of the feature of a set metric over the images of a folder.
 
@@ -42,6 +43,7 @@ def measure_statistics(
         RefbenchError: another kind of metric, absent weights, no images, or images without landmarks for a
             feature that needs them.
     """
+    images = Path(images)
     metric = frechet_of(protocol)
     listed, source = _list(images, split)
     digests = digests_of([metric])

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from ...errors import FaultListError, InvalidInputError
-from ...files import canonical_json, replacing
+from ...files import StrPath, canonical_json, replacing
 from ...progress import say
 from ..networks.autoencoder import Autoencoder, AutoencoderConfig
 from ..networks.vision_tower import VisionTower, VisionTowerConfig
@@ -73,7 +73,7 @@ class InertPlaceholder:
     def __setstate__(self, state: object) -> None: ...
 
 
-def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
+def read_tensors(path: StrPath) -> tuple[Tensors, Mapping[str, Any]]:
     """Read the tensors of a safetensors or PyTorch file.
 
     Weights that a training keeps under a name (`WRAPPERS`) are unwrapped, and a prefix from wrapping
@@ -85,6 +85,7 @@ def read_tensors(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
     Raises:
         UnusableWeightsError: no such file, damaged, without tensors, or it refers to code.
     """
+    path = Path(path)
     if not path.is_file():
         raise UnusableWeightsError(f"{path}: no such file")
     try:
@@ -142,7 +143,7 @@ def _without_prefix(path: Path, tensors: Tensors) -> Tensors:
     return counted
 
 
-def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice = "ema") -> RefLdm:
+def load_refldm(path: StrPath, config: RefLdmConfig | None = None, choose: Choice = "ema") -> RefLdm:
     """Load ReF-LDM from the released checkpoint or from a file written by `save_weights`.
 
     Args:
@@ -157,6 +158,7 @@ def load_refldm(path: Path, config: RefLdmConfig | None = None, choose: Choice =
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
+    path = Path(path)
     return build_refldm(path, *read_tensors(path), config=config, choose=choose)
 
 
@@ -179,7 +181,7 @@ def build_refldm(
     return load_strictly(model, path, needed, rename=_released_name(choose))
 
 
-def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Autoencoder:
+def load_autoencoder(path: StrPath, config: AutoencoderConfig | None = None) -> Autoencoder:
     """Load an autoencoder from the released ``vqgan.ckpt`` or from a file written by `save_weights`.
 
     Args:
@@ -193,6 +195,7 @@ def load_autoencoder(path: Path, config: AutoencoderConfig | None = None) -> Aut
         UnusableWeightsError: see `read_tensors`.
         MismatchedWeightsError: names that are missing or unknown, or of another shape.
     """
+    path = Path(path)
     return build_autoencoder(path, *read_tensors(path), config=config)
 
 
@@ -264,7 +267,7 @@ def load_strictly(
 def save_weights(
     model: nn.Module,
     config: BaseModel,
-    path: Path,
+    path: StrPath,
     *,
     dtype: torch.dtype = torch.float32,
     facts: Mapping[str, str] | None = None,
@@ -281,6 +284,7 @@ def save_weights(
         dtype: floating point type in the file.
         facts: further entries, such as ``name``, ``licence`` and ``training_data``.
     """
+    path = Path(path)
     state = model.state_dict()
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in state.items()}
     settings = config.model_dump(mode="json")

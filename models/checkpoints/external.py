@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ...errors import RefbenchError, UnreadableTextError
-from ...files import sha256_file
+from ...files import StrPath, sha256_file
 from ...records.card import RestorerCard
 from ...text_files import read_yaml
 from ...weights import weight_files
@@ -69,8 +69,8 @@ def load_released_refldm(path: Path, preset: str | None = None, device: str = "c
 
 
 def convert_release(
-    source: Path,
-    out: Path,
+    source: StrPath,
+    out: StrPath,
     *,
     choose: Choice = "ema",
     dtype: torch.dtype = torch.float32,
@@ -90,6 +90,8 @@ def convert_release(
     Raises:
         UnusableWeightsError, MismatchedWeightsError: see `load_external`.
     """
+    source = Path(source)
+    out = Path(out)
     config = config or RefLdmConfig()
     tensors, description = read_tensors(source)
     model: RefLdm | Autoencoder

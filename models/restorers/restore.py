@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidInputError, RefbenchError
+from ...files import StrPath
 from ...folder_lock import locks
 from ...images import RGB, read_rgb, to_uint8, write_png
 from ...progress import progress
@@ -51,7 +52,7 @@ class RestoreReport:
 def restore_images(
     jobs: Sequence[Job],
     restorer: AnyRestorer,
-    out: Path,
+    out: StrPath,
     *,
     seed: int = 0,
     batch_size: int = 1,
@@ -77,6 +78,7 @@ def restore_images(
             that cannot run at all.
         FaultListError: absent inputs.
     """
+    out = Path(out)
     if batch_size < 1:
         raise RefbenchError(f"batch_size must be at least 1; got {batch_size}")
     keys = [job.key for job in jobs]

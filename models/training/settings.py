@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
+from ...files import StrPath
 from ...text_files import parse_yaml, read_yaml
 from ...validation import listed_faults
 from .config import AnyRun, RefLdmRun, TrainConfig
@@ -53,12 +54,13 @@ def make_config(*layers: Mapping[str, Any]) -> AnyRun:
         raise FaultListError("training settings", faults) from None
 
 
-def read_settings(path: Path) -> Mapping[str, Any]:
+def read_settings(path: StrPath) -> Mapping[str, Any]:
     """Read settings from a YAML file, for `make_config`.
 
     Raises:
         RefbenchError: the file cannot be read or is no mapping.
     """
+    path = Path(path)
     try:
         content = read_yaml(path)
     except UnreadableTextError as error:

@@ -23,7 +23,7 @@ import yaml
 from torch import Tensor, nn
 
 from ...errors import FaultListError, InvalidInputError, RefbenchError
-from ...files import replacing, write_text
+from ...files import StrPath, replacing, write_text
 from ...folder_lock import folder_lock
 from ...images import to_uint8, write_png
 from ...interruption import deferred_interruption
@@ -62,7 +62,7 @@ class TrainReport:
     seconds_per_step: float
 
 
-def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = None) -> TrainReport:
+def train(run: AnyRun, out: StrPath, device: str = "cpu", *, stop_at: int | None = None) -> TrainReport:
     """Train a network, resuming from the newest checkpoint in ``out`` if there is one.
 
     Under ``torchrun`` every process trains on its own part of each batch and gradients are averaged.
@@ -80,6 +80,7 @@ def train(run: AnyRun, out: Path, device: str = "cpu", *, stop_at: int | None = 
         RefbenchError: ``out`` is a run with other settings, which are listed; absent weights; a full disk.
         InvalidInputError: images of another size; a NaN or infinite loss (the last checkpoint is kept).
     """
+    out = Path(out)
     distributed = Distributed.join(device)
     with folder_lock(out) if distributed.is_main else nullcontext():
         return _train(run, out, device, stop_at=stop_at, distributed=distributed)
