@@ -147,7 +147,7 @@ def find_copies(
     submissions: Mapping[str, Mapping[str, StrPath]],
     *,
     least: float = MIN_COPY_SHARE,
-    kept: Path | None = None,
+    kept: StrPath | None = None,
     digests: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, tuple[Flag, ...]]:
     """Compare all submissions of one track with HQ, LQ, references and each other, image by image.
@@ -183,7 +183,7 @@ def find_copies(
     known = {target.key: target for target in reference_set.targets}
     found: dict[str, Counter[str]] = {name: Counter() for name in given}
     name = f"{safe_name(recipe)}-{reference_set.info.content_hash[:16]}"
-    before, files = KnownCopies.open(kept, name, RULES), _Files()
+    before, files = KnownCopies.open(None if kept is None else Path(kept), name, RULES), _Files()
 
     def compare(key: str) -> dict[str, set[str]]:
         paths = {name: images[key] for name, images in given.items() if key in images}
