@@ -39,7 +39,7 @@ SHARED = 0.7
 COMPARISONS = 10_000
 
 
-def draw_sizes(generator: np.random.Generator, sizes: str, people: int, worlds: int) -> np.ndarray:
+def draw_sizes(generator: np.random.Generator, sizes: str, *, people: int, worlds: int) -> np.ndarray:
     """Numbers of images, (worlds, people)."""
     if sizes == SIZES[0]:
         return generator.integers(2, 8, (worlds, people))
@@ -60,8 +60,8 @@ def coverage(
     totals: np.ndarray,
     counts: np.ndarray,
     truth: np.ndarray | float,
-    over: MeanOver,
     *,
+    over: MeanOver,
     is_paired: bool = False,
 ) -> float:
     """Percentage of worlds whose 95 % interval holds the truth."""
@@ -82,7 +82,8 @@ def contradictions(count: int, over: MeanOver) -> int:
     wrong = 0
     for world in range(count):
         generator = np.random.default_rng([61, world])
-        counts = draw_sizes(generator, SIZES[world % 2], int(generator.integers(2, 40)), 1)[0]
+        people = int(generator.integers(2, 40))
+        counts = draw_sizes(generator, SIZES[world % 2], people=people, worlds=1)[0]
         labels = np.repeat(np.arange(len(counts)), counts)
         gaps = generator.normal(size=len(counts))[labels] + generator.normal(size=len(labels))
         a = np.exp(gaps) if world % 3 == 0 else (gaps > 1.5) * 1.0 if world % 3 == 1 else gaps
@@ -97,7 +98,7 @@ def spread(percent: float, worlds: int) -> float:
     return 200 * float(np.sqrt(percent / 100 * (1 - percent / 100) / worlds))
 
 
-def coverage_goal(scores: str, sizes: str, people: int, over: MeanOver, *, worlds: int) -> str | None:
+def coverage_goal(scores: str, sizes: str, people: int, *, over: MeanOver, worlds: int) -> str | None:
     """The goal of a row; None for a figure that is only told."""
     least = most = None
     if scores == "normal":
@@ -123,14 +124,14 @@ def measure(given: argparse.Namespace, report: Report) -> None:
         for sizes in SIZES:
             for people in PEOPLE:
                 generator = np.random.default_rng([len(scores), len(sizes), people])
-                counts = draw_sizes(generator, sizes, people, worlds)
+                counts = draw_sizes(generator, sizes, people=people, worlds=worlds)
                 totals = draw_totals(generator, scores, counts)
                 for over, kind in itertools.product(OVER, KINDS):
                     report.add(
                         f"{kind}, mean over {over}, {scores}, {sizes}, {people} people: covered",
                         unit="%",
-                        ours=coverage(totals, counts, truth, over, is_paired=kind == KINDS[1]),
-                        goal=coverage_goal(scores, sizes, people, over, worlds=worlds),
+                        ours=coverage(totals, counts, truth, over=over, is_paired=kind == KINDS[1]),
+                        goal=coverage_goal(scores, sizes, people, over=over, worlds=worlds),
                     )
     for people in (20, 50):
         add_sizes_with_scores(report, people, worlds)
@@ -138,7 +139,7 @@ def measure(given: argparse.Namespace, report: Report) -> None:
         for sizes in SIZES:
             for people in PEOPLE:
                 generator = np.random.default_rng([1, len(scores), len(sizes), people])
-                counts = draw_sizes(generator, sizes, people, worlds)
+                counts = draw_sizes(generator, sizes, people=people, worlds=worlds)
                 gaps = draw_totals(generator, scores, counts) - draw_totals(generator, scores, counts)
                 is_judged = scores == "normal" and sizes == SIZES[0] and people >= 10
                 low, high = 2.5 - spread(2.5, worlds), 6 + spread(6, worlds)
@@ -159,13 +160,13 @@ def measure(given: argparse.Namespace, report: Report) -> None:
 def add_sizes_with_scores(report: Report, people: int, worlds: int) -> None:
     """Rows of worlds where people with more images than half of the others score higher."""
     generator = np.random.default_rng([2, people])
-    counts = draw_sizes(generator, SIZES[1], people, worlds)
+    counts = draw_sizes(generator, SIZES[1], people=people, worlds=worlds)
     gain = (counts > np.median(counts, axis=1, keepdims=True)).astype(np.float64)
     totals = draw_totals(generator, "normal", counts) + gain * counts
     truths = {"images": (gain * counts).sum(axis=1) / counts.sum(axis=1), "people": gain.mean(axis=1)}
     for over in OVER:
         name = f"{KINDS[0]}, mean over {over}, sizes go with scores, {people} people: covered"
-        report.add(name, unit="%", ours=coverage(totals, counts, truths[over], over))
+        report.add(name, unit="%", ours=coverage(totals, counts, truths[over], over=over))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

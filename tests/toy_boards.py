@@ -32,6 +32,16 @@ def with_scores(record: Record, edit: Callable[[pd.DataFrame], None]) -> Record:
     return replace(record, scores=scores)
 
 
+def uneven_records(models: int = 3) -> list[Record]:
+    """Records of 24 images of six people, of whom one has nine images and the others three."""
+
+    def join(scores: pd.DataFrame) -> None:
+        first, second, third = sorted(scores["identity"].unique())[:3]
+        scores["identity"] = scores["identity"].replace({second: first, third: first})
+
+    return [with_scores(record, join) for record in some_records(models)]
+
+
 def board_of(tmp_path: Path, records: list[Record], settings: BoardSettings | None = None) -> Board:
     store = store_of(tmp_path / "store", records)
     return make_board(store.stored(), PROTOCOLS, settings or BoardSettings())

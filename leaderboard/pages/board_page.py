@@ -7,7 +7,7 @@ from typing import Any
 
 from ..figures.figures import mode_figures, sweep_figures, table_figures
 from ..rendering.downloads import LABELS
-from ..rendering.rendering import Page
+from ..rendering.rendering import Page, script_json
 from ..rendering.reported import Reported, reported_rows
 from ..statistics.slices import SliceScores
 from ..store.study_results import StudyResult
@@ -79,6 +79,24 @@ def board_page(
     return Page("index.html", "index.html", context)
 
 
+def means_script(table: Table, other: Table) -> str:
+    """The script that the front page loads when a table is switched to the other mean.
+
+    For each row of ``table``, in order: the points of ``other`` and its cells, as `FormattedCell.packed`
+    gives them; empty where there is one number only.
+    """
+    views = dict(zip((row.name for row in other.rows), format_cells(other), strict=True))
+    twins = {row.name: row for row in other.rows}
+    rows = []
+    for row in table.rows:
+        twin = twins[row.name]
+        shown = "" if twin.points is None else f"{twin.points:.1f}"
+        points = f"{shown}|{twin.points!r}|{twin.rank}|||--m:{shown}|points" if shown else ""
+        rows.append([points, *(cell.packed if cell.interval else "" for cell in views[row.name])])
+    target = f"(window.refbenchMeans = window.refbenchMeans || {{}})[{script_json(table.slug)}]"
+    return f"{target} = {script_json(rows)};\n"
+
+
 def _summary(board: Board) -> str:
     if not board.tables:
         return "There are no records yet. Score a submission, then publish again."
@@ -99,8 +117,7 @@ def _table(
     reported: Sequence[Reported],
     studies: Sequence[StudyResult],
 ) -> dict[str, Any]:
-    views = format_cells(table, other)
-    twins = {row.name: row for row in other.rows} if other else {}
+    views = format_cells(table)
     composite = table.composite if any(row.points is not None for row in table.rows) else ()
     return {
         "slug": table.slug,
@@ -112,14 +129,14 @@ def _table(
         else None,
         "active": "points" if composite else "0",
         "columns": [_column(table, column, i) for i, column in enumerate(table.columns)],
-        "rows": [_row(row, twins.get(row.name), cells) for row, cells in zip(table.rows, views, strict=True)],
+        "rows": [_row(row, cells) for row, cells in zip(table.rows, views, strict=True)],
         "means": [{"over": each.over, "note": each.note} for each in (table, other) if each],
         "reported": reported_rows(table, reported),
         "superseded": [
             {"name": row.name, "label": row.label, "by": row.record.info.superseded_by}
             for row in table.superseded
         ],
-        "downloads": _downloads(table),
+        "downloads": _downloads(table, other),
         "studies": [
             _study(table, found) for found in studies if found.benchmark in (table.track.id, *table.earlier)
         ],
@@ -128,9 +145,14 @@ def _table(
     }
 
 
-def _downloads(table: Table) -> Lines:
+def _downloads(table: Table, other: Table | None) -> Lines:
     files = [{"label": text, "href": f"downloads/{table.slug}.{suffix}"} for suffix, text in LABELS.items()]
-    return [*files, {"label": "all pairs as CSV", "href": f"downloads/{table.slug}-pairs.csv"}]
+    files.append({"label": "all pairs as CSV", "href": f"downloads/{table.slug}-pairs.csv"})
+    if other is not None:
+        files.append(
+            {"label": f"means over {other.over} as CSV", "href": f"downloads/{table.slug}-{other.over}.csv"}
+        )
+    return files
 
 
 def _study(table: Table, result: StudyResult) -> dict[str, Any]:
@@ -188,7 +210,7 @@ def _column(table: Table, column: Column, place: int) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, twin: Row | None, cells: Sequence[Any]) -> dict[str, Any]:
+def _row(row: Row, cells: Sequence[Any]) -> dict[str, Any]:
     return {
         "name": row.name,
         "label": row.label,
@@ -204,8 +226,5 @@ def _row(row: Row, twin: Row | None, cells: Sequence[Any]) -> dict[str, Any]:
         "flags": row.flags,
         "points": None if row.points is None else f"{row.points:.1f}",
         "points_exact": repr(row.points),
-        "points_other": ""
-        if twin is None or twin.points is None
-        else f"{twin.points:.1f}|{twin.points!r}|{twin.rank}|||--m:{twin.points:.1f}|points",
         "cells": cells,
     }

@@ -17,7 +17,7 @@ from ...records.reference_set import ReferenceSet
 from ..estimands import MeanOver, other_mean
 from ..integrity.flagging import copies_folder, find_flags, match_submissions
 from ..pages.album_pages import album_pages, hero
-from ..pages.board_page import board_page
+from ..pages.board_page import board_page, means_script
 from ..pages.galleries import choose_galleries
 from ..pages.model_pages import model_pages
 from ..pages.pictures import Album, PictureOptions, encode, fingerprint, match_sets, plan_album
@@ -119,6 +119,9 @@ def publish_site(
     for page in pages:
         site.text(page.address, render(page, board.settings, navigation))
     _write_downloads(site, board, stored)
+    there = {table.slug: table for table in other.tables}
+    for table in board.tables:
+        site.text(f"means/{table.slug}.js", means_script(table, there[table.slug]))
     for table in other.tables:
         for suffix in LABELS:
             site.text(f"downloads/{table.slug}-{table.over}.{suffix}", export_table(table, suffix))

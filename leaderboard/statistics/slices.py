@@ -106,6 +106,10 @@ def slice_table(table: Table, slicing: Slicing) -> SliceScores:
     found = means_with_intervals(np.concatenate(columns, axis=1), identities, over=table.over)
     shape = (len(ids), slices, rows)
     mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
+    bounds = {column.id: column.protocol.bounds for column in table.columns if column.protocol}
+    for k, name in enumerate(ids):
+        least, most = bounds.get(name, (None, None))
+        low[k], high[k] = np.clip(low[k], least, None), np.clip(high[k], None, most)
     images = tuple(int(count) for count in slicing.members.sum(axis=1))
     by_id = [dict(zip(ids, part, strict=True)) for part in (mean, low, high)]
     return SliceScores(slicing, images, *by_id)

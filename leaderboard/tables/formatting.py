@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..store.settings import BoardSettings
 from .board import Cell, Column, Row, Table
@@ -19,14 +19,13 @@ class FormattedCell:
 
     Attributes:
         text: the number.
-        exact: the number at full precision, for sorting.
+        exact: the number with thirteen digits, for sorting.
         place: rank, best and worst possible rank, separated by spaces.
         interval: its bounds.
         group: letters.
         bar: style of the interval bar.
         classes: of the table cell.
         reason: shown as a tooltip.
-        other: the same cell for the other mean, as `packed` gives it; empty where there is one number only.
     """
 
     text: str
@@ -37,11 +36,10 @@ class FormattedCell:
     bar: str = ""
     classes: str = ""
     reason: str = ""
-    other: str = ""
 
     @property
     def packed(self) -> str:
-        """What changes with the mean, in one attribute that the page's script reads."""
+        """What changes with the mean, as the page's script reads it."""
         fields = (self.text, self.exact, self.place, self.interval, self.group, self.bar, self.classes)
         return "|".join(fields)
 
@@ -85,27 +83,8 @@ def interval_text(low: float | None, high: float | None, decimals: int) -> str:
     return (" to " if any(end.startswith("−") for end in ends) else "–").join(ends)
 
 
-def format_cells(table: Table, other: Table | None = None) -> list[list[FormattedCell]]:
-    """The formatted cells of all rows; the bars of a column share a scale.
-
-    Args:
-        table: its cells are shown.
-        other: the same table over the other mean, for a switch between the two; None for none.
-    """
-    views = _format_rows(table)
-    if other is None:
-        return views
-    there = dict(zip((row.name for row in other.rows), _format_rows(other), strict=True))
-    return [
-        [
-            replace(cell, other=twin.packed) if cell.interval or twin.interval else cell
-            for cell, twin in zip(cells, there[row.name], strict=True)
-        ]
-        for row, cells in zip(table.rows, views, strict=True)
-    ]
-
-
-def _format_rows(table: Table) -> list[list[FormattedCell]]:
+def format_cells(table: Table) -> list[list[FormattedCell]]:
+    """The formatted cells of all rows; the bars of a column share a scale."""
     by_column = [
         _format_column(
             column,
@@ -137,7 +116,7 @@ def _format_cell(column: Column, cell: Cell, least: float, *, most: float, is_lo
     classes = ("top first" if is_best else "top") if cell.rank and is_top else "" if cell.rank else "out"
     return FormattedCell(
         text=number(cell.value, column.decimals),
-        exact=repr(cell.value),
+        exact=f"{cell.value:.13g}",
         place=f"{cell.rank} {cell.best} {cell.worst}",
         interval=interval_text(cell.low, cell.high, column.decimals),
         group=letters(cell.group),

@@ -24,6 +24,8 @@ from refbench.leaderboard.store.store import Store
 from refbench.metrics.catalogue import PROTOCOLS
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet, content_hash
+from toy_boards import uneven_records
+from toys import store_of
 from typer.testing import CliRunner, Result
 
 DECLARED = {name: PROTOCOLS[name] for name in ("psnr/rgb", "ids/mobilefacenet-5pt-v1")}
@@ -110,6 +112,28 @@ def test_two_models_are_compared(scene: Path) -> None:
     rows = json.loads(run("compare", scene / "store", "Model A", "Model C", "--json").stdout)
     assert {row["protocol"] for row in rows} == set(DECLARED)
     assert "did you mean" in str(fault_of("compare", scene / "store", "Modell A", "Model C"))
+
+
+def test_compare_says_what_the_mean_is_over_and_what_it_cannot_promise(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", uneven_records())
+    over_images = run("compare", store.root, "Model A", "Model B").stdout
+    assert "24 images of 6 people, means over images" in over_images
+    assert "some people hold more images than others: 6 people weigh like 4.6 of equal size" in over_images
+    assert "p < 0.05 exactly when the interval leaves out 0" in over_images
+    over_people = run("compare", store.root, "Model A", "Model B", "--mean", "people", "--seed", 3).stdout
+    assert "means over people" in over_people
+    assert "weigh like" not in over_people
+    rows = {
+        over: json.loads(run("compare", store.root, "Model A", "Model B", "--mean", over, "--json").stdout)
+        for over in ("images", "people")
+    }
+    scores = [record.scores.query("protocol == 'psnr/rgb'") for record in uneven_records()[:2]]
+    means = [scored.groupby("identity")["value"].mean().mean() for scored in scores]
+    row = next(row for row in rows["people"] if row["protocol"] == "psnr/rgb")
+    assert (row["a"], row["b"], row["mean_over"]) == (*map(pytest.approx, means), "people")
+    assert row["a"] != next(row for row in rows["images"] if row["protocol"] == "psnr/rgb")["a"]
+    for row in rows["images"] + rows["people"]:
+        assert (row["p"] < 0.05) == (row["low"] > 0 or row["high"] < 0)
 
 
 def test_an_example_can_be_published(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import html
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
+import refbench as rb
 import yaml
 from refbench.errors import InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
@@ -23,13 +26,16 @@ from refbench.leaderboard.figures.plots import Point, pareto_front, scatter
 from refbench.leaderboard.pages.pictures import PictureOptions, choose_keys, shrink
 from refbench.leaderboard.rendering.site_folder import MANIFEST, UNFINISHED, Site
 from refbench.leaderboard.site.publish import publish_site
+from refbench.leaderboard.statistics.ranking import make_board
 from refbench.leaderboard.statistics.statistics import means_with_intervals
 from refbench.leaderboard.store.flags import Flag, write_flags
+from refbench.leaderboard.store.settings import BoardSettings
 from refbench.leaderboard.store.store import Store, StoredRecord
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
 from refbench.records.record import Record
 from refbench.records.reference_set import ReferenceSet
-from toys import files_of, with_card
+from toy_boards import uneven_records
+from toys import files_of, store_of, with_card
 
 DECLARED = {name: PROTOCOLS[name] for name in OFFLINE}
 Scene = tuple[Store, ReferenceSet, list[Path]]
@@ -331,6 +337,26 @@ def test_plots_escape_labels() -> None:
     svg = scatter(points, Axis("x & y", True), Axis("z", None), title="t")
     assert "<b>" not in svg
     assert "x &amp; y" in svg
+
+
+def test_the_mean_is_named_wherever_an_interval_stands(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", uneven_records())
+    for over, other in (("images", "people"), ("people", "images")):
+        site = rb.publish(store.root, tmp_path / over, mean=over).parent
+        front, model = ((site / name).read_text("utf-8") for name in ("index.html", "models/Model-A@1.html"))
+        assert front.index(f"Means are over {over}") < front.index(f"Means are over {other}")
+        assert "6 people weigh like 4.6 of equal size, so see the mean over people too" in front
+        assert f"Value (mean over {over})" in model
+        assert f"Mean over {other}</th>" in model
+        assert all(f"means over {over}" in caption for caption in re.findall("<figcaption>.*?<", front))
+        (table,) = make_board(store.stored(), PROTOCOLS, BoardSettings(), over=over).tables
+        named = site / "downloads" / f"{table.slug}.json"
+        assert json.loads(named.read_text("utf-8"))["mean_over"] == over
+        other_csv = (site / "downloads" / f"{table.slug}-{other}.csv").read_text("utf-8")
+        assert {line.rpartition(",")[2] for line in other_csv.splitlines()[1:]} == {other, ""}
+        pairs = pd.read_csv(site / "downloads" / f"{table.slug}-pairs.csv")
+        assert ((pairs["p"] < 0.05) == ((pairs["low"] > 0) | (pairs["high"] < 0))).all()
+        assert set(pairs["mean_over"]) == {over}
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ import pytest
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.site.publish import publish_site
 from refbench.metrics.catalogue import OFFLINE, PROTOCOLS
+from toy_boards import uneven_records
+from toys import store_of
 
 pytestmark = pytest.mark.slow
 ARGUMENTS = (
@@ -99,6 +101,32 @@ def test_tables_sort_by_any_column_both_ways_on_exact_values(page: Page, site: P
         assert sorted_heads.count() == 1
     page.get_by_role("button", name="Model", exact=True).first.click()
     assert visible_models(page) == sorted(visible_models(page))
+
+
+def rows_shown(page: Page) -> list[Any]:
+    """Of each row in order: what is read, and of its cells value, rank, style and class."""
+    script = """rows => rows.map(row => [row.innerText, [...row.cells].map(cell =>
+        [cell.dataset.v, cell.dataset.r, cell.getAttribute("style"), cell.className])])"""
+    found: list[Any] = page.locator(".benchmark tbody:first-of-type tr").evaluate_all(script)
+    return found
+
+
+def test_the_switch_shows_the_board_of_the_other_mean_and_back(page: Page, tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", uneven_records(5))
+    images, people = (publish_site(store, tmp_path / over, over=over) for over in ("images", "people"))
+    visit(page, people)
+    expected = rows_shown(page)
+    assert page.locator("[data-of='people']").is_visible()
+    visit(page, images)
+    first = rows_shown(page)
+    assert first != expected
+    page.locator("[data-over]").select_option("people")
+    page.wait_for_function("document.querySelector('[data-of=images]').hidden")
+    assert rows_shown(page) == expected
+    assert "Means are over people" in page.locator("[data-of='people']").inner_text()
+    assert not page.locator("[data-of='images']").is_visible()
+    page.locator("[data-over]").select_option("images")
+    assert rows_shown(page) == first
 
 
 def test_the_filter_narrows_and_escape_clears(page: Page, site: Path) -> None:

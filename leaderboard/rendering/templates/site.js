@@ -109,13 +109,12 @@ function scores(section) {
     count.textContent = words.length ? `${shown} of ${rows.length} models` : "";
   }
 
-  function turn(cell) {
+  function turn(cell, next) {
     const [group, interval] = ["sup", "small"].map((name) => cell.querySelector(name));
     const active = cell.classList.contains("active");
     cell.classList.remove("active");
     const now = [cell.firstChild.data, cell.dataset.v, cell.dataset.r, interval ? interval.textContent : "",
       group ? group.textContent : "", (cell.getAttribute("style") || ""), cell.className];
-    const next = cell.dataset.o.split("|");
     cell.textContent = next[0];
     [cell.dataset.v, cell.dataset.r] = [next[1], next[2]];
     if (next[4]) cell.append(Object.assign(document.createElement("sup"), { textContent: next[4] }));
@@ -123,17 +122,34 @@ function scores(section) {
     if (next[5]) cell.setAttribute("style", next[5]); else cell.removeAttribute("style");
     cell.className = next[6];
     cell.classList.toggle("active", active);
-    cell.dataset.o = now.join("|");
+    return now;
   }
 
   const over = tools.querySelector("[data-over]");
   if (over) {
     over.value = over.options[0].value;
-    over.addEventListener("change", () => {
-      body.querySelectorAll("[data-o]").forEach(turn);
+    let others = null;
+    let shown = over.value;
+    const change = () => {
+      if (shown === over.value) return;
+      shown = over.value;
+      others = others.map(([cell, next]) => [cell, turn(cell, next)]);
       section.querySelectorAll("[data-of]").forEach((part) => { part.hidden = part.dataset.of !== over.value; });
       const head = heads.find((candidate) => candidate.closest("th").hasAttribute("aria-sort"));
       if (head) sort(head.dataset.sort, head.closest("th").getAttribute("aria-sort"));
+    };
+    over.addEventListener("change", () => {
+      if (others) { change(); return; }
+      const script = document.createElement("script");
+      script.src = `means/${section.id}.js`;
+      script.onload = () => {
+        others = others || window.refbenchMeans[section.id].flatMap((cells, i) => cells
+          .map((text, k) => [cellOf(rows[i], k ? String(k - 1) : "points"), text.split("|")])
+          .filter(([cell, next]) => cell && next.length > 1));
+        change();
+      };
+      script.onerror = () => { over.value = shown; };
+      document.head.append(script);
     });
   }
 
