@@ -166,7 +166,8 @@ def score(
     chosen = ScoreOptions.merged(options, given)
     found = ReferenceSet.read(Path(reference_set))
     require_lq(found, recipe, targets_of(found, chosen.split))
-    read = [read_submission(Path(path)) for path in _paths(submissions)]
+    keys = [target.key for target in targets_of(found, chosen.split)]
+    read = [read_submission(Path(path), names=chosen.names, keys=keys) for path in _paths(submissions)]
     for submission in read:
         mode = str(submission.card.references if chosen.references is None else chosen.references)
         check_lq_origin(found, recipe, submission, mode=mode, split=chosen.split)

@@ -73,6 +73,12 @@ def check(
         str, typer.Option("--recipe", "-r", help="Recipe that was restored.")
     ] = "refldm-severe",
     split: Split = "test",
+    names: Annotated[
+        str,
+        typer.Option(
+            help="Names of the images, such as '{key}_00.png' (default: KEY.png, or a guess, which is told)."
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Report every fault of a submission at once, by the rules of the scorer, and the next step.
@@ -90,7 +96,7 @@ def check(
     rows = []
     lines: list[str] = []
     for path in submissions:
-        checked = check_submission(path, chosen, split)
+        checked = check_submission(path, chosen, split, names=names)
         following = f"refbench score {where} {path} --recipe {recipe} --store STORE"
         again = " ".join(map(str, ["refbench submission check", *sets, path]))
         if checked.faults and not as_json:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..devices import pick_device
+from ..errors import InvalidInputError
 from ..folder_lock import locks
 from ..records.card import CARD_NAME, Card, read_card, write_card
 from ..records.evaluation_modes import with_references
@@ -15,6 +16,7 @@ from ..records.selection import require_lq, targets_of
 from .checkpoints.registry import load_restorer
 from .restorers.options import RestoreOptions
 from .restorers.restore import RestoreReport, card_of, restore_images
+from .restorers.user_restorers import FolderRestorer
 
 
 @locks("out")
@@ -51,6 +53,10 @@ def restore_set(
     ]
     device = pick_device(options.device)
     restorer = load_restorer(model, options.preset, device)
+    if isinstance(restorer, FolderRestorer):
+        restorer = restorer.named(options.names, [job.key for job in jobs])
+    elif options.names:
+        raise InvalidInputError(f"names are of a folder of finished images; {model} is none")
     said = {"model": options.name, "version": options.version}
     named = {field: value for field, value in said.items() if value is not None}
     card = Card.of_restorer(card_of(restorer).model_copy(update=named), options.references)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("faces", "degradations", "builders", "metrics", "models", "leaderboard", "samples", "doctor")
 FILES = (
     "version deprecated errors names extras validation text_files files images progress devices downloads "
-    "archives user_code source_state folder_lock interruption subprocesses"
+    "output_names archives user_code source_state folder_lock interruption subprocesses"
 )
 GROUND = (*FILES.split(), "weights", "command_line", "image_files")
 BELOW = (*GROUND, "records")

@@ -112,7 +112,7 @@ def _reference(path: Path) -> tuple[Plane, Plane] | None:
 class _Scene:
     """One image of a set with all that its outputs are compared with, each part read when it is needed."""
 
-    def __init__(self, reference_set: ReferenceSet, recipe: str, target: Target, files: _Files) -> None:
+    def __init__(self, reference_set: ReferenceSet, recipe: str, target: Target, *, files: _Files) -> None:
         self.set = reference_set
         self.target = target
         self.files = files
@@ -191,7 +191,7 @@ def find_copies(
             name: digests[name][key] if digests is not None else files.digest(path)
             for name, path in paths.items()
         }
-        scene = _Scene(reference_set, recipe, known[key], files)
+        scene = _Scene(reference_set, recipe, known[key], files=files)
         return _compare(scene, paths, hashes, before=before)
 
     with (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InvalidInputError
@@ -13,7 +13,7 @@ from ...records.selection import lq_of_hash
 from ..store.flags import Flag, add_flags
 from ..store.store import Store, StoredRecord
 from ..store.stored import join_records
-from ..submission.submission import Submission, submission_hash
+from ..submission.submission import Submission, submission_hash, with_keys
 from ..tables.reference_modes import sets_by_mode
 from .copies import find_copies
 from .overlap import find_training_overlap
@@ -27,6 +27,8 @@ def match_submissions(
     Returns:
         The submission of each record by the record's folder, and the submissions that match no record.
     """
+    key_sets = {tuple(sorted(entry.record.scores["key"].astype(str).unique())) for entry in stored}
+    submissions = [_with_keys(found, key_sets) for found in submissions]
     digests = [found.digests for found in submissions]
     hashes: dict[tuple[str, ...], list[str]] = {}
     matched: dict[Path, Submission] = {}
@@ -41,6 +43,15 @@ def match_submissions(
         if named:
             matched[entry.folder] = submissions[named[0]]
     return matched, [found for i, found in enumerate(submissions) if i not in used]
+
+
+def _with_keys(submission: Submission, key_sets: Iterable[Collection[str]]) -> Submission:
+    """The submission with its images by the keys of the records, where other tools named them."""
+    for keys in key_sets:
+        named, note = with_keys(submission, keys)
+        if note:
+            return named
+    return submission
 
 
 def flag_records(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,8 @@ from ...errors import FaultListError, RefbenchError
 from ...files import StrPath, names_of, paths_by_key, sha256_file, sha256_json
 from ...image_files.png_check import inspect_png
 from ...names import normal
-from ...progress import track
+from ...output_names import OutputNames, guess_names, guess_note
+from ...progress import say, track
 from ...records.card import CARD_NAME, Card, read_card
 from ...records.reference_set import ReferenceSet
 from .archives import is_archive, unpack
@@ -84,7 +85,9 @@ class SubmissionCheck:
     notes: tuple[str, ...]
 
 
-def read_submission(path: StrPath, limits: ArchiveLimits | None = None) -> Submission:
+def read_submission(
+    path: StrPath, limits: ArchiveLimits | None = None, *, names: str = "", keys: Collection[str] = ()
+) -> Submission:
     """Read a submission from a folder, a zip or a tar.
 
     An archive is extracted into a temporary folder; the input is never changed. Keys and sizes are compared
@@ -93,18 +96,33 @@ def read_submission(path: StrPath, limits: ArchiveLimits | None = None) -> Submi
     Args:
         path: folder, zip, or tar (plain, gzip, bzip2 or xz).
         limits: of an archive; None for the defaults of `ArchiveLimits`.
+        names: how the images are named, such as ``{key}_00.png``; empty for ``KEY.png``, or, where no image
+            has the name of a key, a guess, which is told on stderr.
+        keys: of the set, for the guess.
 
     Raises:
         FaultListError: every fault of the card, the names and the archive at once.
         RefbenchError: there is nothing at ``path``, or it is neither a folder nor an archive.
     """
     path = Path(path)
-    checked = check_submission(path, limits=limits, check_pixels=False)
+    checked = check_submission(path, limits=limits, check_pixels=False, names=names)
     if checked.faults or checked.submission is None:
         raise FaultListError(
             str(path), checked.faults, "check again with: refbench submission check SUBMISSION"
         )
-    return checked.submission
+    named, note = with_keys(checked.submission, () if names else keys)
+    if note:
+        say(f"{path}: {note}")
+    return named
+
+
+def with_keys(submission: Submission, keys: Collection[str]) -> tuple[Submission, str]:
+    """The submission with its images by the keys of a set, and what was guessed; as it is without a guess."""
+    guessed = guess_names(submission.images, keys)
+    if guessed is None:
+        return submission, ""
+    images = {key: path for stem, path in submission.images.items() if (key := guessed.key_of(stem))}
+    return replace(submission, images=images), guess_note(guessed, len(images))
 
 
 def check_submission(
@@ -115,6 +133,7 @@ def check_submission(
     limits: ArchiveLimits | None = None,
     check_pixels: bool = True,
     allow_missing: bool = False,
+    names: str = "",
 ) -> SubmissionCheck:
     """Check a submission offline, by the rules of the scorer, and report every fault at once.
 
@@ -126,14 +145,17 @@ def check_submission(
         limits: of an archive; None for the defaults of `ArchiveLimits`.
         check_pixels: verify every PNG to its last byte; otherwise names and the card alone.
         allow_missing: an image that is missing is a note, not a fault.
+        names: as for `read_submission`; the guess is among the notes.
 
     Returns:
         The submission with its faults and notes. A faulty submission raises nothing.
 
     Raises:
         RefbenchError: there is nothing at ``path``, or it is neither a folder nor an archive.
+        InvalidInputError: ``names`` has not exactly one ``{key}``.
     """
     path = Path(path)
+    pattern = OutputNames.parse(names) if names else None
     if not path.exists():
         raise RefbenchError(f"{path}: there is no such folder or archive")
     faults, notes = FaultLog(), FaultLog()
@@ -147,13 +169,21 @@ def check_submission(
         unpack(path, root, faults, limits=limits or ArchiveLimits())
     root = _inner_root(root)
     images = _find_images(root, faults, notes)
+    if pattern is not None:
+        images = _named(images, pattern, faults)
     card = _card(root, faults)
+    guess = ""
     if reference_set is not None:
+        keys = {target.key for target in reference_set.select(split)}
+        guessed = None if pattern is not None else guess_names(images, keys)
+        if guessed is not None:
+            guess = guess_note(guessed, len(images))
+            images = _named(images, guessed, faults)
         _match_keys(images, reference_set, split, faults=faults, absent=notes if allow_missing else faults)
     if check_pixels:
         _check_pixels(images, reference_set, faults)
     submission = Submission(root, card, images, temporary) if card is not None and images else None
-    return SubmissionCheck(submission, faults.lines(), notes.lines())
+    return SubmissionCheck(submission, faults.lines(), (*([guess] if guess else []), *notes.lines()))
 
 
 def _inner_root(root: Path) -> Path:
@@ -194,6 +224,19 @@ def _find_images(root: Path, faults: FaultLog, notes: FaultLog) -> dict[str, Pat
     if not images:
         faults.add(NO_IMAGES)
     return images
+
+
+def _named(images: Mapping[str, Path], names: OutputNames, faults: FaultLog) -> dict[str, Path]:
+    """The images by the keys in their names; a name of another form is a fault."""
+    found = {}
+    for stem, path in images.items():
+        key = names.key_of(stem)
+        if key is None:
+            kind = FaultKind(f"not named {names}", "leave it out, or name the form of all names")
+            faults.add(kind, path.name)
+        else:
+            found[key] = path
+    return found
 
 
 def _stays_inside(link: Path, root: Path) -> bool:

@@ -37,6 +37,7 @@ class ScoreKeywords(TypedDict, total=False):
     batch_size: int | None
     workers: int | None
     allow_missing: bool
+    names: str
     cache: Path | None
     work: Path | None
 
@@ -59,6 +60,8 @@ class ScoreOptions(Options):
         batch_size: images at a time for every network; None for each network's measured own.
         workers: threads, on a CPU one network each; None for one per core.
         allow_missing: score what is there; each missing image becomes a row without a value.
+        names: how the restored images are named, such as ``{key}_00.png``; empty for ``KEY.png``, or for a
+            guess where no image has the name of a key.
         cache: folder of embeddings of HQ images, named by content. None: in the store, or nowhere where there
             is no store.
         work: folder of finished chunks, from which a killed run resumes. None: in the store, or nowhere where
@@ -94,6 +97,11 @@ class ScoreOptions(Options):
     )
     allow_missing: bool = Field(
         default=False, description="Score what is there; missing images have no value, and the entry no rank."
+    )
+    names: str = Field(
+        default="",
+        description="Names of the restored images, such as '{key}_00.png' (default: KEY.png, or a guess "
+        "where no image has the name of a key, which is told).",
     )
     cache: Path | None = Field(
         default=None,

@@ -21,6 +21,8 @@ class RestoreOptions(Options):
             ``wrong`` for those of another person.
         seed: each image's own seed is derived from (seed, key).
         batch_size: images restored together.
+        names: how the images are named where the model is a folder of them, such as ``{key}_00.png``;
+            empty for ``KEY.png``, or for a guess where no image has the name of a key.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for the best one available.
         record_times: write seconds and peak memory per image into the submission card.
     """
@@ -53,6 +55,11 @@ class RestoreOptions(Options):
     batch_size: int = Field(
         default=4, ge=1, description="Images restored together; any number gives the same images."
     )
+    names: str = Field(
+        default="",
+        description="Names of the images where the model is a folder of them, such as '{key}_00.png' "
+        "(default: KEY.png, or a guess, which is told).",
+    )
     device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps, or auto for the best available.")
     record_times: bool = Field(
         default=True,
@@ -71,5 +78,6 @@ class RestoreKeywords(TypedDict, total=False):
     references: ReferenceMode
     seed: int
     batch_size: int
+    names: str
     device: str
     record_times: bool

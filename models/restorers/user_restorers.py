@@ -7,8 +7,8 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ from ...extras import optional
 from ...files import sha256_bytes, sha256_file, sha256_json
 from ...images import RGB, find_photos, read_rgb
 from ...names import normal
+from ...output_names import KEY_PNG, OutputNames, guess_names, guess_note
+from ...progress import say
 from ...records.card import RestorerCard
 from ...records.run_manifest import Job
 from ...subprocesses import run_program
@@ -155,6 +157,25 @@ class FolderRestorer:
     """Reads finished images named by key from a folder: the results of a model that ran elsewhere."""
 
     folder: Path
+    names: OutputNames = KEY_PNG
+
+    def named(self, names: str, keys: Collection[str]) -> FolderRestorer:
+        """The same folder read by names such as ``{key}_00.png``, given or guessed; a guess is told.
+
+        Args:
+            names: as given; empty for ``KEY.png`` or a guess.
+            keys: of the set.
+
+        Raises:
+            InvalidInputError: ``names`` has not exactly one ``{key}``.
+        """
+        if names:
+            return replace(self, names=OutputNames.parse(names))
+        guessed = guess_names(self._by_name, {normal(key) for key in keys})
+        if guessed is None:
+            return self
+        say(f"{self.folder}: {guess_note(guessed, len(self._by_name))}")
+        return replace(self, names=guessed)
 
     @cached_property
     def card(self) -> RestorerCard:
@@ -178,10 +199,11 @@ class FolderRestorer:
         Raises:
             InvalidInputError: no image, or more than one, is named by the key.
         """
-        found = self._by_name.get(normal(job.key), [])
+        wanted = f"{self.names.prefix}{normal(job.key)}{self.names.suffix}"
+        found = self._by_name.get(wanted, [])
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
-            raise InvalidInputError(f"{self.folder} should hold one image named {job.key}; it holds {names}")
+            raise InvalidInputError(f"{self.folder} should hold one image named {wanted}; it holds {names}")
         return read_rgb(found[0])
 
 
