@@ -27,6 +27,7 @@ from .statistics.comparison import ProtocolComparison as ProtocolComparison
 from .statistics.comparison import compare_models as compare_models
 from .statistics.comparison import comparison_rows as comparison_rows
 from .statistics.comparison import comparison_text as comparison_text
+from .statistics.design import Design as Design
 from .statistics.permutation import holm as holm
 from .statistics.permutation import holm_pairs as holm_pairs
 from .statistics.permutation import permutation_test as permutation_test
@@ -40,7 +41,9 @@ from .statistics.slices import find_slicings as find_slicings
 from .statistics.slices import slice_table as slice_table
 from .statistics.statistics import Difference as Difference
 from .statistics.statistics import Means as Means
+from .statistics.statistics import PairDifferences as PairDifferences
 from .statistics.statistics import means_with_intervals as means_with_intervals
+from .statistics.statistics import pair_differences as pair_differences
 from .statistics.statistics import paired_difference as paired_difference
 from .store.checks import StoreProblem as StoreProblem
 from .store.flags import Flag as Flag
@@ -82,9 +85,11 @@ __all__ = [
     "BoardSettings",
     "Challenge",
     "CopyMeasures",
+    "Design",
     "Difference",
     "Flag",
     "Means",
+    "PairDifferences",
     "PictureOptions",
     "Preferences",
     "ProtocolComparison",
@@ -128,6 +133,7 @@ __all__ = [
     "match_submissions",
     "means_with_intervals",
     "measure_copy",
+    "pair_differences",
     "paired_difference",
     "permutation_test",
     "plan_study",

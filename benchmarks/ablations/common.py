@@ -193,8 +193,8 @@ def add_rows(report: Report, study: Study, scores: Mapping[str, Scores], *, peop
     for name, found in scores.items():
         for measure, values in found.items():
             mean = means_with_intervals(values[:, None], people)
-            half = float((mean.high - mean.mean)[0])
-            report.add(f"{name}: {measure}", unit=f"± {half:.4f}", ours=float(mean.mean[0]))
+            bounds = f"({mean.low[0]:.4f} to {mean.high[0]:.4f})"
+            report.add(f"{name}: {measure}", unit=bounds, ours=float(mean.mean[0]))
     for direction in study.published:
         sign = -1 if direction.measure == "lpips" else 1
         better, worse = (sign * scores[n][direction.measure] for n in (direction.better, direction.worse))

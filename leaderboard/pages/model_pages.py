@@ -181,15 +181,15 @@ def _against(table: Table, row: Row) -> dict[str, Any] | None:
 def _versus(table: Table, column: Column, me: int, *, other: int) -> dict[str, str]:
     found = table.comparisons[column.id]
     gap, p = float(found.difference[me, other]), float(found.corrected[me, other])
-    if isnan(p):
+    if isnan(gap):
         return {"text": "–", "p": "", "verdict": ""}
     assert column.protocol is not None
     gain = gap if column.protocol.higher_is_better else -gap
-    verdict = "" if p >= 0.05 else "better" if gain > 0 else "worse"
+    verdict = "" if not p < 0.05 else "better" if gain > 0 else "worse"
     text = number(gap, column.decimals)
     return {
         "text": text if text.startswith("−") or gap == 0 else f"+{text}",
-        "p": p_text(p),
+        "p": "" if isnan(p) else p_text(p),
         "verdict": verdict,
     }
 

@@ -93,14 +93,20 @@ def pairs_csv(table: Table) -> str:
     for protocol, found in table.comparisons.items():
         for i, first in enumerate(table.compared):
             for j in range(i + 1, len(table.compared)):
-                if np.isnan(found.p[i, j]):
+                if np.isnan(found.difference[i, j]):
                     continue
                 numbers = [
                     matrix[i, j]
                     for matrix in (found.difference, found.p, found.corrected, found.low, found.high)
                 ]
                 names = map(_plain, (table.track.id, first, table.compared[j], protocol))
-                writer.writerow([*names, *(repr(float(value)) for value in numbers), table.over])
+                writer.writerow(
+                    [
+                        *names,
+                        *("" if np.isnan(value) else repr(float(value)) for value in numbers),
+                        table.over,
+                    ]
+                )
     return stream.getvalue()
 
 

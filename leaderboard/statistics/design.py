@@ -42,8 +42,10 @@ class Design:
 
     def note(self, over: MeanOver) -> str:
         """What a mean over these images cannot promise; empty where there is nothing to say."""
+        if self.people == 1:
+            return "one person only, so there is neither an interval nor a test"
         notes = []
-        if over == "images" and self.people > 1 and self.is_uneven:
+        if over == "images" and self.is_uneven:
             if self.effective < self.people / 2:
                 cause = "few people hold most images"
             else:

@@ -16,7 +16,7 @@ def compact_letters(corrected: Floats, order: Sequence[int], alpha: float = 0.05
     By insertion and absorption (Piepho, 2004).
 
     Args:
-        corrected: p values after correction, (models, models).
+        corrected: p values after correction, (models, models); NaN where there is no test, as one at 1.
         order: the models from best to worst; decides which group is ``a``.
         alpha: level of significance.
 
@@ -27,7 +27,7 @@ def compact_letters(corrected: Floats, order: Sequence[int], alpha: float = 0.05
     groups = [frozenset(order)] if order else []
     for i, first in enumerate(order):
         for second in order[i + 1 :]:
-            if corrected[first, second] >= alpha:
+            if not corrected[first, second] < alpha:
                 continue
             split = [group for group in groups if first in group and second in group]
             groups = [group for group in groups if group not in split]

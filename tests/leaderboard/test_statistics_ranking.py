@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from refbench.errors import RefbenchError
 from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
-from refbench.leaderboard.rendering.downloads import export_table
+from refbench.leaderboard.rendering.downloads import export_table, pairs_csv
 from refbench.leaderboard.statistics.comparison import compare_models, comparison_text
 from refbench.leaderboard.statistics.ranking import make_board
 from refbench.leaderboard.store.settings import BoardSettings
@@ -140,6 +140,23 @@ def test_an_undeclared_protocol_is_shown_and_not_ranked(tmp_path: Path) -> None:
     table = make_board(Store(tmp_path / "store").stored(), declared, BoardSettings()).tables[0]
     assert table.columns[0].title == "psnr/rgb"
     assert all(row.cells[0].value is not None and row.cells[0].rank == 0 for row in table.rows)
+
+
+def test_one_person_alone_tells_no_models_apart(tmp_path: Path) -> None:
+    """Without a second person there is neither interval nor test; the models share a letter and all ranks."""
+
+    def alone(scores: pd.DataFrame) -> None:
+        scores["identity"] = "p0000"
+
+    table = board_of(tmp_path, [with_scores(record, alone) for record in some_records(3)]).tables[0]
+    cells = [row.cells[0] for row in table.rows]
+    assert {cell.group for cell in cells} == {"a"}
+    assert {(cell.best, cell.worst) for cell in cells} == {(1, 3)}
+    assert all(cell.low is None and cell.high is None for cell in cells)
+    assert table.note == "one person only, so there is neither an interval nor a test"
+    first = pairs_csv(table).splitlines()[1].split(",")
+    assert float(first[4]) != 0
+    assert first[5:9] == ["", "", "", ""]
 
 
 def test_a_sole_model_and_an_empty_store_are_fine(tmp_path: Path) -> None:
