@@ -147,7 +147,8 @@ def score(
         reference_set: folder of the set.
         recipe: name of the recipe whose LQ images were restored.
         submissions: folders or archives of PNGs named by key, each with its card.
-        store: folder of records; a submission that is recorded there already is not scored again.
+        store: folder of records; each record is added as soon as it is made, so that what was scored is kept
+            when something later fails.
         options: everything else; None for the defaults.
         given: fields of `ScoreOptions` by name; they win over ``options``.
 
@@ -160,14 +161,16 @@ def score(
     from .leaderboard.integrity.lq_origin import check_lq_origin
     from .leaderboard.integrity.name_clashes import refuse_name_clashes
     from .leaderboard.store.store import Store
-    from .leaderboard.submission.submission import read_submission
-    from .metrics.scoring.score import Entry, score_many
+    from .leaderboard.submission.submission import read_checked
+    from .metrics.scoring.score import Entry, chosen_metrics, plan_scoring, run_plan
 
     chosen = ScoreOptions.merged(options, given)
     found = ReferenceSet.read(Path(reference_set))
-    require_lq(found, recipe, targets_of(found, chosen.split))
-    keys = [target.key for target in targets_of(found, chosen.split)]
-    read = [read_submission(Path(path), names=chosen.names, keys=keys) for path in _paths(submissions)]
+    targets = targets_of(found, chosen.split)
+    require_lq(found, recipe, targets)
+    chosen_metrics(found, targets, chosen)
+    paths = [Path(path) for path in _paths(submissions)]
+    read = read_checked(paths, found, chosen.split, allow_missing=chosen.allow_missing, names=chosen.names)
     for submission in read:
         mode = str(submission.card.references if chosen.references is None else chosen.references)
         check_lq_origin(found, recipe, submission, mode=mode, split=chosen.split)
@@ -175,16 +178,18 @@ def score(
     entries = [Entry(recipe, submission.card, submission.images) for submission in read]
     work = chosen.work or _work_folder(Path(store))
     kept = chosen.model_copy(update={"work": work, "cache": chosen.cache or work / "hq"})
-    records = score_many(found, entries, kept)
+    records: dict[int, Record] = {}
     refused: list[str] = []
-    for record in records:
-        try:
-            Store(Path(store)).add(record)
-        except InvalidInputError as error:
-            refused.append(str(error))
+    for plan in plan_scoring(found, entries, kept):
+        for place, record in zip(plan.places, run_plan(plan, kept), strict=True):
+            records[place] = record
+            try:
+                Store(Path(store)).add(record)
+            except InvalidInputError as error:
+                refused.append(str(error))
     if refused:
         raise FaultListError(str(store), refused, "The other records were added.")
-    return records
+    return [records[place] for place in range(len(entries))]
 
 
 def evaluate(
@@ -218,9 +223,15 @@ def evaluate(
     from .leaderboard.integrity.name_clashes import refusal_of_other_models
     from .leaderboard.store.store import Store
     from .leaderboard.submission.submission import check_submission
+    from .metrics.scoring.score import chosen_metrics
     from .models.restoration import restore_set
 
     chosen = EvaluateOptions.merged(options, given)
+    whole = ReferenceSet.read(Path(reference_set))
+    targets = targets_of(whole, chosen.split)
+    for recipe in _names(recipes):
+        require_lq(whole, recipe, targets)
+    chosen_metrics(whole, targets, chosen.scoring())
     records: list[Record] = []
     named = _names(recipes)
     folders = [Path(out) / lq_folder_name(recipe) for recipe in named]

@@ -6,6 +6,7 @@ file in `FAMILIES` (docs/add_a_metric.md). To add one from outside, call `regist
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ..files import names_of
 from ..records.protocol import GAIN
 from ..records.protocol import Protocol as Protocol
 from ..records.protocol import ProtocolId as ProtocolId
+from ..user_code import import_object
 from .core.metric import ImageMetric, Metric, SetMetric
 from .distances.statistics_file import against_statistics
 from .protocols import (
@@ -32,10 +34,12 @@ from .protocols import (
     superseded,
 )
 from .protocols.gain import gain_of
+from .requirements import missing
 
 FAMILIES = (pixel, lpips, flpips, identity, landmark, copy_detection, colour, inception)
 GAINS = ("psnr/rgb", "ssim/y-full@2", "lpips/alex-v0.1", "ids/mobilefacenet-5pt-v1", "ids/dlib-resnet-5pt-v1")
 OWN_RECOGNISER = "ids:"
+OWN_FIX = "a metric of your own is package.module:NAME of a declared metric (docs/add_a_metric.md)"
 FIRST_VERSION = "@1"
 
 METRICS: dict[str, Metric] = {}
@@ -75,7 +79,12 @@ PAPER: tuple[str, ...] = (
 )
 """The protocols of ReF-LDM's table (without ``pyiqa/niqe`` and ``pyiqa/musiq``), and a second recogniser."""
 
-LISTS = {"offline": OFFLINE, "paper": PAPER}
+LISTS = {"offline": OFFLINE, "default": OFFLINE, "paper": PAPER}
+ALL_READY = "all"
+"""The list of every declared protocol for which this machine has weights, statistics and packages."""
+
+OWN: dict[str, Path] = {}
+"""The file that defines each metric of the user's own that was named as ``module:NAME``, by protocol id."""
 
 
 def register(metric: Metric) -> None:
@@ -111,6 +120,7 @@ def find(name: str) -> Metric:
     Derived ones are ``pyiqa/NAME`` for any no-reference metric of pyiqa, ``gain:ID`` for the gain over LQ in
     any metric that compares with HQ, ``ids:FILE`` or ``ids:FILE@CROP`` for IDS with a recogniser of one's own
     (ONNX or TorchScript), and ``ID@NAME`` for a Fréchet distance to stored statistics instead of to HQ.
+    ``package.module:NAME`` is a metric of one's own, see `own_metric`.
 
     Raises:
         RefbenchError: there is none (the nearest ids are named), or the id ends in ``+bf16``, which is the
@@ -123,6 +133,10 @@ def find(name: str) -> Metric:
     if name.startswith(OWN_RECOGNISER):
         file, _, crop = name.removeprefix(OWN_RECOGNISER).partition("@")
         return identity.own_identity(Path(file), crop) if crop else identity.own_identity(Path(file))
+    if name.startswith(GAIN) and ":" in name.removeprefix(GAIN):
+        return gain_of(_with_hq(name, find(name.removeprefix(GAIN))))
+    if ":" in name.removeprefix(GAIN):
+        return own_metric(name)
     if (derived := _derive(name)) is not None:
         return derived
     near = get_close_matches(name, METRICS, n=3, cutoff=0.4)
@@ -131,22 +145,39 @@ def find(name: str) -> Metric:
 
 
 def select(names: Sequence[str] | str) -> tuple[Metric, ...]:
-    """The metrics of these protocol ids or lists (``offline``, ``paper``), in this order.
+    """The metrics of these protocol ids or lists (``default``, ``paper``, ``all``), in this order.
 
-    An id of an old version gives the current one, see `newest`.
+    ``default`` and ``offline`` are one list; ``all`` is every protocol that this machine can compute.
+    What is in two lists counts once. An id of an old version gives the current one, see `newest`.
 
     Raises:
         RefbenchError: an unknown id, one named twice, or none at all.
     """
     names = names_of(names)
-    wanted = [each for name in names for each in LISTS.get(name, (name,))]
-    found = [find(newest(name)) for name in wanted]
-    ids = [metric.protocol.id for metric in found]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+    found: dict[str, Metric] = {}
+    single: list[str] = []
+    for name in names:
+        for metric in _listed(name):
+            found.setdefault(metric.protocol.id, metric)
+            if not is_list(name):
+                single.append(metric.protocol.id)
+    if twice := sorted({name for name in single if single.count(name) > 1}):
         raise RefbenchError(f"named twice: {', '.join(twice)}; name each protocol once")
     if not found:
         raise RefbenchError("no protocol was named; see: refbench metrics list")
-    return tuple(found)
+    return tuple(found.values())
+
+
+def is_list(name: str) -> bool:
+    """Whether a name is that of a list of protocols."""
+    return name in LISTS or name == ALL_READY
+
+
+def _listed(name: str) -> list[Metric]:
+    """The metrics that a name of `select` stands for."""
+    if name == ALL_READY:
+        return [metric for metric in METRICS.values() if not missing(metric)]
+    return [find(each) for each in LISTS[name]] if name in LISTS else [find(newest(name))]
 
 
 def protocol_of(name: str) -> Protocol:
@@ -174,6 +205,33 @@ def protocols_of(names: Iterable[str] | str) -> dict[str, Protocol]:
     return found
 
 
+def _with_hq(name: str, base: Metric) -> ImageMetric:
+    if not isinstance(base, ImageMetric):
+        raise RefbenchError(f"{name}: a gain is taken in a metric that compares each image with HQ")
+    return base
+
+
+def own_metric(spec: str) -> Metric:
+    """A metric of one's own by ``package.module:NAME``; a module in the working folder is found too.
+
+    It is added to the catalogue, so that its protocol id names it from then on.
+
+    Raises:
+        RefbenchError: no such module or object, an object that is no metric, or a protocol id that is taken.
+    """
+    found = import_object(spec, OWN_FIX)
+    if not isinstance(found, Metric):
+        raise RefbenchError(f"{spec} is of the type {type(found).__name__}, not a metric; {OWN_FIX}")
+    name = found.protocol.id
+    ProtocolId.parse(name)
+    if METRICS.get(name) is not found:
+        register(found)
+    module = sys.modules[spec.partition(":")[0]]
+    if module.__file__:
+        OWN[name] = Path(module.__file__)
+    return found
+
+
 def _derive(name: str) -> Metric | None:
     """The metric that is derived from an undeclared id; None where there is none."""
     try:
@@ -186,10 +244,7 @@ def _derive(name: str) -> Metric | None:
             f"{name} is {exact} computed in bfloat16; ask for {exact} with precision bfloat16"
         )
     if parsed.is_gain:
-        base = find(str(parsed.base))
-        if not isinstance(base, ImageMetric):
-            raise RefbenchError(f"{name}: a gain is taken in a metric that compares each image with HQ")
-        return gain_of(base)
+        return gain_of(_with_hq(name, find(str(parsed.base))))
     if parsed.family == no_reference.FAMILY:
         metric = no_reference.pyiqa_metric(parsed.variant)
         if parsed.qualifier and metric.protocol.id != name:

@@ -20,6 +20,8 @@ metrics = group(
 )
 app.add_typer(metrics)
 
+COLUMN_NEEDS = ("HQ", "LQ", "references")
+"""Needs that the column of what a protocol compares with tells."""
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Protocol ids.")]
 
 
@@ -35,7 +37,10 @@ def measure(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            "--protocol", "-p", help="Protocol id; may be repeated (default: psnr/rgb, ssim/y-full@2)."
+            "--protocol",
+            "-p",
+            help="Protocol id, module:NAME of your own, default or all; may be repeated "
+            "(default: psnr/rgb, ssim/y-full@2).",
         ),
     ] = None,
     device: Device = "auto",
@@ -75,7 +80,7 @@ def _why(reasons: Mapping[str, str]) -> str:
 @command(metrics, "list", example="refbench metrics list --ready")
 def list_protocols(
     ready: Annotated[
-        bool, typer.Option("--ready", help="Only what this machine has the weights for.")
+        bool, typer.Option("--ready", help="Only what this machine has weights, statistics and packages for.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,11 +96,17 @@ def list_protocols(
     for row in rows:
         mark = "*" if row["default"] else " "
         better = "higher" if row["higher_is_better"] else "lower "
+        more = [need for need in row["needs"] if need not in COLUMN_NEEDS]
         state = f"missing: {', '.join(row['missing'])}" if row["missing"] else "ready"
+        state += f"; needs {', '.join(more)}" if more else ""
         typer.echo(
             f"{mark} {row['id']:<{width}}  {better}  {row['unit']:<12}  {row['compared_with']:<10}  {state}"
         )
-    typer.echo("\n* the default list. Fetch what is missing with: refbench weights fetch NAME")
+    typer.echo(
+        "\nready: this machine has the weights, statistics and packages. What a protocol needs of images and "
+        "set (masks, landmarks, sizes) is checked against the set before scoring."
+    )
+    typer.echo("* the default list. Fetch what is missing with: refbench weights fetch NAME")
     typer.echo(
         "Besides these: pyiqa/NAME, gain:ID, ids:FILE.onnx[@CROP], ID@STATISTICS (see docs/metrics.md)."
     )
@@ -122,6 +133,7 @@ def show(protocols: Ids, as_json: AsJson = False) -> None:
             "definition": protocol.definition,
             "weights": ", ".join(protocol.weights) or "none",
             "missing": ", ".join(facts(metric)["missing"]) or "nothing",
+            "needs": ", ".join(facts(metric)["needs"]) or "nothing else",
             "licence": protocol.licence,
             "citation": protocol.citation,
         }

@@ -16,9 +16,10 @@ from ..files import StrPath, names_of
 from ..images import find_photos, read_rgb
 from ..progress import track
 from ..records.protocol import Protocol
-from .catalogue import select
+from .catalogue import ALL_READY, select
 from .core.feature import Landmarks
-from .core.metric import NOT_FINITE, GainMetric, ReferenceMetric, SetMetric, size_fault
+from .core.metric import NOT_FINITE, GainMetric, Metric, ReferenceMetric, SetMetric, size_fault
+from .requirements import check_requirements, needs
 from .scoring.meter import Meter
 
 DEFAULT = ("psnr/rgb", "ssim/y-full@2")
@@ -76,13 +77,9 @@ def measure_files(
     restored = Path(restored)
     hq = None if hq is None else Path(hq)
     protocols = names_of(protocols)
-    metrics = select(protocols)
-    refused = [m.protocol.id for m in metrics if isinstance(m, GainMetric | ReferenceMetric)]
-    if refused:
-        raise RefbenchError(
-            f"{', '.join(refused)}: needs LQ images or references; build a set, then: refbench score"
-        )
     pairs = _pairs(restored, hq)
+    metrics = _fitting(select(protocols), protocols, with_hq=hq is not None)
+    check_requirements(metrics)
     meters = [Meter(metric.protocol.scored_as, device) for metric in metrics]
     values: list[dict[str, float]] = [{} for _ in meters]
     reasons: list[dict[str, str]] = [{} for _ in meters]
@@ -117,6 +114,24 @@ def measure_files(
         )
         for metric, meter, found, why in zip(metrics, meters, values, reasons, strict=True)
     ]
+
+
+def _fitting(metrics: Sequence[Metric], names: Sequence[str], *, with_hq: bool) -> Sequence[Metric]:
+    """The metrics, if files alone suffice for them; of a list of all that are ready, those for which they do.
+
+    Raises:
+        RefbenchError: some need LQ images, references or masks; or HQ, which is not given.
+    """
+    needing = [m for m in metrics if isinstance(m, GainMetric | ReferenceMetric) or m.feature.needs_masks]
+    without = [m for m in metrics if not with_hq and "HQ" in needs(m) and m not in needing]
+    if ALL_READY in names:
+        return [metric for metric in metrics if metric not in needing and metric not in without]
+    if needing:
+        ids = ", ".join(metric.protocol.id for metric in needing)
+        raise RefbenchError(f"{ids}: needs LQ images, references or masks; build a set, then: refbench score")
+    if without:
+        raise RefbenchError(f"{', '.join(m.protocol.id for m in without)} compares with HQ images; give hq")
+    return metrics
 
 
 def _landmarks(path: Path, device: str) -> Landmarks:

@@ -9,26 +9,16 @@ from typing import Any
 
 from ..files import write_text
 from ..records.protocol import Protocol
-from ..weights import weight_files
 from .catalogue import METRICS, OFFLINE
-from .core.metric import Metric, SetMetric
-from .distances.statistics_file import folder as statistics_folder
+from .core.metric import Metric
+from .requirements import missing as missing
+from .requirements import needs
 
 BEGIN, END = "<!-- protocols: begin -->", "<!-- protocols: end -->"
 
 
-def missing(metric: Metric) -> list[str]:
-    """Weights and statistics that a metric needs and this machine lacks, by name in the weights table."""
-    absent = [name for name in metric.protocol.weights if weight_files.state(name) == "missing"]
-    if isinstance(metric, SetMetric) and metric.statistics:
-        here = (statistics_folder() / f"{metric.statistics}.npz").is_file()
-        if not here and weight_files.state(metric.statistics) == "missing":
-            absent.append(metric.statistics)
-    return absent
-
-
 def facts(metric: Metric) -> dict[str, Any]:
-    """All fields of a protocol as plain values, what is missing, and whether it is in the default list.
+    """All fields of a protocol as plain values, what is missing, what it needs, if it is a default.
 
     ``counterpart`` repeats ``compared_with`` under its name in 0.1, for programs that read the JSON.
     """
@@ -39,6 +29,7 @@ def facts(metric: Metric) -> dict[str, Any]:
         "bounds": list(protocol.bounds),
         "weights": list(protocol.weights),
         "missing": missing(metric),
+        "needs": list(needs(metric)),
         "default": protocol.id in OFFLINE,
     }
 

@@ -51,7 +51,7 @@ def check_lq_origin(
     """
     recipe = reference_set.lq_folder(recipe).name
     targets = [t for t in reference_set.select(split) if t.key in submission.images]
-    others = [name for name in _recipes(reference_set) if name != recipe]
+    others = [name for name in _recipes(reference_set) if name != reference_set.lq_folder(recipe).name]
     manifest = None
     with suppress(RefbenchError):
         manifest = RunManifest.read(submission.root)

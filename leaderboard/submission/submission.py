@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -78,11 +78,13 @@ class SubmissionCheck:
         submission: None where it cannot be read at all (no card or no image).
         faults: one line per kind of fault, with how to fix it; empty for a submission that can be scored.
         notes: files that are ignored, and with ``allow_missing`` the images that are missing.
+        guess: how the images were taken to be named, which is the first of the notes; empty without a guess.
     """
 
     submission: Submission | None
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    guess: str = ""
 
 
 def read_submission(
@@ -123,6 +125,41 @@ def with_keys(submission: Submission, keys: Collection[str]) -> tuple[Submission
         return submission, ""
     images = {key: path for stem, path in submission.images.items() if (key := guessed.key_of(stem))}
     return replace(submission, images=images), guess_note(guessed, len(images))
+
+
+def read_checked(
+    paths: Sequence[Path],
+    reference_set: ReferenceSet,
+    split: str,
+    *,
+    allow_missing: bool = False,
+    names: str = "",
+) -> list[Submission]:
+    """Read submissions that are to be scored, after the checks of `check_submission`, pixels included.
+
+    Args:
+        paths: folders, zips or tars.
+        reference_set, split, allow_missing, names: as for `check_submission`; a guess of names is told.
+
+    Raises:
+        FaultListError: every fault of every submission at once, in the words of `submission check`.
+        RefbenchError: there is nothing at a path, or it is neither a folder nor an archive.
+    """
+    checks = [
+        check_submission(path, reference_set, split, allow_missing=allow_missing, names=names)
+        for path in paths
+    ]
+    for path, check in zip(paths, checks, strict=True):
+        if check.guess:
+            say(f"{path}: {check.guess}")
+    faulty = [(path, check.faults) for path, check in zip(paths, checks, strict=True) if check.faults]
+    fix = f"check again with: refbench submission check {reference_set.root} SUBMISSION"
+    if len(faulty) == 1:
+        raise FaultListError(str(faulty[0][0]), faulty[0][1], fix)
+    if faulty:
+        lines = [f"{path}: {fault}" for path, faults in faulty for fault in faults]
+        raise FaultListError(f"{len(faulty)} of {len(paths)} submissions", lines, fix)
+    return [check.submission for check in checks if check.submission is not None]
 
 
 def check_submission(
@@ -183,7 +220,7 @@ def check_submission(
     if check_pixels:
         _check_pixels(images, reference_set, faults)
     submission = Submission(root, card, images, temporary) if card is not None and images else None
-    return SubmissionCheck(submission, faults.lines(), (*([guess] if guess else []), *notes.lines()))
+    return SubmissionCheck(submission, faults.lines(), (*([guess] if guess else []), *notes.lines()), guess)
 
 
 def _inner_root(root: Path) -> Path:

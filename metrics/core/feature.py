@@ -108,6 +108,9 @@ class Feature:
         bfloat16: whether it is computed in bfloat16 where that precision is asked for; others stay float32.
         needs_landmarks: whether it crops the face by the landmarks of the HQ image, so that an image without
             them has no value.
+        needs_masks: whether it needs the face masks of a reference set.
+        needs_square: whether it needs square images.
+        packages: optional packages that it needs.
         min_side: sides in pixels below which it cannot be computed.
         files: files that the loaded extractor read and the weights table does not name, for the provenance.
     """
@@ -121,6 +124,9 @@ class Feature:
     compact: bool = False
     bfloat16: bool = False
     needs_landmarks: bool = False
+    needs_masks: bool = False
+    needs_square: bool = False
+    packages: tuple[str, ...] = ()
     min_side: int = 1
     files: Callable[[], Sequence[Path]] = _no_files
 

@@ -136,6 +136,8 @@ def size_fault(metric: Metric, width: int, height: int) -> str:
     needed = max(
         base.feature.min_side, base.min_side if isinstance(base, ImageMetric | NoReferenceMetric) else 1
     )
+    if base.feature.needs_square and width != height:
+        return f"{base.protocol.id} needs square images, aligned as FFHQ's; got {width}x{height}"
     if min(width, height) >= needed:
         return ""
     return f"{base.protocol.id} needs sides of {needed} pixels or more; got {width}x{height}"

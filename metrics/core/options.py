@@ -50,7 +50,8 @@ class ScoreOptions(Options):
     ``workers``, ``cache`` and ``work`` change no number.
 
     Attributes:
-        protocols: protocol ids, or the lists ``offline`` and ``paper``.
+        protocols: protocol ids, ``package.module:NAME`` of metrics of one's own, or the lists ``default``
+            (also ``offline``), ``paper`` and ``all`` (every one that this machine can compute).
         split: whose targets; ``all`` for every image with references.
         references: evaluation mode that the images were restored under: ``all``, a number of references, or
             ``wrong``; None for what each submission's card says.
@@ -72,8 +73,9 @@ class ScoreOptions(Options):
 
     protocols: ProtocolIds = Field(
         default=DEFAULT_PROTOCOLS,
-        description="Protocol id, or a list of them: offline or paper; may be repeated (default: offline, "
-        "which needs the weights of group demo).",
+        description="Protocol id, package.module:NAME of a metric of your own, or a list: default (also "
+        "offline; needs the weights of group demo), paper, or all that this machine can compute; may be "
+        "repeated (default: default).",
     )
     split: Split = Field(
         default="test",

@@ -96,10 +96,17 @@ PARSED = Feature(
     _load_parsed,
     wide_batch=4,
     bfloat16=True,
+    packages=("facexlib",),
     min_side=MIN_SIDES["vgg"],
 )
 GIVEN = Feature(
-    "lpips-vgg-masks", (TRUNKS["vgg"],), _load_given, wide_batch=4, bfloat16=True, min_side=MIN_SIDES["vgg"]
+    "lpips-vgg-masks",
+    (TRUNKS["vgg"],),
+    _load_given,
+    wide_batch=4,
+    bfloat16=True,
+    needs_masks=True,
+    min_side=MIN_SIDES["vgg"],
 )
 
 

@@ -68,6 +68,8 @@ def recogniser_feature(kind: RecogniserKind, *, rounded: bool = False) -> Featur
         def extract(batch: Batch) -> Tensors:
             points = batch.landmarks if kind.crop.template is not None else _ffhq_landmarks(batch)
             rows = [row for row, five in enumerate(points) if np.isfinite(five).all()]
+            if kind.crop.template is None:
+                rows = [row for row in rows if batch.photos[row].shape[0] == batch.photos[row].shape[1]]
             vectors = torch.full((len(batch.photos), dimensions), torch.nan)
             if rows:
                 embed = recogniser.embed_unrounded if unrounded else recogniser.embed
@@ -87,6 +89,7 @@ def recogniser_feature(kind: RecogniserKind, *, rounded: bool = False) -> Featur
         vector=True,
         compact=True,
         needs_landmarks=kind.crop.template is not None,
+        needs_square=kind.crop.template is None,
     )
 
 

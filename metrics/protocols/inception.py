@@ -126,6 +126,7 @@ def inception_feature(name: str, resize: Resize) -> Feature:
         vector=True,
         compact=True,
         bfloat16=True,
+        packages=("torch_fidelity",),
     )
 
 

@@ -96,5 +96,7 @@ def pyiqa_metric(name: str) -> NoReferenceMetric:
         licence="PolyForm-Noncommercial-1.0.0 (pyiqa); weights of their authors",
         citation="Chen et al.: IQA-PyTorch",
     )
-    feature = Feature(f"{FAMILY}/{name}", protocol.weights, load, files=lambda: _used.get(name, ()))
+    feature = Feature(
+        f"{FAMILY}/{name}", protocol.weights, load, packages=("pyiqa",), files=lambda: _used.get(name, ())
+    )
     return NoReferenceMetric(protocol, feature, lambda restored: restored[0][:, 0])

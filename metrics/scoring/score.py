@@ -11,15 +11,16 @@ from threading import Lock
 from typing import Unpack
 
 from ...errors import RefbenchError
-from ...files import StrPath, paths_by_key, sha256_json
+from ...files import StrPath, paths_by_key, sha256_file, sha256_json
 from ...progress import progress, say
 from ...records.card import Card
 from ...records.evaluation_modes import with_references
 from ...records.record import Record
 from ...records.reference_set import ReferenceSet, Target
-from ..catalogue import select
+from ..catalogue import ALL_READY, OWN, select
 from ..core.metric import GainMetric, Metric
 from ..core.options import ScoreKeywords, ScoreOptions
+from ..requirements import check_requirements, mask_faults, unscored_notes
 from .chunks import Chunk, Part, chunks
 from .distributed import ALONE, Shard
 from .engine import Engine, deterministic, load, release_memory, torch_device
@@ -105,67 +106,151 @@ def score_many(
             split.
     """
     chosen = ScoreOptions.merged(options, given)
-    if shard.count > 1 and chosen.work is None:
-        raise RefbenchError(
-            "several processes score together through a folder they all see; name one as work"
-        )
-    metrics = select(chosen.protocols)
-    asked = chosen.references
-    modes = [str(entry.card.references if asked is None else asked) for entry in entries]
     records: dict[int, Record] = {}
-    for mode in dict.fromkeys(modes):
-        places = [place for place, its in enumerate(modes) if its == mode]
-        some = [entries[place] for place in places]
-        found = _score_mode(reference_set, mode, some, metrics=metrics, options=chosen, shard=shard)
-        records |= dict(zip(places, found, strict=True))
+    for plan in plan_scoring(reference_set, entries, chosen, shard=shard):
+        records |= dict(zip(plan.places, run_plan(plan, chosen, shard=shard), strict=True))
     return [records[place] for place in range(len(entries))]
 
 
-def _score_mode(
-    reference_set: ReferenceSet,
+@dataclass(frozen=True)
+class Plan:
+    """Submissions of one evaluation mode, checked and paired with their targets, ready to be scored.
+
+    Attributes:
+        mode: the evaluation mode.
+        reference_set: the set as the mode sees it.
+        targets: to score.
+        metrics: to compute.
+        places: of the entries in the list that was given.
+        entries, pairs: the submissions, and their images by key.
+        recipes: id and content hash of the LQ images, by the name of the recipe.
+        lq_images: LQ images by recipe, paired like a submission, where a gain over them is wanted.
+    """
+
+    mode: str
+    reference_set: ReferenceSet
+    targets: tuple[Target, ...]
+    metrics: tuple[Metric, ...]
+    places: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    pairs: tuple[Mapping[str, Paired], ...]
+    recipes: Mapping[str, tuple[str, str]]
+    lq_images: Mapping[str, Mapping[str, Paired]]
+
+
+def plan_scoring(
+    reference_set: ReferenceSet, entries: Sequence[Entry], options: ScoreOptions, *, shard: Shard = ALONE
+) -> list[Plan]:
+    """Check everything that can be known before scoring; one plan for each evaluation mode of the entries.
+
+    Checked are the protocols and what they need (packages, weights, statistics, masks), the device, the
+    split, the LQ images, and the images of every submission. Targets that will have no value in a protocol,
+    because they are too small or lack references or landmarks, are told.
+
+    Raises:
+        FaultListError: missing, extra, duplicate or wrong-size images of a submission.
+        RefbenchError: everything else that keeps scoring from its start.
+    """
+    if shard.count > 1 and options.work is None:
+        raise RefbenchError(
+            "several processes score together through a folder they all see; name one as work"
+        )
+    modes = [
+        str(entry.card.references if options.references is None else options.references) for entry in entries
+    ]
+    views = {mode: _select_targets(reference_set, mode, options.split) for mode in dict.fromkeys(modes)}
+    everyone = [target for _, targets in views.values() for target in targets]
+    metrics = chosen_metrics(reference_set, everyone, options)
+    plans = []
+    for mode, (seen, targets) in views.items():
+        places = tuple(place for place, its in enumerate(modes) if its == mode)
+        chosen = tuple(entries[place] for place in places)
+        plans.append(
+            _plan(seen, targets, mode, metrics=metrics, places=places, entries=chosen, options=options)
+        )
+    chosen_ids = {metric.protocol.id for metric in metrics}
+    if left_out := [m.protocol.id for m in select(options.protocols) if m.protocol.id not in chosen_ids]:
+        say(f"left out, for the set has no face mask of every image: {', '.join(left_out)}")
+    notes = (note for plan in plans for note in unscored_notes(metrics, plan.targets))
+    for note in dict.fromkeys(notes):
+        say(note)
+    return plans
+
+
+def chosen_metrics(
+    reference_set: ReferenceSet, targets: Sequence[Target], options: ScoreOptions
+) -> tuple[Metric, ...]:
+    """The metrics that options name, once machine and set have been found to hold what they need.
+
+    Of the list ``all``, metrics of face masks are left out where the set lacks masks.
+
+    Raises:
+        RefbenchError: an unknown protocol or device, or absent packages, weights, statistics or masks.
+    """
+    torch_device(options.device)
+    metrics = select(options.protocols)
+    masked = any(metric.feature.needs_masks for metric in metrics)
+    if masked and ALL_READY in options.protocols and mask_faults(reference_set, targets):
+        metrics = tuple(metric for metric in metrics if not metric.feature.needs_masks)
+    check_requirements(metrics, reference_set, targets)
+    return metrics
+
+
+def _plan(
+    seen: ReferenceSet,
+    targets: tuple[Target, ...],
     mode: str,
-    entries: Sequence[Entry],
     *,
-    metrics: Sequence[Metric],
+    metrics: tuple[Metric, ...],
+    places: tuple[int, ...],
+    entries: tuple[Entry, ...],
     options: ScoreOptions,
-    shard: Shard,
-) -> list[Record]:
-    """The records of submissions that are scored under one evaluation mode."""
-    seen, targets = _select_targets(reference_set, mode, options.split)
+) -> Plan:
     keys = [target.key for target in targets]
     recipes = {recipe: read_recipe(seen, recipe, keys) for recipe in {entry.recipe for entry in entries}}
-    pairs = [
+    pairs = tuple(
         pair(targets, entry.images, entry.card.model, allow_missing=options.allow_missing)
         for entry in entries
-    ]
+    )
     for entry, found in zip(entries, pairs, strict=True):
         if count := lossy(found):
             say(f"{entry.card.model}: {count} images are JPEG or WebP; submit PNG, the format is scored too")
     lq_images = _lq_as_submissions(seen, targets, metrics, recipes=sorted(recipes))
+    return Plan(mode, seen, targets, metrics, places, entries, pairs, recipes, lq_images)
+
+
+def run_plan(plan: Plan, options: ScoreOptions, *, shard: Shard = ALONE) -> list[Record]:
+    """Score what `plan_scoring` has checked; the records of its entries, in order.
+
+    Raises:
+        RefbenchError: a file that changed since, or a network that fails; finished chunks stay in ``work``.
+    """
     with ExitStack() as stack:
         folder = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        engine, facts = stack.enter_context(_open_engine(metrics, options))
+        engine, facts = stack.enter_context(_open_engine(plan.metrics, options))
+        submissions = [*plan.pairs, *plan.lq_images.values()]
         parts = _score_parts(
-            seen, targets, [*pairs, *lq_images.values()], engine=engine, folder=folder, shard=shard
+            plan.reference_set, plan.targets, submissions, engine=engine, folder=folder, shard=shard
         )
-        lq_parts = dict(zip(lq_images, parts[len(pairs) + 1 :], strict=True))
+        count = len(plan.pairs)
+        lq_parts = dict(zip(plan.lq_images, parts[count + 1 :], strict=True))
         return [
             make_record(
-                seen,
+                plan.reference_set,
                 options.split,
-                mode,
+                plan.mode,
                 scored=Scored(
                     card=entry.card,
-                    recipe=recipes[entry.recipe],
+                    recipe=plan.recipes[entry.recipe],
                     pairs=found,
                     parts=paths,
                     hq_parts=parts[0],
                     lq_parts=lq_parts.get(entry.recipe, []),
                 ),
-                metrics=metrics,
+                metrics=plan.metrics,
                 provenance=facts,
             )
-            for entry, found, paths in zip(entries, pairs, parts[1 : len(pairs) + 1], strict=True)
+            for entry, found, paths in zip(plan.entries, plan.pairs, parts[1 : count + 1], strict=True)
         ]
 
 
@@ -188,6 +273,7 @@ def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[t
     has a device of its own and looks for the parts of the others.
     """
     digests = digests_of(metrics)
+    digests |= {f"module {OWN[m.protocol.id].name}": sha256_file(OWN[m.protocol.id]) for m in _own(metrics)}
     device = torch_device(options.device)
     computed = _computed(metrics)
     features = {metric.feature.name: metric.feature for metric in computed}
@@ -207,6 +293,11 @@ def _open_engine(metrics: Sequence[Metric], options: ScoreOptions) -> Iterator[t
             device_lock=nullcontext() if device.type == "cpu" else Lock(),
         )
         yield engine, provenance(digests, device.type, options.precision, batch_size=options.batch_size)
+
+
+def _own(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics of the user's own, whose file is a part of what a number depends on."""
+    return [metric for metric in _computed(metrics) if metric.protocol.id in OWN]
 
 
 def _lq_as_submissions(
