@@ -31,7 +31,7 @@ from ..rendering.site_folder import Site
 from ..statistics.ranking import make_board
 from ..statistics.slices import find_slicings, slice_table
 from ..store.flags import FLAGS_NAME, Flag, read_flags
-from ..store.settings import read_settings
+from ..store.settings import check_protocols, read_settings
 from ..store.store import Store, StoredRecord
 from ..store.stored import join_records
 from ..store.study_results import read_results
@@ -79,13 +79,15 @@ def publish_site(
     given = [found if isinstance(found, Submission) else read_submission(found) for found in images]
     stored = store.stored()
     sets = sets_by_mode(sets, [entry.record.info.benchmark for entry in stored])
+    settings = read_settings(store.root)
+    declared = declared_protocols(protocols, stored)
+    in_records = {id for entry in stored for id in entry.record.info.benchmark.protocols}
+    check_protocols(settings, store.root, {*declared, *in_records})
     site = Site.open(out)
     matched, unmatched = match_submissions(stored, given)
     for found in unmatched:
         say(f"{found.root}: matches no record in the store, so its pictures are left out")
     flags = _flags(stored, matched, sets, kept=copies_folder(store))
-    settings = read_settings(store.root)
-    declared = declared_protocols(protocols, stored)
     board, other = (
         make_board(stored, declared, settings, flags=flags, moved=store.moved(), over=mean)
         for mean in (over, other_mean(over))

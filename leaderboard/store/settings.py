@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...errors import FaultListError, UnreadableTextError
 from ...files import StrPath
 from ...text_files import read_yaml
-from ...validation import listed_faults
+from ...validation import did_you_mean, listed_faults
 
 SETTINGS_NAME = "board.yaml"
 
@@ -40,6 +41,28 @@ class BoardSettings(BaseModel):
     titles: dict[str, str] = {}
     composite: tuple[str, ...] = ()
     plots: tuple[tuple[str, str], ...] = ()
+
+
+def check_protocols(settings: BoardSettings, root: Path, known: Collection[str]) -> None:
+    """Check that the settings name protocols that there are.
+
+    Args:
+        settings: of the store.
+        root: folder of the store.
+        known: ids of all protocols, declared or in a record.
+
+    Raises:
+        FaultListError: every unknown id in ``composite`` and ``plots``, with the most similar known one.
+    """
+    named = [("composite", id) for id in settings.composite]
+    named += [("plots", id) for pair in settings.plots for id in pair]
+    faults = [
+        f"{field}: no such protocol {id!r}{did_you_mean(id, known)}"
+        for field, id in dict.fromkeys(named)
+        if id not in known
+    ]
+    if faults:
+        raise FaultListError(str(root / SETTINGS_NAME), faults, "see: refbench metrics list")
 
 
 def read_settings(root: StrPath) -> BoardSettings:

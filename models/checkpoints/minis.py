@@ -21,6 +21,7 @@ from ...records.card import RestorerCard
 from ..composite_context.restorer import CompositeContextRestorer, CompositeSampling
 from ..networks.autoencoder import Autoencoder
 from ..refldm.restorer import RefLdmRestorer, RefLdmSampling
+from ..restorers.threads import map_images
 from .checkpoints import load_autoencoder, read_tensors, write_tensors
 from .trained import build_restorer
 
@@ -85,14 +86,15 @@ class AutoencoderRestorer:
         self.autoencoder = autoencoder.to(device).eval()
         self.device, self.card = torch.device(device), card
 
-    @torch.inference_mode()
     def restore(
         self, lq: Tensor, references: Sequence[Tensor], generators: Sequence[torch.Generator]
     ) -> Tensor:
         """Restore one batch; see `Restorer.restore`."""
-        images = [self.autoencoder.encode(image[None].to(self.device) * 2 - 1) for image in lq]
-        decoded = torch.cat([self.autoencoder.decode(latents) for latents in images])
+        decoded = torch.cat(map_images(self._one, lq))
         return (decoded / 2 + 0.5).clamp(0, 1).to(lq)
+
+    def _one(self, image: Tensor) -> Tensor:
+        return self.autoencoder.decode(self.autoencoder.encode(image[None].to(self.device) * 2 - 1))
 
 
 MiniRestorer = RefLdmRestorer | CompositeContextRestorer | AutoencoderRestorer

@@ -21,6 +21,7 @@ from ..diffusion.schedule import Schedule
 from ..diffusion.tiles import decode_in_tiles
 from ..networks.unet import UNet, cast_to_bfloat16
 from .sampling import Sampling
+from .threads import map_images
 
 SHARED_NOISE_SEED = 2024
 
@@ -82,18 +83,23 @@ class LatentRestorer(ABC, Generic[Model]):
         if self.sampling.references and any(len(own) == 0 for own in references):
             raise InvalidInputError("the model needs at least one reference, and the image has none")
         restored = torch.empty_like(lq)
+
+        def draw(members: Sequence[int]) -> Tensor:
+            group = [references[index][: self.sampling.references] for index in members]
+            return self._draw(lq[members], group, [generators[index] for index in members])
+
+        groups = self._groups([min(len(own), self.sampling.references) for own in references])
         with torch.inference_mode():
-            for members in self._groups([min(len(own), self.sampling.references) for own in references]):
-                group = [references[index][: self.sampling.references] for index in members]
-                drawn = self._draw(lq[members], group, [generators[index] for index in members])
-                restored[members] = drawn.to(restored)
+            drawn = map_images(draw, groups) if self.device.type == "cpu" else map(draw, groups)
+            for members, images in zip(groups, drawn, strict=True):
+                restored[members] = images.to(restored)
         return restored
 
     def _groups(self, counts: Sequence[int]) -> list[list[int]]:
         """Indices of images that are batched together: those with the same number of references.
 
-        On a CPU each image is a batch of its own: batches are no faster there, and results are bit-identical
-        for any batch size.
+        On a CPU each image is a batch of its own, computed by one thread: batches are no faster there, and
+        results are bit-identical for any batch size and any number of threads.
         """
         if self.device.type == "cpu":
             return [[index] for index in range(len(counts))]

@@ -29,6 +29,7 @@ from ...records.run_manifest import Job
 from ...subprocesses import run_program
 from ...user_code import explain_error, import_object, working_folder_importable
 from .restorer import AnyRestorer, FileRestorer, Restorer
+from .threads import map_images
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -212,7 +213,7 @@ class OnnxRestorer:
 
     Values are RGB in [0, 1], or in [-1, 1] with the preset ``symmetric``, in the type that the file declares:
     float16, float32 or float64. Images are restored one by
-    one, so that a file exported for a batch of one works.
+    one, so that a file exported for a batch of one works, each by one thread.
 
     Raises:
         RefbenchError: not a usable ONNX file, other inputs than these, or an unknown preset.
@@ -232,7 +233,9 @@ class OnnxRestorer:
             )
         provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
         try:
-            self.session = onnxruntime.InferenceSession(str(path), providers=[provider])
+            single = onnxruntime.SessionOptions()
+            single.intra_op_num_threads = 1
+            self.session = onnxruntime.InferenceSession(str(path), single, providers=[provider])
         except Exception as error:
             raise RefbenchError(f"{path} is not a usable ONNX file: {str(error).splitlines()[0]}") from None
         if provider not in self.session.get_providers():
@@ -268,9 +271,10 @@ class OnnxRestorer:
         Raises:
             InvalidInputError: the file is made for another size or number of references.
         """
-        return torch.cat([self._one(image, own) for image, own in zip(lq, references, strict=True)])
+        return torch.cat(map_images(self._one, zip(lq, references, strict=True)))
 
-    def _one(self, lq: Tensor, references: Tensor) -> Tensor:
+    def _one(self, face: tuple[Tensor, Tensor]) -> Tensor:
+        lq, references = face
         given = [lq[None], references[None]][: len(self.inputs)]
         for wanted, values in zip(self.inputs, given, strict=True):
             if any(isinstance(w, int) and w != g for w, g in zip(wanted.shape, values.shape, strict=True)):

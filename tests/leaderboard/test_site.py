@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import refbench as rb
 import yaml
-from refbench.errors import InvalidInputError, RefbenchError
+from refbench.errors import FaultListError, InvalidInputError, RefbenchError
 from refbench.leaderboard.examples.example import write_example
 from refbench.leaderboard.examples.synthetic import SyntheticImages, make_synthetic_records
 from refbench.leaderboard.figures.axes import Axis
@@ -425,3 +425,22 @@ def test_a_study_on_a_full_disk_leaves_nothing_that_looks_whole(
     with pytest.raises(OSError, match="No space"):
         site.text("index.html", "page")
     assert not (tmp_path / "study" / MANIFEST).exists()
+
+
+def test_settings_that_name_unknown_protocols_are_refused_before_the_site_is_touched(tmp_path: Path) -> None:
+    records = make_synthetic_records({name: PROTOCOLS[name] for name in OFFLINE}, 2)
+    store = Store(tmp_path / "store")
+    for record in records:
+        store.add(record)
+    (store.root / "board.yaml").write_text(
+        "composite: [psnr/y-ful, lpips/nowhere]\nplots: [[psnr/y-full, ssim/y-ful]]\n"
+    )
+    with pytest.raises(FaultListError) as refused:
+        publish_site(store, tmp_path / "site")
+    said = str(refused.value)
+    assert "board.yaml: 3 faults" in said
+    assert "composite: no such protocol 'psnr/y-ful'; did you mean 'psnr/y-full'?" in said
+    assert "plots: no such protocol 'ssim/y-ful'; did you mean 'ssim/y-full" in said
+    assert not (tmp_path / "site").exists()
+    (store.root / "board.yaml").write_text("composite: [psnr/y-full]\n")
+    assert publish_site(store, tmp_path / "site").is_file()
