@@ -26,6 +26,7 @@ from ..records.reference_set import (
     image_folder_digits,
 )
 from .identities.identify import identify
+from .identities.labels import labelled
 from .photos.candidates import (
     collect_results,
     files_without_photos,
@@ -39,6 +40,7 @@ from .photos.report import REPORTS, BuildReport, ReportLine, sorted_lines
 from .references.assign import count_targets, make_targets, set_warnings
 from .review.derived_files import stale_files
 from .settings.options import BuildOptions
+from .settings.people import read_people
 from .settings.provenance import package_versions, recogniser_of, weight_versions, with_defaults
 from .verify import verify_set
 
@@ -76,8 +78,12 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
     kind = recogniser_of(options)
     versions = weight_versions(options, kind) | package_versions()
     options = with_defaults(options, kind)
+    people = None if options.people is None else read_people(options.people)
     found = [path.relative_to(photos).as_posix() for path in find_photos(photos, {})]
     lines = [*files_without_photos(photos)]
+    degraded = [source for source in found if _is_lq(photos, source)]
+    lines += (ReportLine(source, "an LQ image of an export", True) for source in degraded)
+    found = [source for source in found if source not in set(degraded)]
     hashed = hash_photos(photos, found)
     lines += hashed.lines
     lines += (ReportLine(copy, f"the same file as {first}", True) for copy, first in hashed.copies.items())
@@ -91,12 +97,14 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
             shutil.rmtree(out / CACHE, ignore_errors=True)
         raise no_usable_face(photos, len(found), lines)
     options.overrides.check(candidate.key for candidate in usable)
-    chosen = without_dropped(usable, options, lines)
+    chosen = labelled(without_dropped(usable, options, lines), options, people, lines=lines)
     vectors = np.stack([candidate.face.vector() for candidate in chosen])
     assignment = identify(
         chosen, vectors, options.threshold or 0.0, options=options, lines=lines, journal=out / CACHE / "pairs"
     )
     chosen, vectors = [chosen[row] for row in assignment.rows], vectors[assignment.rows]
+    if options.identity_names == "numbers" and all(candidate.person for candidate in chosen):
+        say("identities are numbered, since names may be of people; identity_names: given keeps them")
     targets = make_targets(chosen, vectors, assignment, options=options)
     info = SetInfo(
         name=options.name or out.resolve().name,
@@ -118,6 +126,12 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
         for line in stale_files(ReferenceSet.read(out)):
             say(line)
     return report
+
+
+def _is_lq(photos: Path, source: str) -> bool:
+    """Whether a picture is an LQ image of an export in folders, ``lq/RECIPE/KEY.png`` beside ``lq.json``."""
+    parts = source.split("/")
+    return len(parts) == 3 and parts[0] == "lq" and (photos / "lq" / parts[1] / "lq.json").is_file()
 
 
 def check_folders(photos: Path, out: Path) -> None:

@@ -99,6 +99,9 @@ def rebuild(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to build in (default: beside SET).")
     ] = None,
+    people: Annotated[
+        Path | None, typer.Option(help="CSV of people, where the set was built with one.")
+    ] = None,
     workers: Workers = 1,
     device: Device = "cpu",
     as_json: AsJson = False,
@@ -107,7 +110,7 @@ def rebuild(
     from ..devices import pick_device
     from .rebuild import rebuild_set
 
-    made = rebuild_set(reference_set, photos, out, workers=workers, device=pick_device(device))
+    made = rebuild_set(reference_set, photos, out, people=people, workers=workers, device=pick_device(device))
     emit({"set": str(made.report.out), "differences": list(made.differences)}, as_json, made.text())
     if not made.is_same:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefbenchError
-from ..files import StrPath
+from ..files import StrPath, sha256_file
 from ..names import normal
 from ..records.reference_set import ReferenceSet
 from .build import build_set
@@ -43,7 +43,13 @@ class RebuildReport:
 
 
 def rebuild_set(
-    root: StrPath, photos: StrPath, out: StrPath | None = None, *, workers: int = 1, device: str = "cpu"
+    root: StrPath,
+    photos: StrPath,
+    out: StrPath | None = None,
+    *,
+    people: StrPath | None = None,
+    workers: int = 1,
+    device: str = "cpu",
 ) -> RebuildReport:
     """Rebuild the set at ``root`` from ``photos`` into ``out`` and compare the two.
 
@@ -57,6 +63,7 @@ def rebuild_set(
         root: folder of the set; it is only read.
         photos: folder of the photos it was built from; it is only read.
         out: folder to build in; by default beside ``root``, named like it with ``-rebuilt`` appended.
+        people: the CSV of people, where the set was built with one.
         workers: processes that look for faces.
         device: where the networks run: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
@@ -70,9 +77,15 @@ def rebuild_set(
     first = ReferenceSet.read(root)
     if "threshold" not in first.info.settings:
         raise RefbenchError(f"{root} was imported, not built from photos, so it cannot be rebuilt from them")
+    stated = first.info.settings.get("people")
+    given = None if people is None else Path(people)
+    if stated != (sha256_file(given) if given else None):
+        asked = f"the CSV of people of SHA-256 {stated[:16]}... (--people)" if stated else "no CSV of people"
+        raise RefbenchError(f"{root} was built with {asked}; give the same")
     options = BuildOptions.checked(
-        first.info.settings,
+        {"splits": "drawn", **first.info.settings},
         {
+            "people": given,
             "name": first.info.name,
             "licence": first.info.licence,
             "consent": first.info.consent,

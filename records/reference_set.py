@@ -132,12 +132,20 @@ class ReferenceSet:
         except KeyError:
             raise RefbenchError(f"{self.root}: no image has the key {key!r}") from None
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether the set was made without references (``max_references: 0``), as blind benchmarks are."""
+        return self.info.settings.get("max_references") == 0
+
     def select(self, split: str | None = None, with_references: bool = True) -> Targets:
-        """Targets of one split (None or ``all`` for every split), by default only those with references."""
+        """Targets of one split (None or ``all`` for every split), by default only those with references.
+
+        A blind set (`is_blind`) has no references, and all its targets are taken.
+        """
         mask = np.ones(len(self.targets), dtype=np.bool_)
         if split not in (None, ALL_SPLITS):
             mask &= self.columns.column("split") == split
-        if with_references:
+        if with_references and not self.is_blind:
             mask &= self.columns.has_references()
         return self.columns.where(mask)
 

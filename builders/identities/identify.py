@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import FaultListError
 from ...faces.embeddings import Embeddings
 from ..photos.candidates import Candidate
 from ..photos.report import ReportLine
@@ -60,27 +59,27 @@ def identify(
         journal: folder from which an interrupted pair search resumes, see `find_pairs`.
 
     Raises:
-        FaultListError: identities are taken from folders, and photos lie in none.
         RefbenchError: far too many pairs, or FAISS is wanted and not installed.
     """
     pairs, warnings = search_pairs(vectors, threshold, options, journal=journal)
     joined = components(len(chosen), pairs)
     averaged = average_linkage(vectors, joined, threshold)
     found = {"components": _count(joined), "average-linkage": _count(averaged)}
-    if options.identities == "folders":
-        labels = identities_by_folder(chosen)
-        found["folders"] = _count(labels)
+    is_given = all(candidate.person for candidate in chosen)
+    if is_given:
+        labels = relabel(np.unique([c.person for c in chosen], return_inverse=True)[1])
+        found["folders" if options.people is None else "people"] = _count(labels)
     else:
         labels = averaged if options.identities == "average-linkage" else joined
     decided = options.overrides.apply({c.key: int(label) for c, label in zip(chosen, labels, strict=True)})
     labels = relabel([decided[candidate.key] for candidate in chosen])
+    labels, told = one_split_each(chosen, labels)
     rows = without_near_duplicates(chosen, pairs, labels, nearest=options.duplicate_distance, lines=lines)
     labels, pairs = relabel(labels[rows]), restrict_pairs(pairs, rows, len(chosen))
-    by_folder = options.identities == "folders"
     split_by_hand = {key for group in options.overrides.split for key in group}
     reviewed = np.array([chosen[row].key in split_by_hand for row in rows], dtype=bool)
-    split_groups = labels if by_folder else find_split_groups(labels, pairs, reviewed)
-    return IdentityAssignment(rows, labels, split_groups, pairs, found, warnings)
+    split_groups = labels if is_given else find_split_groups(labels, pairs, reviewed)
+    return IdentityAssignment(rows, labels, split_groups, pairs, found, (*warnings, *told))
 
 
 def search_pairs(
@@ -115,21 +114,32 @@ def find_split_groups(labels: Labels, pairs: Pairs, reviewed: npt.NDArray[np.boo
     return joined[labels]
 
 
-def identities_by_folder(chosen: Sequence[Candidate]) -> Labels:
-    """Identities by the folder of the photo, (N,) int64.
+def one_split_each(chosen: Sequence[Candidate], labels: Labels) -> tuple[Labels, tuple[str, ...]]:
+    """Identities of which each lies in one given split, (N,) int64, and warnings on those that did not.
 
-    Raises:
-        FaultListError: photos that lie directly in the folder of photos.
+    Given splits are believed: an identity that clustering finds in several of them is taken apart, and told.
     """
-    folders = [PurePosixPath(candidate.source).parent.as_posix() for candidate in chosen]
-    loose = [
-        f"{candidate.source} lies in no folder of a person"
-        for candidate, folder in zip(chosen, folders, strict=True)
-        if folder == "."
+    splits: dict[int, list[str]] = {}
+    for candidate, label in zip(chosen, labels.tolist(), strict=True):
+        if candidate.split and candidate.split not in splits.setdefault(label, []):
+            splits[label].append(candidate.split)
+    several = {label: found for label, found in splits.items() if len(found) > 1}
+    if not several:
+        return labels, ()
+    first = {label: found[0] for label, found in splits.items()}
+    parts = [
+        (label, candidate.split or first.get(label, ""))
+        for candidate, label in zip(chosen, labels.tolist(), strict=True)
     ]
-    if loose:
-        raise FaultListError("identities by folder", loose, "put the photos of every person into a folder")
-    return relabel(np.unique(folders, return_inverse=True)[1])
+    keys: dict[int, list[str]] = {label: [] for label in several}
+    for candidate, label in zip(chosen, labels.tolist(), strict=True):
+        if label in keys:
+            keys[label].append(candidate.key)
+    warnings = tuple(
+        f"one person seems to be in the given splits {' and '.join(found)}: {', '.join(keys[label][:4])}"
+        for label, found in several.items()
+    )
+    return relabel(np.unique([f"{a}/{b}" for a, b in parts], return_inverse=True)[1]), warnings
 
 
 def without_near_duplicates(

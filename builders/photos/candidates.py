@@ -26,12 +26,16 @@ class Candidate:
         source: path of its photo below the folder of photos, with forward slashes.
         face: measurements, hashes, landmarks and embedding.
         picture: PNG file of the aligned image in the photo cache.
+        person: that folders or a CSV give; empty where identities are found by clustering.
+        split: that folders or a CSV give; empty where splits are drawn.
     """
 
     key: str
     source: str
     face: FaceResult
     picture: Path
+    person: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)

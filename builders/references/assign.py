@@ -12,6 +12,7 @@ from ...names import kept
 from ...records.reference_set import SPLITS, Target, image_folder_digits, image_path
 from ..identities.clustering import identity_names, rows_by_label
 from ..identities.identify import IdentityAssignment
+from ..identities.labels import given_names
 from ..identities.pair_search import Pairs, find_pairs
 from ..photos.candidates import Candidate
 from ..settings.options import BuildOptions
@@ -26,7 +27,9 @@ def make_targets(
 ) -> list[Target]:
     """A target for every candidate, in order of key; ``vectors`` are their embeddings, (N, D) float32."""
     pairs = (
-        pairs_within_identities(assignment, vectors) if options.identities == "folders" else assignment.pairs
+        pairs_within_identities(assignment, vectors)
+        if all(candidate.person for candidate in chosen)
+        else assignment.pairs
     )
     found = reference_candidates(len(chosen), pairs, assignment.labels)
     least = options.min_distance or 0.0
@@ -34,7 +37,9 @@ def make_targets(
     splits = assign_splits(chosen, assignment, usable, options=options)
     keys = [candidate.key for candidate in chosen]
     targets = []
-    for row, (candidate, identity) in enumerate(zip(chosen, identity_names(assignment.labels), strict=True)):
+    labels = assignment.labels
+    names = given_names(chosen, labels) if options.identity_names == "given" else identity_names(labels)
+    for row, (candidate, identity) in enumerate(zip(chosen, names, strict=True)):
         minimum = 0.0 if splits[row] == "train" else least
         references = order_references(
             found[row],
@@ -67,7 +72,7 @@ def assign_splits(
     *,
     options: BuildOptions,
 ) -> list[str]:
-    """Split of every candidate, drawn per split group.
+    """Split of every candidate: the given one, else drawn per split group.
 
     A group may go to val or test if each of its images has at least ``min_references`` of the ``usable``
     references.
@@ -87,8 +92,18 @@ def assign_splits(
         if min(many, options.max_references) < min(options.min_references, options.max_references)
     }
     eligible = {first_key[group]: weight for group, weight in weights.items() if group not in short}
-    drawn = draw_splits(eligible, options.val, options.test, seed=options.seed)
-    return [drawn.get(first_key[int(group)], "train") for group in assignment.split_groups]
+    given: dict[int, str] = {}
+    for candidate, group in zip(chosen, assignment.split_groups.tolist(), strict=True):
+        if candidate.split:
+            given.setdefault(group, candidate.split)
+    open_groups = {
+        key: eligible[key] for group, key in first_key.items() if group not in given and key in eligible
+    }
+    drawn = draw_splits(open_groups, options.val, options.test, seed=options.seed)
+    return [
+        candidate.split or given.get(group) or drawn.get(first_key[group], "train")
+        for candidate, group in zip(chosen, assignment.split_groups.tolist(), strict=True)
+    ]
 
 
 def _target(
@@ -137,7 +152,7 @@ def count_targets(targets: Sequence[Target], photos: int) -> dict[str, int]:
 def set_warnings(targets: Sequence[Target], options: BuildOptions) -> tuple[str, ...]:
     """Warnings on a set as a whole: no references, enlarged images, empty splits."""
     warnings = []
-    if not any(target.references for target in targets):
+    if options.max_references and not any(target.references for target in targets):
         warnings.append(
             "no image has a reference: every person has one image only, or the threshold is too small"
         )
@@ -146,6 +161,14 @@ def set_warnings(targets: Sequence[Target], options: BuildOptions) -> tuple[str,
         warnings.append(
             f"{enlarged} of {len(targets)} images were enlarged more than {ENLARGED:g} times and are poor "
             f"ground truth; the quality filter max_scale: {ENLARGED:g} leaves such photos out"
+        )
+    shrunk = [target.quality["scale"] for target in targets if target.quality.get("scale", 1.0) < 1.0]
+    if options.aligned and shrunk:
+        side = options.image_size
+        sizes = " to ".join(f"{round(side / scale)}" for scale in dict.fromkeys((max(shrunk), min(shrunk))))
+        warnings.append(
+            f"{len(shrunk)} of {len(targets)} aligned images were shrunk from {sizes} pixels to {side}; "
+            "image_size keeps more (at most 1024)"
         )
     for split, size in (("test", options.test), ("val", options.val)):
         if size and not any(target.split == split for target in targets):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from pydantic import Field, model_validator
 
+from ...files import sha256_file
 from ...records.options import Options
 from .overrides import Overrides
 from .quality_filters import QualityFilters
@@ -18,6 +19,8 @@ Faces = Literal["all", "largest"]
 Keys = Literal["paths", "hashes"]
 PairSearch = Literal["exact", "faiss"]
 Identities = Literal["average-linkage", "components", "folders"]
+IdentityNames = Literal["numbers", "given"]
+SplitsFrom = Literal["auto", "drawn", "folders"]
 Order = Literal["farthest-point", "nearest"]
 Start = Literal["nearest", "farthest", "medoid"]
 SplitBy = Literal["identities", "images"]
@@ -85,6 +88,21 @@ class BuildOptions(Options):
         description="How images are grouped into identities: average-linkage clustering within connected "
         "components, components alone (as FFHQ-Ref), or folders (a folder of photos per person).",
     )
+    identity_names: IdentityNames = Field(
+        default="numbers",
+        description="Names of identities: numbers (p0000), which reveal nobody; or given, those of the "
+        "folders or of the CSV of people.",
+    )
+    people: Path | None = Field(
+        default=None,
+        description="CSV with the columns photo, person and split (person or split may be left out), for "
+        "people and splits that are known; photos that it does not name are left out.",
+    )
+    splits: SplitsFrom = Field(
+        default="auto",
+        description="Splits: auto takes the folders train, val and test where all photos lie in them, and "
+        "draws else; drawn; or folders.",
+    )
     min_distance: Distance | None = Field(
         default=None,
         description="Least cosine distance, 0 to 2, of a reference from its target in val and test, so that "
@@ -105,7 +123,11 @@ class BuildOptions(Options):
         description="First reference in farthest-point order: the nearest to or farthest from the target, or "
         "the medoid of the references.",
     )
-    max_references: int = Field(default=10, ge=1, description="Greatest length of a reference list.")
+    max_references: int = Field(
+        default=10,
+        ge=0,
+        description="Greatest length of a reference list; 0 for a blind set, whose images need none.",
+    )
     val: Size = Field(
         default=0.1,
         description="Size of the val split: a whole number is a count, a fraction a share of what split_by "
@@ -147,18 +169,21 @@ class BuildOptions(Options):
     @property
     def largest_only(self) -> bool:
         """Whether only the largest face of a photo counts; a folder's name says who that one is."""
-        return self.faces == "largest" or self.identities == "folders"
+        return self.faces == "largest" or self.identities == "folders" or self.people is not None
 
     @classmethod
     def prepare(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
-        """The values of a file; ``overrides`` may name a YAML file of them, relative to ``folder``."""
+        """The values of a file; the files that ``overrides`` and ``people`` name are below ``folder``."""
+        if isinstance(values.get("people"), str):
+            values = values | {"people": folder / values["people"]}
         if isinstance(values.get("overrides"), str):
             return values | {"overrides": Overrides.read(folder / values["overrides"])}
         return values
 
     def settings(self) -> dict[str, Any]:
-        """What ``set.json`` keeps: every choice that decides which bytes a build writes."""
-        return self.model_dump(mode="json", exclude=OUTSIDE_SETTINGS)
+        """What ``set.json`` keeps: every choice that decides the bytes of a build; of ``people`` the hash."""
+        kept = self.model_dump(mode="json", exclude=OUTSIDE_SETTINGS)
+        return kept | {"people": sha256_file(self.people) if self.people else None}
 
 
 class BuildKeywords(TypedDict, total=False):
@@ -176,6 +201,9 @@ class BuildKeywords(TypedDict, total=False):
     threshold: float | None
     pair_search: PairSearch
     identities: Identities
+    identity_names: IdentityNames
+    people: Path | None
+    splits: SplitsFrom
     min_distance: float | None
     duplicate_distance: float
     order: Order
