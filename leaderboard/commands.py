@@ -41,12 +41,14 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two models: paired differences with 95 % intervals and the test that fits them."""
-    from ..metrics.catalogue import protocols_of
+    from ..metrics.catalogue import protocols_of_records
     from .statistics.comparison import compare_models, comparison_rows, comparison_text
     from .store.store import Store
 
     kept = Store(store)
-    lines = compare_models(kept, a, b, protocols=protocols_of(kept.protocol_ids()), over=mean)
+    lines = compare_models(
+        kept, a, b, protocols=protocols_of_records(e.record for e in kept.stored()), over=mean
+    )
     emit(comparison_rows(lines), as_json, comparison_text(lines, a, b))
 
 
@@ -120,11 +122,11 @@ def migrate(
 @command(records, "verify", example="refbench records verify store")
 def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     """Check every record of a store: schema, names, counts, bounds, reasons, links."""
-    from ..metrics.catalogue import protocols_of
+    from ..metrics.catalogue import protocols_of_records
     from .store.store import Store
 
     kept = Store(store)
-    found = kept.verify(protocols_of(kept.protocol_ids()))
+    found = kept.verify(protocols_of_records(entry.record for entry in kept.stored()))
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]

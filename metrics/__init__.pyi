@@ -8,6 +8,7 @@ from .catalogue import find as find
 from .catalogue import newest as newest
 from .catalogue import protocol_of as protocol_of
 from .catalogue import protocols_of as protocols_of
+from .catalogue import protocols_of_records as protocols_of_records
 from .catalogue import register as register
 from .catalogue import select as select
 from .core.feature import PIXELS as PIXELS
@@ -108,6 +109,7 @@ __all__ = [
     "precision",
     "protocol_of",
     "protocols_of",
+    "protocols_of_records",
     "psnr",
     "recall",
     "register",

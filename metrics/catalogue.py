@@ -18,6 +18,7 @@ from ..files import names_of
 from ..records.protocol import GAIN
 from ..records.protocol import Protocol as Protocol
 from ..records.protocol import ProtocolId as ProtocolId
+from ..records.record import Record
 from ..user_code import import_object
 from .core.metric import ImageMetric, Metric, SetMetric
 from .distances.statistics_file import against_statistics
@@ -202,6 +203,36 @@ def protocols_of(names: Iterable[str] | str) -> dict[str, Protocol]:
     for name in names:
         with suppress(RefbenchError):
             found[name] = protocol_of(name)
+    return found
+
+
+DECLARATION = "protocol "
+"""Before the id of a protocol in a record's provenance, whose text is the declaration (`Protocol.to_json`)."""
+
+
+def declarations(metrics: Iterable[Metric]) -> dict[str, str]:
+    """The declarations of metrics that the catalogue does not hold by itself, for a record's provenance.
+
+    They are those of the user's own, of pyiqa, and of recognisers and statistics of one's own. With them a
+    record can be shown and ranked where the metric cannot be computed.
+    """
+    found = [m.protocol for m in metrics if m.protocol.id not in PROTOCOLS or m.protocol.id in OWN]
+    return {f"{DECLARATION}{protocol.id}": protocol.to_json() for protocol in found}
+
+
+def protocols_of_records(records: Iterable[Record]) -> dict[str, Protocol]:
+    """The protocols that records name, by id: declared, derived, or as their provenance declares them.
+
+    Ids that none of these knows are left out.
+    """
+    listed = list(records)
+    found = protocols_of({name for record in listed for name in record.info.benchmark.protocols})
+    for record in listed:
+        for key, text in record.info.provenance.items():
+            name = key.removeprefix(DECLARATION)
+            if key.startswith(DECLARATION) and name not in found:
+                with suppress(RefbenchError):
+                    found[name] = Protocol.from_json(text)
     return found
 
 

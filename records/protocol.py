@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Literal, Self, get_args
 
 from ..deprecated import renamed_keywords, warn
 from ..errors import RefbenchError
+from ..files import canonical_json
 
 ComparedWith = Literal["hq", "lq", "references", "none", "set"]
 
@@ -107,6 +109,41 @@ class Protocol:
     licence: str
     citation: str
     superseded_by: str = ""
+
+    def to_json(self) -> str:
+        """The declaration as canonical JSON, which `from_json` reads."""
+        return canonical_json(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Protocol:
+        """A protocol from what `to_json` wrote.
+
+        Raises:
+            RefbenchError: not such a text, or values of other types.
+        """
+        try:
+            given = json.loads(text)
+            wanted = {field.name for field in fields(cls)}
+            if set(given) != wanted:
+                raise ValueError(f"fields {', '.join(sorted(given))}")
+            texts = wanted - {"higher_is_better", "bounds", "decimals", "weights"}
+            low, high = (None if end is None else float(end) for end in given["bounds"])
+            against = get_args(ComparedWith)
+            if (
+                not all(isinstance(given[name], str) for name in texts)
+                or given["compared_with"] not in against
+            ):
+                raise ValueError("a field of another type")
+            ProtocolId.parse(given["id"])
+            return cls(
+                **{name: given[name] for name in texts},
+                higher_is_better=bool(given["higher_is_better"]),
+                bounds=(low, high),
+                decimals=min(12, max(0, int(given["decimals"]))),
+                weights=tuple(str(name) for name in given["weights"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise RefbenchError(f"not the declaration of a protocol: {error}") from None
 
     @property
     def scored_as(self) -> str:

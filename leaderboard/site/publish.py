@@ -160,12 +160,12 @@ def _record_addresses(stored: Sequence[StoredRecord]) -> dict[tuple[str, str], l
 def declared_protocols(
     protocols: Mapping[str, Protocol] | None, stored: Iterable[StoredRecord]
 ) -> Mapping[str, Protocol]:
-    """``protocols``, or for None those of the catalogue with the derived ones of these records."""
+    """``protocols``, or for None those of the catalogue and those that these records name or declare."""
     if protocols is not None:
         return protocols
-    from ...metrics.catalogue import protocols_of
+    from ...metrics.catalogue import protocols_of_records
 
-    return protocols_of({id for entry in stored for id in entry.record.info.benchmark.protocols})
+    return protocols_of_records(entry.record for entry in stored)
 
 
 def _navigation(board: Board, albums: Mapping[str, Album]) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from ...records.card import Card
 from ...records.evaluation_modes import with_references
 from ...records.record import Record
 from ...records.reference_set import ReferenceSet, Target
-from ..catalogue import ALL_READY, OWN, select
+from ..catalogue import ALL_READY, OWN, declarations, select
 from ..core.metric import GainMetric, Metric
 from ..core.options import ScoreKeywords, ScoreOptions
 from ..requirements import check_requirements, mask_faults, unscored_notes
@@ -248,7 +248,7 @@ def run_plan(plan: Plan, options: ScoreOptions, *, shard: Shard = ALONE) -> list
                     lq_parts=lq_parts.get(entry.recipe, []),
                 ),
                 metrics=plan.metrics,
-                provenance=facts,
+                provenance=facts | declarations(plan.metrics),
             )
             for entry, found, paths in zip(plan.entries, plan.pairs, parts[1 : count + 1], strict=True)
         ]

@@ -179,6 +179,15 @@ def test_an_own_metric_is_named_by_its_module(
     assert record.scores.value.notna().all()
     assert any("my_metrics.py" in name for name in record.info.provenance)
     assert isinstance(catalogue.find("mine/mean-v1"), ImageMetric), "its id names it from then on"
+    for known in (catalogue.METRICS, catalogue.PROTOCOLS):
+        known.pop("mine/mean-v1")
+    declared = catalogue.protocols_of_records([record])
+    assert declared["mine/mean-v1"].title == "Mine", "the record declares what the catalogue does not hold"
+    assert not declared["mine/mean-v1"].higher_is_better
+    page = rb.publish(tmp_path / "store", tmp_path / "site").read_text("utf-8")
+    assert "Mine" in page
+    assert "not declared here" not in (tmp_path / "site" / "methodology.html").read_text("utf-8")
+    sys.modules.pop("my_metrics")
     shown = CliRunner().invoke(app, ["show", "my_metrics:MINE"])
     assert "Mean absolute difference." in shown.stdout
 

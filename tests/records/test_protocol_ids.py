@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from refbench.errors import RefbenchError
-from refbench.records.protocol import ProtocolId
+from refbench.metrics.catalogue import PROTOCOLS
+from refbench.records.protocol import Protocol, ProtocolId
 
 pytestmark = pytest.mark.core
 
@@ -39,3 +40,13 @@ def test_parts_of_an_id_can_be_left_out_and_added() -> None:
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(RefbenchError, match="wanted FAMILY/VARIANT"):
         ProtocolId.parse(text)
+
+
+def test_a_declaration_survives_its_text_and_others_are_refused() -> None:
+    for protocol in PROTOCOLS.values():
+        assert Protocol.from_json(protocol.to_json()) == protocol
+    text = PROTOCOLS["psnr/rgb"].to_json()
+    changes = (('"dB"', "3"), ('"hq"', '"moon"'), ("psnr/rgb", "psnr"))
+    for wrong in ("{}", "no", *(text.replace(*change) for change in changes)):
+        with pytest.raises(RefbenchError, match="not the declaration of a protocol|is not a protocol id"):
+            Protocol.from_json(wrong)
