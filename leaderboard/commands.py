@@ -157,9 +157,9 @@ def flag(
     from ..records.reference_set import ReferenceSet
     from .integrity.flagging import flag_records
     from .store.store import Store
-    from .submission.submission import read_submission
+    from .submission.submission import read_submission, submission_paths
 
-    given = [read_submission(path) for path in submissions]
+    given = [read_submission(found) for path in submissions for found in submission_paths(path)]
     found = [
         (f"{folder.parent.name}/{folder.name}", flags)
         for folder, flags in flag_records(Store(store), ReferenceSet.read(reference_set), given)

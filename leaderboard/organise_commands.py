@@ -70,8 +70,8 @@ def new_submission(
 def check(
     paths: SetAndSubmissions,
     recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help="Recipe that was restored.")
-    ] = "refldm-severe",
+        str, typer.Option("--recipe", "-r", help="Recipe that was restored; it is looked for in the set.")
+    ] = "",
     split: Split = "test",
     names: Annotated[
         str,
@@ -86,18 +86,24 @@ def check(
     Without a set, keys and sizes are not checked.
     """
     from ..records.reference_set import ReferenceSet
-    from .submission.submission import check_submission
+    from .submission.submission import check_submission, recipes_of
 
     sets, submissions = set_and_submissions(paths)
     if len(sets) > 1 or not submissions:
         raise InvalidInputError("give one reference set at most, and at least one submission")
     chosen = ReferenceSet.read(sets[0]) if sets else None
     where = str(sets[0]) if sets else "SET"
+    there = recipes_of(chosen) if chosen is not None else []
+    if chosen is not None and recipe and not chosen.lq_folder(recipe).is_dir():
+        named = f"it has LQ images of {', '.join(there)}" if there else "it has no LQ images"
+        fix = f"make them with: refbench degrade {where} --recipe {recipe}"
+        raise FaultListError(where, [f"no LQ images of the recipe {recipe!r}; {named}"], fix)
+    shown = recipe or (there[0] if len(there) == 1 else "RECIPE")
     rows = []
     lines: list[str] = []
     for path in submissions:
         checked = check_submission(path, chosen, split, names=names)
-        following = f"refbench score {where} {path} --recipe {recipe} --store STORE"
+        following = f"refbench score {where} {path} --recipe {shown} --store STORE"
         again = " ".join(map(str, ["refbench submission check", *sets, path]))
         if checked.faults and not as_json:
             raise FaultListError(str(path), checked.faults, f"fix these, then: {again}")
@@ -107,6 +113,8 @@ def check(
         images = len(checked.submission.images) if checked.submission else 0
         lines += [f"note: {note}" for note in checked.notes]
         lines.append(f"{path}: {images} images, nothing is wrong. Next: {following}")
+    if shown == "RECIPE" and there:
+        lines.append(f"RECIPE: one of {', '.join(there)}")
     emit(rows[0] if len(rows) == 1 else rows, as_json, "\n".join(lines))
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)

@@ -18,6 +18,8 @@ from ..text_files import decode_text, parse_yaml
 from ..validation import did_you_mean
 
 CARD_NAME = "submission.yaml"
+PLACEHOLDER = "My model"
+"""The model of a card that nobody has filled in yet."""
 MAX_CARD_BYTES = 65_536
 UNSAID = frozenset({"", "~", "null", "none", "unknown", "n/a"})
 

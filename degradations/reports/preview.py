@@ -15,10 +15,10 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from ...deprecated import renamed
-from ...errors import RefbenchError
+from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import StrPath, paths_by_key
 from ...images import RGB
-from ...progress import progress
+from ...progress import progress, say
 from ..engine.degrade import degrade_image
 from ..engine.parallel import parallel_map
 from ..lq.pairs import read_hq
@@ -65,24 +65,27 @@ def preview_recipe(
 
     Raises:
         RefbenchError: no images, or no samples.
-        InvalidInputError: an image that is unreadable, transparent or too small.
+        FaultListError: every image is unreadable, transparent or too small. Where others are usable, these
+            are named on stderr and left out.
     """
-    images = paths_by_key(images)
-    if not images or samples < 1:
+    files = paths_by_key(images)
+    if not files or samples < 1:
         raise RefbenchError(
-            f"a preview takes one image and one sample or more; got {len(images)} and {samples}"
+            f"a preview takes one image and one sample or more; got {len(files)} and {samples}"
         )
-    measure = partial(_measure, images=images, recipe=recipe, seed=seed)
-    rows = []
-    with progress(f"preview {recipe.name}", samples) as advance:
-        for row in parallel_map(measure, _draws(images, samples), workers):
-            rows.append(row)
-            advance(1)
+    rows, unusable = _measure_all(files, recipe, seed, samples=samples, workers=workers)
+    if unusable:
+        for key, reason in sorted(unusable.items()):
+            say(f"left out: {key}: {reason}")
+        files = {key: path for key, path in files.items() if key not in unusable}
+        if not files:
+            raise FaultListError("preview", [f"{key}: {reason}" for key, reason in sorted(unusable.items())])
+        rows, _ = _measure_all(files, recipe, seed, samples=samples, workers=workers)
     draws = pd.DataFrame(rows, columns=["key", "image", "psnr", "ssim", *recipe.drawn])
     draws = draws.sort_values(["psnr", "key"], ascending=[False, True], ignore_index=True)
     places = {round(quantile * (samples - 1)): quantile for quantile in QUANTILES}
     columns = [
-        _column(draws.iloc[place], share, images, recipe=recipe, seed=seed) for place, share in places.items()
+        _column(draws.iloc[place], share, files, recipe=recipe, seed=seed) for place, share in places.items()
     ]
     title = f"{recipe.id}: {recipe.title}" if recipe.title else recipe.id
     sheet = np.concatenate([_heading(title, TILE * len(columns)), np.concatenate(columns, axis=1)])
@@ -110,6 +113,33 @@ def _draws(images: Mapping[str, Path], samples: int) -> Iterable[tuple[str, str]
     for number, image in enumerate(islice(cycle(keys), samples)):
         again = number // len(keys)
         yield image, f"{image}#{again}" if again else image
+
+
+def _measure_all(
+    images: Mapping[str, Path], recipe: Recipe, seed: int, *, samples: int, workers: int
+) -> tuple[list[dict[str, object]], dict[str, str]]:
+    """A row for every draw, and why images cannot be used."""
+    measure = partial(_measure_one, images=images, recipe=recipe, seed=seed)
+    rows: list[dict[str, object]] = []
+    unusable: dict[str, str] = {}
+    with progress(f"preview {recipe.name}", samples) as advance:
+        for found in parallel_map(measure, _draws(images, samples), workers):
+            if isinstance(found, tuple):
+                unusable[found[0]] = found[1]
+            else:
+                rows.append(found)
+            advance(1)
+    return rows, unusable
+
+
+def _measure_one(
+    item: tuple[str, str], images: Mapping[str, Path], recipe: Recipe, *, seed: int
+) -> dict[str, object] | tuple[str, str]:
+    """The row of a draw, or the image and the reason why it cannot be used."""
+    try:
+        return _measure(item, images, recipe, seed=seed)
+    except InvalidInputError as error:
+        return item[0], str(error).replace("\n", " ")
 
 
 def _measure(

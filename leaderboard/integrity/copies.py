@@ -404,7 +404,7 @@ def _may_reach(gap: Plane, db: float) -> bool:
     Averaging over areas makes no mean square larger, and luma is a mean of the channels.
     """
     most = (np.sqrt(LUMA_SHARE * _most_square(db)) + ROUNDING) ** 2
-    return float(np.square(gap).mean()) <= most * (1 + SLACK)
+    return bool(np.square(gap).mean() <= most * (1 + SLACK))
 
 
 def _has_whole_areas(image: _Image) -> bool:

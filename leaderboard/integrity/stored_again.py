@@ -69,7 +69,7 @@ class CopySource:
 
     @cached_property
     def _centred(self) -> Plane:
-        return self.plane - self.plane.mean()
+        return np.asarray(self.plane - self.plane.mean(), dtype=np.float32)
 
     @cached_property
     def _columns(self) -> Plane:

@@ -23,6 +23,8 @@ from ..store.settings import read_settings
 from ..store.store import Store
 
 KEPT = frozenset({".gitattributes"})
+SITE_WHOLE = "the site on disk is whole: push it again when the Hub can be reached"
+AS_BEFORE = "nothing was changed on this machine: push again when the Hub can be reached"
 HTTP_LIBRARIES = frozenset({"httpcore", "httpx", "httpx2", "requests", "urllib3"})
 """HTTP libraries of the Hub's client; which one it uses depends on its version."""
 
@@ -147,7 +149,7 @@ def push_set(
         from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(token=token)
-    with TemporaryDirectory() as folder, _hub_errors(repo):
+    with TemporaryDirectory() as folder, _hub_errors(repo, AS_BEFORE):
         card = write_data_card(reference_set, Path(folder), recipes).read_bytes()
         address = api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         api.create_commit(
@@ -185,7 +187,7 @@ def _push(
 
     api = HfApi(endpoint=endpoint, token=token)
     sdk = "static" if kind == "space" else None
-    with _hub_errors(repo):
+    with _hub_errors(repo, SITE_WHOLE if kind == "space" else AS_BEFORE):
         address = api.create_repo(repo, repo_type=kind, private=private, exist_ok=True, space_sdk=sdk)
         there = set(api.list_repo_files(repo, repo_type=kind))
         added = [CommitOperationAdd(name, data) for name, data in files.items()]
@@ -202,8 +204,8 @@ def _check_name(repo: str) -> None:
 
 
 @contextmanager
-def _hub_errors(repo: str) -> Iterator[None]:
-    """Errors of the Hub's client in one line each."""
+def _hub_errors(repo: str, state: str) -> Iterator[None]:
+    """Errors of the Hub's client in one line each; ``state`` is told where the Hub is out of reach."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
@@ -216,7 +218,7 @@ def _hub_errors(repo: str) -> Iterator[None]:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in HTTP_LIBRARIES:
             raise
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise RefbenchError(f"the Hub cannot be reached ({reason}); the files on disk are complete") from None
+        raise RefbenchError(f"the Hub cannot be reached ({reason}); {state}") from None
 
 
 def _refusal(error: Any, repo: str) -> str:

@@ -52,8 +52,8 @@ class PublishOptions(Options):
     Attributes:
         reference_sets: folders of the sets that the records were scored on; each brings the pictures (LQ, HQ,
             references) of its benchmarks. Without them the site has tables alone.
-        submissions: folders or archives of restored images; each is matched to its record by the hash of its
-            images. Without them the comparison pages show no model.
+        submissions: folders or archives of restored images, or folders of such; each is matched to its record
+            by the hash of its images. Without them the comparison pages show no model.
         mean: what means, intervals, tests and ranks are taken over: images, or people with equal weights. The
             front page can be switched to the other.
         push: ``owner/name`` of a static Space on the Hugging Face Hub that becomes the same as the site;
@@ -72,7 +72,8 @@ class PublishOptions(Options):
     )
     submissions: Paths = Field(
         default=(),
-        description="Folder or archive of a submission, for the pictures; may be repeated (default: none).",
+        description="Folder or archive of a submission, or a folder of several, for the pictures; may be "
+        "repeated (default: none).",
     )
     mean: MeanOver = Field(
         default="images",

@@ -35,7 +35,7 @@ from ..store.settings import check_protocols, read_settings
 from ..store.store import Store, StoredRecord
 from ..store.stored import join_records
 from ..store.study_results import read_results
-from ..submission.submission import Submission, read_submission
+from ..submission.submission import Submission, read_submission, submission_paths
 from ..tables.board import Board
 from ..tables.reference_modes import sets_by_mode
 from .model_index import model_card
@@ -58,8 +58,8 @@ def publish_site(
         store: of records, or its folder.
         out: a new or empty folder, or one that was published into before.
         reference_sets: of the benchmarks, or their folders; they give the pictures (LQ, HQ, references).
-        submissions: folders or archives of restored images; each is matched to its record by the hash of
-            its images; one that matches no record is reported on stderr and left out.
+        submissions: folders or archives of restored images, or folders of such; each is matched to its record
+            by the hash of its images; one that matches no record is reported on stderr and left out.
         protocols: declarations by id; None for the catalogue.
         pictures: how many and how large.
         over: what means, intervals, tests and ranks are taken over: images, or people with equal weights; the
@@ -76,7 +76,9 @@ def publish_site(
     named = [reference_sets] if isinstance(reference_sets, ReferenceSet | str | PathLike) else reference_sets
     sets = [found if isinstance(found, ReferenceSet) else ReferenceSet.read(found) for found in named]
     images = [submissions] if isinstance(submissions, Submission | str | PathLike) else submissions
-    given = [found if isinstance(found, Submission) else read_submission(found) for found in images]
+    given: list[Submission] = []
+    for each in images:
+        given += [each] if isinstance(each, Submission) else map(read_submission, submission_paths(each))
     stored = store.stored()
     sets = sets_by_mode(sets, [entry.record.info.benchmark for entry in stored])
     settings = read_settings(store.root)

@@ -162,6 +162,11 @@ class Store:
         return join_records(self.stored())
 
     def _record_folders(self) -> list[Path]:
+        if (self.root / "set.json").is_file():
+            raise RefbenchError(
+                f"{self.root} is a reference set, not a store of records; the store comes first: "
+                "refbench publish STORE SET SUBMISSION ... --out SITE"
+            )
         if not self.root.is_dir():
             raise RefbenchError(f"{self.root} is not a folder; a store of records is made by: refbench score")
         folders = (folder for benchmark in _folders(self.root) for folder in _folders(benchmark))

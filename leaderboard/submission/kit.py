@@ -9,7 +9,7 @@ from ...errors import InvalidInputError, RefbenchError
 from ...files import StrPath, canonical_json, write_bytes
 from ...folder_lock import has_files, locks
 from ...progress import say
-from ...records.card import CARD_NAME, Card, card_text
+from ...records.card import CARD_NAME, PLACEHOLDER, Card, card_text
 from ...records.reference_set import ReferenceSet, Target
 from ...records.selection import require_lq
 from ..rendering.assets import asset
@@ -60,7 +60,7 @@ def kit_files(
         yield f"references/{name}.png", reference_set.hq_path(key).read_bytes()
     listed = {target.key: [f"references/{names[key]}.png" for key in target.references] for target in targets}
     yield LISTED, canonical_json(listed).encode()
-    yield CARD_NAME, card_text(Card(model="My model"), explained=True).encode()
+    yield CARD_NAME, card_text(Card(model=PLACEHOLDER), explained=True).encode()
 
 
 @locks("out")

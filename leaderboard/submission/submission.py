@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from ...errors import FaultListError, RefbenchError
+from ...errors import FaultListError, InvalidInputError, RefbenchError
 from ...files import StrPath, names_of, paths_by_key, sha256_file, sha256_json
 from ...image_files.png_check import inspect_png
 from ...names import normal
 from ...output_names import OutputNames, guess_names, guess_note
 from ...progress import say, track
-from ...records.card import CARD_NAME, Card, read_card
+from ...records.card import CARD_NAME, PLACEHOLDER, Card, read_card
+from ...records.record import RECORD_NAME
 from ...records.reference_set import ReferenceSet
 from .archives import is_archive, unpack
 from .faults import FaultKind, FaultLog
@@ -24,6 +25,9 @@ IGNORED = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 OTHER_FILES = frozenset(
     {CARD_NAME, "training_hashes.txt", "training_embeddings.npz", "times.parquet", "restore.json"}
 )
+
+PICTURES = frozenset({".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".jxl"})
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 
 NO_CARD = FaultKind(f"there is no {CARD_NAME}", "make one with: refbench submission new FOLDER")
 NO_IMAGES = FaultKind("there is no KEY.png at all", "put one PNG per key beside the card, named KEY.png")
@@ -36,6 +40,10 @@ SUFFIX = FaultKind(
 )
 COLLISION = FaultKind(
     "names that differ only in the case of letters", "keep one; some disks hold only one of them"
+)
+LOSSY = FaultKind("not a PNG", "save the restorer's output as PNG: another format changes the scores")
+NOT_FILLED_IN = FaultKind(
+    f"{CARD_NAME}: the model is still {PLACEHOLDER!r}", "fill in the card with the name of your model"
 )
 UNKNOWN_KEY = FaultKind("not a key of this set", "leave it out; is this another set or split?")
 MISSING = FaultKind(
@@ -118,6 +126,37 @@ def read_submission(
     return named
 
 
+def submission_paths(path: StrPath) -> list[Path]:
+    """The submissions at a path: that one itself, or those in the folders (or archives) below it.
+
+    Raises:
+        InvalidInputError: the folder is a store of records.
+    """
+    path = Path(path)
+    if not path.is_dir() or (path / CARD_NAME).is_file():
+        return [path]
+    if next(path.glob(f"*/*/{RECORD_NAME}"), None) is not None:
+        raise InvalidInputError(
+            f"{path} is a store of records, not a submission; the store comes first: "
+            "refbench publish STORE SET SUBMISSION ... --out SITE"
+        )
+    found = [card.parent for depth in ("*", "*/*") for card in path.glob(f"{depth}/{CARD_NAME}")]
+    if not found and next(path.glob("*.png"), None) is None:
+        found = [file for file in path.iterdir() if file.is_file() and is_archive(file)]
+    return sorted(folder for folder in found if not folder.name.startswith(".")) or [path]
+
+
+def is_placeholder(card: Card) -> bool:
+    """Whether nobody has filled in the card yet."""
+    return card.model == PLACEHOLDER
+
+
+def recipes_of(reference_set: ReferenceSet) -> list[str]:
+    """Names of the folders of LQ images that a set has."""
+    root = reference_set.root / "lq"
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+
+
 def with_keys(submission: Submission, keys: Collection[str]) -> tuple[Submission, str]:
     """The submission with its images by the keys of a set, and what was guessed; as it is without a guess."""
     guessed = guess_names(submission.images, keys)
@@ -180,7 +219,8 @@ def check_submission(
             checks the submission by itself.
         split: ``train``, ``val``, ``test`` or ``all``.
         limits: of an archive; None for the defaults of `ArchiveLimits`.
-        check_pixels: verify every PNG to its last byte; otherwise names and the card alone.
+        check_pixels: verify every PNG to its last byte, and that the card was filled in; otherwise names and
+            the fields of the card alone.
         allow_missing: an image that is missing is a note, not a fault.
         names: as for `read_submission`; the guess is among the notes.
 
@@ -209,6 +249,8 @@ def check_submission(
     if pattern is not None:
         images = _named(images, pattern, faults)
     card = _card(root, faults)
+    if check_pixels and card is not None and is_placeholder(card):
+        faults.add(NOT_FILLED_IN)
     guess = ""
     if reference_set is not None:
         keys = {target.key for target in reference_set.select(split)}
@@ -252,9 +294,11 @@ def _find_images(root: Path, faults: FaultLog, notes: FaultLog) -> dict[str, Pat
             if seen.setdefault(folded, name) != name:
                 faults.add(COLLISION, f"{seen[folded]} and {name}")
             images[normal(name).removesuffix(".png")] = entry
-        elif suffix.lower() in {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}:
+        elif suffix.lower() == ".png":
             faults.add(SUFFIX, name)
-        elif suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}:
+        elif suffix.lower() in PICTURES:
+            faults.add(LOSSY, name)
+        elif suffix.lower() in ARCHIVES:
             faults.add(ARCHIVE_INSIDE, name)
         else:
             notes.add(EXTRA, name)

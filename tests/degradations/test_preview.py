@@ -15,7 +15,7 @@ from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.recipe import Recipe
 from refbench.degradations.reports.preview import QUANTILES, TILE, preview_recipe
 from refbench.degradations.reports.quick_quality import psnr
-from refbench.errors import RefbenchError
+from refbench.errors import FaultListError, RefbenchError
 from refbench.images import read_rgb, write_png
 from typer.testing import CliRunner
 
@@ -110,3 +110,17 @@ def test_a_preview_of_a_set_leaves_its_lq_images_out(photos: Path, tmp_path: Pat
     ran = CliRunner().invoke(app, ["preview", str(tmp_path / "set"), *options])
     assert ran.exit_code == 0, ran.output
     assert set(pd.read_csv(table)["key"]) == {"p0", "p1", "p2"}
+
+
+def test_a_broken_file_is_named_and_left_out(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe("refldm-moderate")
+    images = {path.stem: path for path in photos.iterdir()}
+    broken = tmp_path / "a-broken.png"
+    broken.write_bytes(images["p1"].read_bytes()[:300])
+    made = preview_recipe({**images, "a-broken": broken}, recipe, samples=5)
+    assert "left out: a-broken: " in capsys.readouterr().err
+    assert (made.sheet == preview_recipe(images, recipe, samples=5).sheet).all()
+    with pytest.raises(FaultListError, match="a-broken"):
+        preview_recipe({"a-broken": broken}, recipe, samples=5)

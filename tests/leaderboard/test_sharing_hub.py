@@ -164,8 +164,11 @@ def test_refusals_and_absence_are_reported(hub: FakeHub, store: Store, tmp_path:
     site = publish_site(store, tmp_path / "site").parent
     with pytest.raises(RefbenchError, match=r"refuses.*hf auth login"):
         push_site(site, "lab/board", token="hf_bad", endpoint=hub.address)
-    with pytest.raises(RefbenchError, match="cannot be reached"):
+    with pytest.raises(RefbenchError, match=r"cannot be reached.*; the site on disk is whole"):
         push_site(site, "lab/board", token="hf_good", endpoint="http://127.0.0.1:9")
+    with pytest.raises(RefbenchError, match=r"cannot be reached.*; nothing was changed") as told:
+        push_records(store, "lab/records", token="hf_good", endpoint="http://127.0.0.1:9")
+    assert "site" not in str(told.value)
     with pytest.raises(InvalidInputError, match="owner/name"):
         push_site(site, "board", token="hf_good", endpoint=hub.address)
     with pytest.raises(InvalidInputError, match="not a published site"):
