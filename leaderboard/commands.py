@@ -46,9 +46,8 @@ def compare(
     from .store.store import Store
 
     kept = Store(store)
-    lines = compare_models(
-        kept, a, b, protocols=protocols_of_records(e.record for e in kept.stored()), over=mean
-    )
+    protocols = protocols_of_records(entry.record for entry in kept.readable()[0])
+    lines = compare_models(kept, a, b, protocols=protocols, over=mean)
     emit(comparison_rows(lines), as_json, comparison_text(lines, a, b))
 
 
@@ -126,7 +125,7 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     from .store.store import Store
 
     kept = Store(store)
-    found = kept.verify(protocols_of_records(entry.record for entry in kept.stored()))
+    found = kept.verify(protocols_of_records(entry.record for entry in kept.readable()[0]))
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]

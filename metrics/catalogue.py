@@ -207,7 +207,7 @@ def protocols_of(names: Iterable[str] | str) -> dict[str, Protocol]:
 
 
 DECLARATION = "protocol "
-"""Before the id of a protocol in a record's provenance, whose text is the declaration (`Protocol.to_json`)."""
+"""Before the id of a protocol in a record's provenance, whose text is `Protocol.to_json`."""
 
 
 def declarations(metrics: Iterable[Metric]) -> dict[str, str]:

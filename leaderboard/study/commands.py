@@ -65,7 +65,7 @@ def analyse_study(
     as_json: AsJson = False,
 ) -> None:
     """Compute scores with intervals from votes, agreement among people, and agreement with metrics."""
-    from ...metrics.catalogue import protocols_of
+    from ...metrics.catalogue import protocols_of_records
     from ..store.store import Store
     from ..store.study_results import model_labels, result_text, save_result
     from .study import StudyKey
@@ -73,7 +73,7 @@ def analyse_study(
 
     known = StudyKey.read(key)
     kept = Store(store) if store else None
-    protocols = protocols_of(kept.protocol_ids() if kept else ())
+    protocols = protocols_of_records(entry.record for entry in (kept.readable()[0] if kept else ()))
     result = analyse_votes(known, read_votes(votes, known), kept, protocols=protocols, seed=seed)
     if kept is not None:
         save_result(kept, result)

@@ -48,5 +48,5 @@ def test_a_declaration_survives_its_text_and_others_are_refused() -> None:
     text = PROTOCOLS["psnr/rgb"].to_json()
     changes = (('"dB"', "3"), ('"hq"', '"moon"'), ("psnr/rgb", "psnr"))
     for wrong in ("{}", "no", *(text.replace(*change) for change in changes)):
-        with pytest.raises(RefbenchError, match="not the declaration of a protocol|is not a protocol id"):
+        with pytest.raises(RefbenchError, match=r"not the declaration of a protocol|is not a protocol id"):
             Protocol.from_json(wrong)
