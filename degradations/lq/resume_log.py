@@ -40,7 +40,7 @@ class ResumeLog:
             present = f"{folder} holds LQ images of {before['recipe']}, seed {before['seed']}"
             wanted = f"{recipe.id}, seed {seed}"
             changed = "" if (before["recipe"], before["seed"]) != (recipe.id, seed) else ", with other steps"
-            fix = "remove that folder or name the recipe differently"
+            fix = f"name that recipe ({before['recipe']}), remove that folder, or name yours differently"
             if before["seed"] != seed and before["recipe"] == recipe.id and before["seed"]:
                 fix = f"rename that folder to {lq_folder_name(recipe.name, before['seed'])}"
             raise RefbenchError(f"{present}{changed}; for {wanted}, {fix}")

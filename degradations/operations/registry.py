@@ -15,6 +15,7 @@ OPERATIONS: dict[str, Operation] = {
         blurring.SINC,
         blurring.MOTION_BLUR,
         blurring.DEFOCUS,
+        blurring.UNSHARP_MASK,
         resizing.DOWNSCALE,
         resizing.RESCALE,
         resizing.FULL_SIZE,

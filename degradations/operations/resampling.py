@@ -1,9 +1,9 @@
-"""Resampling (bilinear, bicubic, area) as sparse matrices per image axis, with equal weights on every
-machine.
+"""Resampling (bilinear, bicubic, area, torch-area) as sparse matrices per image axis.
 
-Pixel centres lie at half integers, as in OpenCV: output pixel i is centred at (i + 1/2) length / count - 1/2.
-Only the method ``area`` antialiases. The matrices equal `cv2.resize` in exact arithmetic; OpenCV itself keeps
-the weights in float32 on some machines and in float64 on others.
+The weights are equal on every machine. Pixel centres lie at half integers, as in OpenCV: output pixel i is
+centred at (i + 1/2) length / count - 1/2. Only the methods ``area`` (OpenCV's) and ``torch-area`` (PyTorch's
+`interpolate(mode="area")`) antialias. The others and ``area`` equal `cv2.resize` in exact arithmetic; OpenCV
+itself keeps the weights in float32 on some machines and in float64 on others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 CUBIC = -0.75  # the free parameter of cubic convolution (Keys 1981), as in OpenCV and PyTorch
-METHODS = ("bilinear", "area", "bicubic")
+METHODS = ("bilinear", "area", "bicubic", "torch-area")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,23 @@ def area(length: int, count: int) -> Taps:
     return Taps(np.minimum(positions, length - 1), np.maximum(covered, 0).astype(np.float64), float(length))
 
 
+def torch_area(length: int, count: int) -> Taps:
+    """Mean over every pixel that an output pixel touches, partial ones as much as whole ones.
+
+    It is adaptive average pooling: pixels floor(i length / count) to ceil((i + 1) length / count).
+    """
+    starts = np.arange(count) * length // count
+    ends = -(-(np.arange(count) + 1) * length // count)
+    positions = starts[:, None] + np.arange(int((ends - starts).max()))
+    weights = np.where(positions < ends[:, None], 1.0 / (ends - starts)[:, None], 0.0)
+    return Taps(np.minimum(positions, length - 1), weights, 1.0)
+
+
 @lru_cache(maxsize=512)
 def taps(length: int, count: int, method: str) -> Taps:
     """The taps of a method of `METHODS`; cached, so callers must not modify them."""
-    return {"bilinear": bilinear, "area": area, "bicubic": bicubic}[method](length, count)
+    made = {"bilinear": bilinear, "area": area, "bicubic": bicubic, "torch-area": torch_area}
+    return made[method](length, count)
 
 
 def _centres(length: int, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -80,13 +80,23 @@ CODEFORMER_RECIPE = Recipe(
     title="what CodeFormer is trained on, as in its paper",
     source=CODEFORMER,
 )
-REALESRGAN_SECOND_ORDER = Recipe(
+REALESRGAN_SECOND_ORDER_1 = Recipe(
     "realesrgan-2nd-order",
     1,
-    second_order_steps(),
+    second_order_steps(("bilinear", "area", "bicubic")),
     title="two rounds of blur, resizing, noise and JPEG, with ringing, at a scale of 4",
     source=REALESRGAN,
 )
+REALESRGAN_SECOND_ORDER = Recipe(
+    "realesrgan-2nd-order",
+    2,
+    (Step("unsharp_mask"), *second_order_steps(("torch-area", "bilinear", "bicubic"))),
+    title="sharpening, then two rounds of blur, resizing, noise and JPEG, with ringing, at a scale of 4",
+    source=REALESRGAN,
+)
+
+OLD_VERSIONS: dict[str, Recipe] = {REALESRGAN_SECOND_ORDER_1.id: REALESRGAN_SECOND_ORDER_1}
+"""Earlier versions of bundled recipes by id, such as ``realesrgan-2nd-order@1``: the same bytes as before."""
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe

@@ -9,7 +9,7 @@ from ...records.ids import VersionedId
 from ...text_files import read_text
 from ...user_code import import_object
 from ..operations.registry import nearest
-from .bundled import RECIPES
+from .bundled import OLD_VERSIONS, RECIPES
 from .recipe import Recipe
 from .severity import parse_severity
 
@@ -39,13 +39,16 @@ def load_recipe(recipe: str | Path) -> Recipe:
             raise FaultListError(f"{recipe}, {error.subject}", error.faults) from None
         except RefbenchError as error:
             raise RefbenchError(f"{recipe}: {error}") from None
-        if (known := bundled(read.name)) and known.fingerprint != read.fingerprint:
+        known = OLD_VERSIONS.get(read.id) or bundled(read.name)
+        if known and known.fingerprint != read.fingerprint:
             raise RefbenchError(
                 f"{recipe}: {read.name} is a bundled recipe with other steps; choose another name"
             )
         return read
     if ":" in text:
         return _from_module(text)
+    if text in OLD_VERSIONS:
+        return OLD_VERSIONS[text]
     wanted = VersionedId.parse(text)
     found = bundled(wanted.name)
     if found is None:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ..operations.distributions import Choice, Distribution, Fixed, Uniform
-from ..operations.resampling import METHODS
 from .classical import Range
 from .steps import Branch, Node, OneOf, Step
 
 SMALL_SIZES = (7, 9, 11)
 LARGE_SIZES = (13, 15, 17, 19, 21)
 SIZES = (*SMALL_SIZES, *LARGE_SIZES)
-ANY_METHOD = Choice(METHODS)
 
 
-def second_order_steps() -> tuple[Node, ...]:
-    """Two rounds and the final sinc filter, at a scale of 4, then bicubic upscaling to full size."""
+def second_order_steps(methods: Sequence[str]) -> tuple[Node, ...]:
+    """Two rounds and the final sinc filter, at a scale of 4, then bicubic upscaling to full size.
+
+    Args:
+        methods: of resizing, each as likely.
+    """
+    any_method = Choice(tuple(methods))
     return (
         _blur((0.2, 3.0)),
-        _first_resize(),
+        _first_resize(any_method),
         _noise((1, 30), (0.05, 3.0)),
         _jpeg(),
         OneOf((Branch(0.8, (_blur((0.2, 1.5)),)), Branch(0.2))),
-        _second_resize(),
+        _second_resize(any_method),
         _noise((1, 25), (0.05, 2.5)),
         OneOf(
-            (Branch(0.5, (*_downscale_and_sinc(), _jpeg())), Branch(0.5, (_jpeg(), *_downscale_and_sinc())))
+            (
+                Branch(0.5, (*_downscale_and_sinc(any_method), _jpeg())),
+                Branch(0.5, (_jpeg(), *_downscale_and_sinc(any_method))),
+            )
         ),
         Step("full_size", {"method": Fixed("bicubic")}),
     )
@@ -69,13 +76,13 @@ def _sinc(sizes: tuple[int, ...], lowest_cutoff: float) -> Step:
     return Step("sinc", {"size": Choice(sizes), "cutoff": Uniform(lowest_cutoff, math.pi)})
 
 
-def _first_resize() -> OneOf:
-    up, down = (Step("rescale", {"by": Uniform(*by), "method": ANY_METHOD}) for by in ((1, 1.5), (0.15, 1)))
+def _first_resize(any_method: Choice) -> OneOf:
+    up, down = (Step("rescale", {"by": Uniform(*by), "method": any_method}) for by in ((1, 1.5), (0.15, 1)))
     return OneOf((Branch(0.2, (up,)), Branch(0.7, (down,)), Branch(0.1)))
 
 
-def _second_resize() -> OneOf:
-    quarter: dict[str, Distribution] = {"divided_by": Fixed(4), "method": ANY_METHOD}
+def _second_resize(any_method: Choice) -> OneOf:
+    quarter: dict[str, Distribution] = {"divided_by": Fixed(4), "method": any_method}
     up = Step("full_size", {**quarter, "by": Uniform(1, 1.2)})
     down = Step("full_size", {**quarter, "by": Uniform(0.3, 1)})
     return OneOf((Branch(0.3, (up,)), Branch(0.4, (down,)), Branch(0.3, (Step("full_size", quarter),))))
@@ -92,7 +99,7 @@ def _jpeg() -> Step:
     return Step("jpeg", {"quality": Uniform(30, 95)})
 
 
-def _downscale_and_sinc() -> tuple[Step, Step]:
-    shrink = Step("full_size", {"divided_by": Fixed(4), "method": ANY_METHOD})
+def _downscale_and_sinc(any_method: Choice) -> tuple[Step, Step]:
+    shrink = Step("full_size", {"divided_by": Fixed(4), "method": any_method})
     cutoff = Uniform(math.pi / 3, math.pi)
     return shrink, Step("sinc", {"size": Choice(SIZES), "cutoff": cutoff}, probability=0.8)

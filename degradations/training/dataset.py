@@ -17,6 +17,7 @@ from ...files import StrPath, paths_by_key, paths_of
 from ...images import RGB, Photo, read_photo, read_rgb
 from ..engine.degrade import degrade_image
 from ..lq.pairs import read_opaque
+from ..operations.blurring import sharpened
 from ..recipes.draws import Draw
 from ..recipes.recipe import Recipe
 from .augment import Augmentation, mirrored
@@ -90,6 +91,8 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             if self.lq
             else degrade_image(hq, self.recipe, self.options.seed, key=epoch_key).pixels
         )
+        if self.options.sharpen_truth:
+            hq = sharpened(hq)
         chosen = self._chosen(key, draw)
         references = [self._augmented(path, number, draw) for number, path in enumerate(chosen)]
         if draw.unit("mirror") < self.options.mirror_probability:

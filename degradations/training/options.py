@@ -21,6 +21,7 @@ class TrainingPairsKeywords(TypedDict, total=False):
     mirror_probability: float
     target_as_reference: float
     cache_bytes: int
+    sharpen_truth: bool
     count: int
     own_share: float
     keep_bytes: int
@@ -54,6 +55,11 @@ class TrainingPairsOptions(Options):
         le=1,
         description="Probability that the target itself, augmented, takes a reference's place. No paper does "
         "it; it teaches a briefly trained model to use references.",
+    )
+    sharpen_truth: bool = Field(
+        default=False,
+        description="Take the sharpened HQ image as truth, as Real-ESRGAN is trained; for recipes that begin "
+        "with unsharp_mask.",
     )
     cache_bytes: int = Field(
         default=2**29, ge=0, description="Decoded images that each worker keeps, in bytes; 0 keeps none."

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 from refbench.degradations.operations.distributions import Choice, Distribution, Fixed, Uniform
-from refbench.degradations.recipes.bundled import RECIPES
+from refbench.degradations.recipes.bundled import OLD_VERSIONS, RECIPES
 from refbench.degradations.recipes.draws import Draw
 from refbench.degradations.recipes.lookup import load_recipe
 from refbench.degradations.recipes.plan import make_plan
@@ -28,6 +28,7 @@ FINGERPRINTS = {
     "gfpgan-v1@1": "0bf20b047566",
     "codeformer@1": "1bc0337a3abe",
     "realesrgan-2nd-order@1": "2f48cb9d0cf6",
+    "realesrgan-2nd-order@2": "c2991d652f42",
     "severity-0@1": "96ed108917a7",
     "severity-0.7@1": "b3fa301e262e",
 }
@@ -47,7 +48,7 @@ def test_draws_are_frozen() -> None:
 
 
 def test_recipes_are_frozen() -> None:
-    prints = {recipe.id: recipe.fingerprint[:12] for recipe in RECIPES.values()}
+    prints = {recipe.id: recipe.fingerprint[:12] for recipe in (*RECIPES.values(), *OLD_VERSIONS.values())}
     prints |= {
         recipe.id: recipe.fingerprint[:12] for recipe in map(load_recipe, ("severity-0", "severity-0.7"))
     }
@@ -142,6 +143,6 @@ def chi_squared(drawn: list[object], choice: Choice) -> float:
 
 
 def test_labels_name_repeated_steps() -> None:
-    labels = load_recipe("realesrgan-2nd-order").labels
+    labels = load_recipe("realesrgan-2nd-order@1").labels
     assert len(set(labels)) == len(labels)
     assert all(re.fullmatch(r"[a-z_]+(-\d+)?", label) for label in labels)

@@ -171,7 +171,7 @@ def test_verify_finds_a_good_folder_good(name: str, images: Images, tmp_path: Pa
     synthesise_lq(images, load_recipe(name), tmp_path / "lq", seed=3)
     verification = verify_lq_folder(images, tmp_path / "lq", workers=2)
     assert verification.identical == tuple(sorted(images))
-    assert str(verification) == f"{name}@1: 6 of 6 images synthesised again and found identical"
+    assert str(verification) == f"{load_recipe(name).id}: 6 of 6 images synthesised again and found identical"
 
 
 def test_verify_finds_every_kind_of_change(images: Images, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "bicubic": cv2.IN
 lengths = st.integers(1, 90)
 
 
-@given(lengths, lengths, lengths, lengths, st.sampled_from(METHODS))
+@given(lengths, lengths, lengths, lengths, st.sampled_from(sorted(FLAGS)))
 @settings(max_examples=60)
 def test_equals_opencv(height: int, width: int, new_height: int, new_width: int, method: str) -> None:
     if method == "area" and (new_height > height or new_width > width):
