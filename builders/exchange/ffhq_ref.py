@@ -1,6 +1,8 @@
 """Reader and writer of the release files of FFHQ-Ref and CelebA-Test-Ref, with every fault listed.
 
-A release is a folder with ``reference_mapping/SPLIT_references.csv`` (columns ``gt_image``, in val and test
+Names of images may be file names, paths below the folder of images, or absolute paths of another machine,
+with or without a suffix. A release is a folder with ``reference_mapping/SPLIT_references.csv`` (columns
+``gt_image``, in val and test
 ``lq_image``, ``ref_image`` with a list of names, perhaps ``weight``) and
 ``id_based_ffhq_split/SPLIT_image.txt`` (every image of a split, one per line); or a single CSV of test
 images, as CelebA-Test-Ref is.
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -47,7 +50,7 @@ def read_release(path: StrPath) -> Release:
     rows = {split: tuple(_read_mapping(file, faults)) for split, file in files.items()}
     listings = {} if path.is_file() else {s: path / LISTING.format(split=s) for s in SPLITS}
     listed = {s: tuple(_read_listing(file, faults)) for s, file in listings.items() if file.is_file()}
-    release = Release(rows, listed)
+    release = without_common_folder(Release(rows, listed))
     faults += release_faults(release)
     if faults:
         raise FaultListError(str(path), faults)
@@ -72,9 +75,48 @@ def name_fault(name: str) -> str:
     path = PurePosixPath(name)
     if not name or name != name.strip() or not name.isprintable():
         return f"{name!r} is not a name"
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+    inner = re.sub(r"^[A-Za-z]:/", "/", name)
+    if ".." in path.parts or "\\" in inner or ":" in inner:
         return f"{name!r} leads out of the folder of images"
     return ""
+
+
+def without_common_folder(release: Release) -> Release:
+    """The release with absolute names relative to the folder that all of these lie in.
+
+    Lists of other programs hold paths of the machine that they were written on. Such a path is never opened;
+    its end is looked for in the folder of images.
+    """
+    names = {name for row in _rows(release) for name in (row.target, row.lq, *row.references)}
+    names |= {name for listed in release.listed.values() for name in listed}
+    absolute = [name for name in names if _is_absolute(name)]
+    if not absolute:
+        return release
+    images = {name for row in _rows(release) for name in (row.target, *row.references)} & set(absolute)
+    common = os.path.commonpath([str(PurePosixPath(name).parent) for name in images or absolute])
+
+    def plain(name: str) -> str:
+        path = PurePosixPath(name)
+        if not _is_absolute(name):
+            return name
+        return str(path.relative_to(common)) if path.is_relative_to(common) else path.name
+
+    rows = {
+        split: tuple(
+            ReleaseRow(plain(row.target), plain(row.lq), tuple(map(plain, row.references))) for row in found
+        )
+        for split, found in release.rows.items()
+    }
+    return Release(rows, {split: tuple(map(plain, found)) for split, found in release.listed.items()})
+
+
+def _rows(release: Release) -> Iterator[ReleaseRow]:
+    for rows in release.rows.values():
+        yield from rows
+
+
+def _is_absolute(name: str) -> bool:
+    return name.startswith("/") or re.match(r"^[A-Za-z]:/", name) is not None
 
 
 def write_release(found: ReferenceSet, out: Path, recipes: Sequence[str] = ()) -> list[Path]:

@@ -119,22 +119,31 @@ def _import(release: Path, images: Path, out: Path, *, options: ImportOptions) -
 
 
 def locate(images: Path, wanted: Sequence[str]) -> LocatedImages:
-    """The photo of every wanted name: by its path, else by its file name, else by its name without suffix.
+    """The photo of every wanted name: by its path, then its file name, each with or without suffix.
 
     Names are compared in their composed form, whatever form the disk and the list have.
     """
     by_path: dict[str, list[str]] = {}
+    by_bare_path: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
     for photo in find_photos(images):
         source = photo.relative_to(images).as_posix()
         by_path.setdefault(normal(source), []).append(source)
+        by_bare_path.setdefault(normal(str(PurePosixPath(source).with_suffix(""))), []).append(source)
         by_name.setdefault(normal(photo.name), []).append(source)
         by_stem.setdefault(normal(photo.stem), []).append(source)
     sources, lines = {}, []
     for name in wanted:
         path = PurePosixPath(normal(name))
-        found = by_path.get(str(path), []) or by_name.get(path.name, []) or by_stem.get(path.stem, [])
+        bare = str(path.with_suffix(""))
+        places = (
+            by_path.get(str(path)),
+            by_bare_path.get(str(path)) or by_bare_path.get(bare),
+            by_name.get(path.name),
+            by_stem.get(path.name) or by_stem.get(path.stem),
+        )
+        found = next((place for place in places if place), [])
         if len(found) == 1:
             sources[name] = found[0]
         elif found:

@@ -96,7 +96,7 @@ class SubmissionCheck:
 
 
 def read_submission(
-    path: StrPath, limits: ArchiveLimits | None = None, *, names: str = "", keys: Collection[str] = ()
+    path: StrPath, limits: ArchiveLimits | None = None, *, names: str = "", keys: Collection[str] | str = ()
 ) -> Submission:
     """Read a submission from a folder, a zip or a tar.
 
@@ -114,6 +114,7 @@ def read_submission(
         FaultListError: every fault of the card, the names and the archive at once.
         RefbenchError: there is nothing at ``path``, or it is neither a folder nor an archive.
     """
+    keys = names_of(keys)
     path = Path(path)
     checked = check_submission(path, limits=limits, check_pixels=False, names=names)
     if checked.faults or checked.submission is None:

@@ -110,7 +110,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "gt_image,ref_image\n"
         "1.png,['2.png'\n"
         "2.png,\"['../../secret.png']\"\n"
-        "3.png,\"['/etc/passwd']\"\n"
+        "3.png,\"['/etc/../x']\"\n"
         "4.png,\"['4.png']\"\n"
         "5.png,\"['6.png', '6.png']\"\n"
         "7.png\n"
@@ -126,7 +126,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     for words in (
         "train_references.csv, line 2: not a list",
         "line 3: '../../secret.png' leads out",
-        "line 4: '/etc/passwd' leads out",
+        "line 4: '/etc/../x' leads out",
         "line 5: 4.png is its own reference",
         "line 6: the list names a reference twice",
         "line 7: has 1 cells; the first line names",
@@ -231,3 +231,36 @@ def test_a_single_csv_is_a_test_split_and_other_suffixes_will_do(
         write_png(tmp_path / "images" / f"{name}.png", patches(1, int(name)))
     import_release(tmp_path / "celeba.csv", tmp_path / "images", tmp_path / "set", options=options)
     assert [t.split for t in ReferenceSet.read(tmp_path / "set").targets] == ["test", "test"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/data/ffhq/00000/a.png", "/data/ffhq/01000/a.png", "/data/ffhq/01000/b"),
+        ("D:/ffhq/00000/a.png", "D:/ffhq/01000/a", "D:/ffhq/01000/b.jpg"),
+        ("00000/a.png", "01000/a.png", "b"),
+        ("00000/a", "01000/a", "01000/b.v2"),
+    ],
+    ids=["absolute", "windows", "nested", "suffixless"],
+)
+def test_names_may_be_absolute_nested_or_without_suffix(
+    tmp_path: Path, options: ImportOptions, names: tuple[str, str, str]
+) -> None:
+    last = "b.v2.png" if names[2].endswith("v2") else "b.png"
+    for number, file in enumerate(("00000/a.png", "01000/a.png", f"01000/{last}")):
+        write_png(tmp_path / "images" / file, patches(1, number))
+    rows = "".join(
+        f"{name};/elsewhere/lq/{number}.png;\"['{names[number - 1]}']\"\n"
+        for number, name in enumerate(names)
+    )
+    (tmp_path / "list.csv").write_text(f"gt_image;lq_image;ref_image\n{rows}")
+    report = import_release(tmp_path / "list.csv", tmp_path / "images", tmp_path / "set", options=options)
+    assert not [line for line in report.lines if line.dropped]
+    found = ReferenceSet.read(tmp_path / "set")
+    assert sorted(target.source for target in found.targets) == [
+        "00000/a.png",
+        "01000/a.png",
+        f"01000/{last}",
+    ]
+    assert all(len(target.references) == 1 for target in found.targets)
+    assert not any(word in target.key for target in found.targets for word in ("data", "ffhq", "D"))
