@@ -54,7 +54,7 @@ from report import Report, main
 
 PROTOCOLS = (
     "psnr/rgb",
-    "ssim/y-full",
+    "ssim/y-full@2",
     "lpips/alex-v0.1",
     "lpips/vgg-v0.1",
     "ids/mobilefacenet-5pt-v1",
@@ -419,7 +419,7 @@ def add_memory(report: Report) -> None:
 def print_peak(count: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         reference_set, folders = make_images(Path(scratch), count, submissions=1)
-        ours(reference_set, folders, ("psnr/rgb", "ssim/y-full", "lpips/alex-v0.1", "fd/alexnet-relu5-v1"))
+        ours(reference_set, folders, ("psnr/rgb", "ssim/y-full@2", "lpips/alex-v0.1", "fd/alexnet-relu5-v1"))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
