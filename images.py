@@ -83,6 +83,18 @@ def write_png(path: Path, pixels: RGB) -> None:
     write_bytes(path, encode_png(pixels))
 
 
+def enlarged(pixels: RGB, size: tuple[int, int]) -> RGB:
+    """RGB uint8 (H, W, 3), enlarged to ``size`` (width, height) by bicubic interpolation if it has another.
+
+    LQ images may be smaller than HQ: this is how they are shown, compared and given to restorers.
+    """
+    import cv2
+
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
 def luma(pixels: RGB) -> npt.NDArray[np.uint8]:
     """BT.601 luma of RGB uint8 (H, W, 3), rounded to uint8 (H, W) as OpenCV does."""
     import cv2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..devices import pick_device
 from ..errors import InvalidInputError
 from ..folder_lock import locks
+from ..images import read_rgb
+from ..progress import say
 from ..records.card import CARD_NAME, Card, read_card, write_card
 from ..records.evaluation_modes import with_references
 from ..records.reference_set import ReferenceSet
@@ -16,6 +18,7 @@ from ..records.selection import require_lq, targets_of
 from .checkpoints.registry import load_restorer
 from .restorers.options import RestoreOptions
 from .restorers.restore import RestoreReport, card_of, restore_images
+from .restorers.restorer import AnyRestorer, FileRestorer
 from .restorers.user_restorers import FolderRestorer
 
 
@@ -48,7 +51,12 @@ def restore_set(
     require_lq(chosen, recipe, targets)
     seen = with_references(chosen, str(options.references), options.split)
     jobs = [
-        Job(target.key, chosen.lq_path(recipe, target.key), seen.reference_paths(target.key))
+        Job(
+            target.key,
+            chosen.lq_path(recipe, target.key),
+            seen.reference_paths(target.key),
+            size=(target.width, target.height),
+        )
         for target in targets
     ]
     device = pick_device(options.device)
@@ -60,6 +68,9 @@ def restore_set(
     said = {"model": options.name, "version": options.version}
     named = {field: value for field, value in said.items() if value is not None}
     card = Card.of_restorer(card_of(restorer).model_copy(update=named), options.references)
+    if note := _about_small_lq(jobs, restorer):
+        say(note)
+        card = card.model_copy(update={"notes": "; ".join(filter(None, (card.notes, note)))})
     if admit is not None:
         admit(card)
     report = restore_images(
@@ -80,3 +91,16 @@ def restore_set(
     elif named:
         write_card(out / CARD_NAME, read_card(out / CARD_NAME).model_copy(update=named))
     return report
+
+
+def _about_small_lq(jobs: Sequence[Job], restorer: AnyRestorer) -> str:
+    """Who enlarges LQ images that are smaller than HQ, judged by the first one; empty where nobody must."""
+    pixels = read_rgb(jobs[0].lq)
+    size = (pixels.shape[1], pixels.shape[0])
+    width, height = jobs[0].size or size
+    if (width, height) == size or isinstance(restorer, FolderRestorer):
+        return ""
+    small = f"LQ images of {size[0]}x{size[1]} pixels"
+    if isinstance(restorer, FileRestorer):
+        return f"{small}, which the model enlarges to {width}x{height}"
+    return f"{small}, enlarged to {width}x{height} (bicubic) before the model"

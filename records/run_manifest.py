@@ -21,11 +21,16 @@ RUN_MANIFEST = "restore.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One face to restore: its key, its LQ image, and its references in order of preference."""
+    """One face to restore: its key, its LQ image, and its references in order of preference.
+
+    ``size`` is the (width, height) of the restored image in pixels; None for that of the LQ image, which may
+    be smaller.
+    """
 
     key: str
     lq: Path
     references: tuple[Path, ...] = ()
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Take all files as paths."""

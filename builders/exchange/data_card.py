@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ...files import write_text
+from ...images import read_rgb
 from ...records.reference_set import ReferenceSet
 from ..review.audit import BINS, KINDS, WIDEST, Audit
 from ..review.html import number
@@ -103,7 +104,7 @@ def _terms(found: ReferenceSet) -> str:
 
 def _contents(found: ReferenceSet, recipes: Sequence[str]) -> str:
     rows = _table(SPLIT_COLUMNS, summarise(found).splits)
-    degraded = "".join(f"- `lq_{recipe}`: the image degraded by the recipe {recipe}\n" for recipe in recipes)
+    degraded = "".join(f"- `lq_{recipe}`: {_about_lq(found, recipe)}\n" for recipe in recipes)
     return (
         f"{rows}\n"
         "- `hq`: the aligned image, PNG\n"
@@ -113,6 +114,14 @@ def _contents(found: ReferenceSet, recipes: Sequence[str]) -> str:
         "- `landmarks`: eyes, nose and mouth corners, x and y in turn, in pixels\n"
         "- `quality`: measurements of the face, JSON; `width`, `height`, `hq_sha256`, `phash`, `licence`\n"
     )
+
+
+def _about_lq(found: ReferenceSet, recipe: str) -> str:
+    """What an LQ column holds; the size of its pictures where they are smaller than HQ, by the first one."""
+    text = f"the image degraded by the recipe {recipe}"
+    path = next((p for t in found.targets if (p := found.lq_path(recipe, t.key)).is_file()), None)
+    side = found.info.image_size if path is None else read_rgb(path).shape[1]
+    return text if side == found.info.image_size else f"{text}, {side} pixels square; a restorer enlarges it"
 
 
 def _loading() -> str:

@@ -74,8 +74,8 @@ def import_lq(
         workers: threads.
 
     Raises:
-        FaultListError: keys on one side only, two files of one key, unreadable or transparent images, other
-            sizes than HQ's, LQ images that look swapped; all at once, and nothing is written.
+        FaultListError: keys on one side only, two files of one key, unreadable or transparent images, larger
+            than HQ or of another shape, LQ images that look swapped; all at once, and nothing is written.
         RefbenchError: ``out`` holds anything but LQ images of other keys that were imported under this name.
     """
     images = paths_by_key(images)
@@ -153,8 +153,9 @@ def _check(key: str, images: Mapping[str, Path], files: Mapping[str, Path], *, s
         lq = read_opaque(files[key])[0].pixels
     except InvalidInputError as error:
         return Fault(key, str(error))
-    if lq.shape != hq.shape:
-        return Fault(key, f"LQ is {lq.shape[1]}x{lq.shape[0]} pixels, HQ {hq.shape[1]}x{hq.shape[0]}")
+    if lq.shape[0] * hq.shape[1] != lq.shape[1] * hq.shape[0] or lq.shape[0] > hq.shape[0]:
+        both = f"LQ is {lq.shape[1]}x{lq.shape[0]} pixels, HQ {hq.shape[1]}x{hq.shape[0]}"
+        return Fault(key, f"{both}; an LQ image has the size of HQ, or is smaller in the same shape")
     lq_sha256 = sha256_bytes(_as_png(files[key]))
     row = LqRow(key, hq.shape[1], hq.shape[0], hq_sha256, lq_sha256, pixels_sha256(lq), {})
     return _Pair(row, thumbnail(hq), thumbnail(lq))

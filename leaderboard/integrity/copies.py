@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from ...errors import UnreadableImageError
 from ...files import StrPath, paths_by_key, sha256_file, sha256_json
-from ...images import RGB, luma, read_rgb
+from ...images import RGB, enlarged, luma, read_rgb
 from ...progress import progress
 from ...records.reference_set import ReferenceSet, Target
 from ..arrays import Floats
@@ -131,7 +131,8 @@ class _Scene:
 
     @cached_property
     def lq(self) -> _Image | None:
-        return _open(self._lq_path)
+        lq = _open(self._lq_path)
+        return None if lq is None else _Image(enlarged(lq.pixels, (self.target.width, self.target.height)))
 
     @cached_property
     def lq_to_hq(self) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import InvalidInputError, RefbenchError
 from ...files import StrPath
 from ...folder_lock import locks
-from ...images import RGB, read_rgb, to_uint8, write_png
+from ...images import RGB, enlarged, read_rgb, to_uint8, write_png
 from ...progress import progress
 from ...records.card import RestorerCard
 from ...records.run_manifest import Job, close_run, open_run
@@ -86,7 +86,7 @@ def restore_images(
         twice = sorted({key for key in keys if keys.count(key) > 1})
         raise RefbenchError(f"every image needs a unique key; duplicate: {', '.join(twice)}")
     card = card_of(restorer)
-    jobs = [Job(job.key, job.lq, job.references[: card.references_used]) for job in jobs]
+    jobs = [replace(job, references=job.references[: card.references_used]) for job in jobs]
     manifest = open_run(jobs, card, seed, out=out)
     kept = tuple(key for key in keys if (out / f"{key}.png").exists())
     waiting = [job for job in jobs if job.key not in set(kept)]
@@ -192,6 +192,7 @@ def _restore_batch(
 
 def _read_face(job: Job) -> _Face:
     lq = read_rgb(job.lq)
+    lq = enlarged(lq, job.size or (lq.shape[1], lq.shape[0]))
     references = tuple(read_rgb(path) for path in job.references)
     for path, reference in zip(job.references, references, strict=True):
         if reference.shape != lq.shape:

@@ -30,7 +30,7 @@ class Restorer(Protocol):
         """Restore one batch.
 
         Args:
-            lq: LQ images (B, 3, H, W), RGB float32 in [0, 1].
+            lq: LQ images (B, 3, H, W), RGB float32 in [0, 1]; files that are smaller were enlarged (bicubic).
             references: B entries (N_i, 3, H, W), RGB float32 in [0, 1], N_i >= 0, in order of preference.
             generators: one seeded CPU generator per image. All random numbers of an image must come from its
                 own, so that a result does not depend on the other images of the batch.

@@ -362,11 +362,11 @@ def test_lq_images_made_elsewhere_are_checked_and_imported(built: Path, tmp_path
     assert "not empty" in str(run().exception)
     assert isinstance(every := run("--name", "all", "--split", "all").exception, FaultListError)
     assert len(every.faults) == len(found.select("all")) - len(keys)
-    write_png(source / f"{keys[0]}.png", np.zeros((64, 64, 3), np.uint8))
+    write_png(source / f"{keys[0]}.png", np.zeros((64, 96, 3), np.uint8))
     write_png(source / "unrelated.png", np.zeros((128, 128, 3), np.uint8))
     assert isinstance(wrong := run("--name", "again").exception, FaultListError)
     assert [fault.partition(":")[2] for fault in sorted(wrong.faults)] == [
-        " LQ is 64x64 pixels, HQ 128x128",
+        " LQ is 96x64 pixels, HQ 128x128; an LQ image has the size of HQ, or is smaller in the same shape",
         " has no HQ image",
     ]
     assert "split 'rest'" in str(run("--name", "again", "--split", "rest").exception)
