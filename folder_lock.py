@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from .errors import RefbenchError
-from .files import is_running, machine_id, sweep_partials
+from .files import is_running, machine_id, sha256_bytes, sweep_partials, write_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 LOCK, HOLDER = ".refbench.lock", ".refbench.lock.json"
-NAMES = frozenset({LOCK, HOLDER})
+UNFINISHED = ".refbench.unfinished"
+NAMES = frozenset({LOCK, HOLDER, UNFINISHED})
 HEARTBEAT = 20.0  # seconds between signs of life of a holder
 SILENCE = 120.0  # seconds after which a holder on another machine counts as dead
 LONGEST_COMMAND = 200
@@ -68,7 +69,9 @@ class Holder:
     @classmethod
     def me(cls) -> Holder:
         """This process."""
-        command = " ".join(shlex.quote(word) for word in (Path(sys.argv[0]).name, *sys.argv[1:]))
+        program = Path(sys.argv[0]).name
+        words = ("refbench" if program == "__main__.py" else program, *sys.argv[1:])
+        command = " ".join(map(shlex.quote, words))
         if len(command) > LONGEST_COMMAND:
             command = f"{command[:LONGEST_COMMAND]}..."
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -108,6 +111,7 @@ def folder_lock(folder: Path, *, sweep: bool = True) -> Iterator[None]:
         yield
         return
     made = _missing_folders(place)
+    taking = False
     try:
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -125,6 +129,9 @@ def folder_lock(folder: Path, *, sweep: bool = True) -> Iterator[None]:
             stack.callback(_held.reset, token)
             yield
     finally:
+        with suppress(OSError):
+            if taking and not has_files(place):
+                finish(place)
         for one in made:
             with suppress(OSError):
                 one.rmdir()
@@ -150,6 +157,30 @@ def locks(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def has_files(folder: Path) -> bool:
     """Whether a folder holds anything but the files of its lock."""
     return any(entry.name not in NAMES for entry in folder.iterdir())
+
+
+def begin(folder: Path, what: str) -> bool:
+    """Begin to write into a new or empty folder; False where it holds files of anything else.
+
+    Until `finish` the folder has a note of what is being written, so that the same command goes on in it
+    after an interruption.
+
+    Args:
+        folder: where the run writes; locked.
+        what: everything that decides what is written.
+    """
+    note = folder / UNFINISHED
+    wanted = sha256_bytes(what.encode("utf-8", "surrogateescape"))
+    if folder.exists() and (not folder.is_dir() or has_files(folder)):
+        return note.is_file() and note.read_text("utf-8", "replace") == wanted
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(note, wanted)
+    return True
+
+
+def finish(folder: Path) -> None:
+    """Remove the note of `begin`: everything is written."""
+    (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from refbench import folder_lock as module
+from refbench.builders.exchange import exchange as export
 from refbench.builders.exchange.exchange import export_set
 from refbench.degradations.lq.synthesise import synthesise_lq
 from refbench.degradations.recipes.lookup import load_recipe
+from refbench.errors import RefbenchError
 from refbench.files import machine_id, partial_path, replacing, sweep_partials, write_text
 from refbench.folder_lock import HOLDER, LOCK, FolderInUseError, Holder, folder_lock, has_files
 from refbench.images import write_png
@@ -236,3 +239,33 @@ def test_lq_images_made_by_threads_at_once_are_whole(tmp_path: Path) -> None:
     assert len(ended) == 4
     assert "done" in ended
     assert sorted(path.name for path in (tmp_path / "lq").iterdir()) == ["a.png", "draws.parquet", "lq.json"]
+
+
+def test_an_interrupted_export_goes_on_and_another_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = write_noise_set(tmp_path / "set").root, tmp_path / "out"
+    real = export.write_webdataset
+
+    def interrupted(*given: Any, **named: Any) -> None:
+        real(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, "write_webdataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_set(made, out, "webdataset")
+    assert (out / module.UNFINISHED).is_file()
+    monkeypatch.setattr(export, "write_webdataset", real)
+    with pytest.raises(RefbenchError, match="not an empty folder"):
+        export_set(made, out, "folders")
+    files = export_set(made, out, "webdataset")
+    assert sorted(path for path in out.rglob("*") if path.is_file()) == sorted(files)
+    with pytest.raises(RefbenchError, match="not an empty folder"):
+        export_set(made, out, "webdataset")
+
+
+def test_a_refused_export_leaves_no_folder(tmp_path: Path) -> None:
+    made = write_noise_set(tmp_path / "set").root
+    with pytest.raises(RefbenchError, match="no LQ images of 'none'"):
+        export_set(made, tmp_path / "out", recipes=["none"])
+    assert not (tmp_path / "out").exists()

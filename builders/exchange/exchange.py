@@ -10,8 +10,8 @@ from typing import Literal, get_args
 from ...degradations.lq.import_lq import import_lq as import_lq_folder
 from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
-from ...files import StrPath, names_of
-from ...folder_lock import has_files, locks
+from ...files import StrPath, canonical_json, names_of
+from ...folder_lock import begin, finish, locks
 from ...names import normal
 from ...progress import say
 from ...records.lq_set import LqInfo
@@ -64,19 +64,23 @@ def export_set(
     root, out, named = Path(root), Path(out), names_of(recipes)
     if form not in FORMATS:
         raise RefbenchError(f"no export format {form!r}; there are: {', '.join(FORMATS)}")
-    if out.exists() and (not out.is_dir() or has_files(out)):
-        raise RefbenchError(f"{out} is not an empty folder; name a new one")
     found = ReferenceSet.read(root)
+    named = [found.lq_folder(recipe).name for recipe in named]
+    if not begin(out, canonical_json(["export", found.info.content_hash, form, named, with_references])):
+        raise RefbenchError(f"{out} is not an empty folder; name a new one")
     if form == "folders":
-        return write_folders(found, out, named)
-    if form == "ffhq-ref":
-        return write_release(found, out, named)
-    if form == "webdataset":
-        return write_webdataset(found, out, named, with_references=with_references)
-    leaks = _audit_for_card(found, None if audit is None else Path(audit))
-    files = write_parquet(found, out, named, with_references=with_references)
-    card = write_data_card(found, out, named, audit=leaks)
-    return [*files, write_croissant(found, out, files, published=published), card]
+        written = write_folders(found, out, named)
+    elif form == "ffhq-ref":
+        written = write_release(found, out, named)
+    elif form == "webdataset":
+        written = write_webdataset(found, out, named, with_references=with_references)
+    else:
+        leaks = _audit_for_card(found, None if audit is None else Path(audit))
+        files = write_parquet(found, out, named, with_references=with_references)
+        card = write_data_card(found, out, named, audit=leaks)
+        written = [*files, write_croissant(found, out, files, published=published), card]
+    finish(out)
+    return written
 
 
 def _audit_for_card(found: ReferenceSet, path: Path | None) -> Audit | None:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import FaultListError, RefbenchError
-from ...files import StrPath, replacing, sha256_bytes, write_bytes
-from ...folder_lock import has_files, locks
+from ...files import StrPath, canonical_json, replacing, sha256_bytes, write_bytes
+from ...folder_lock import begin, finish, locks
 from ...names import is_portable
 from ...progress import track
 from ...records.reference_set import ReferenceSet, SetInfo, Target, content_hash, image_path
@@ -87,7 +87,7 @@ def read_parquet(folder: StrPath, out: StrPath) -> ReferenceSet:
         tables = [pq.ParquetFile(path) for path in files]
     except (OSError, ValueError, RefbenchError) as error:
         raise RefbenchError(f"{folder} holds no set exported as Parquet: {error}") from None
-    if out.exists() and (not out.is_dir() or has_files(out)):
+    if not begin(out, canonical_json(["import", info.content_hash])):
         raise RefbenchError(f"{out} is not an empty folder; name a new one")
     faults: list[str] = []
     targets: list[Target] = []
@@ -137,6 +137,7 @@ def read_parquet(folder: StrPath, out: StrPath) -> ReferenceSet:
         shutil.rmtree(out, ignore_errors=True)
         raise FaultListError(str(folder), faults)
     made.write()
+    finish(out)
     return ReferenceSet.read(out)
 
 

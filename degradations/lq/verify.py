@@ -17,6 +17,7 @@ from ...progress import progress
 from ...records.lq_set import LqInfo, LqRow, lq_hash, pixels_sha256, read_rows
 from ..engine.degrade import degrade_image
 from ..engine.parallel import parallel_map
+from ..recipes.bundled import OLD_VERSIONS
 from ..recipes.lookup import bundled
 from ..recipes.recipe import Recipe
 from .pairs import Fault, Sizes, read_hq, read_opaque, unpaired
@@ -101,7 +102,7 @@ def _folder_faults(
 ) -> Iterator[Fault]:
     if info.images != len(rows) or info.lq_hash != lq_hash(rows.values()):
         yield Fault("draws.parquet", "does not belong to lq.json: counts or hashes differ")
-    known = bundled(info.recipe)
+    known = OLD_VERSIONS.get(info.recipe_id) or bundled(info.recipe)
     if recipe is not None and recipe.fingerprint != info.fingerprint:
         yield Fault("lq.json", "its recipe is not the one whose fingerprint it gives")
     elif (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ...builders.references.assign import count_targets
 from ...errors import InvalidInputError, RefbenchError
-from ...files import StrPath, sha256_json
-from ...folder_lock import has_files, locks
+from ...files import StrPath, canonical_json, sha256_json
+from ...folder_lock import begin, finish, locks
 from ...progress import track
 from ...records.reference_set import ReferenceSet, Target, content_hash
 
@@ -69,7 +69,7 @@ def write_challenge_set(reference_set: ReferenceSet, out: StrPath, per_person: i
         RefbenchError: no image has references.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or has_files(out)):
+    if not begin(out, canonical_json(["challenge", reference_set.info.content_hash, per_person])):
         raise InvalidInputError(f"{out} holds files; a set goes into a new or empty folder")
     targets = hold_out(reference_set.targets, per_person)
     kept = [target for target in targets if target.references]
@@ -90,4 +90,5 @@ def write_challenge_set(reference_set: ReferenceSet, out: StrPath, per_person: i
     )
     made = ReferenceSet(out, info, targets)
     made.write()
+    finish(out)
     return made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, RefbenchError
 from ...files import StrPath, canonical_json, write_bytes
-from ...folder_lock import has_files, locks
+from ...folder_lock import begin, finish, locks
 from ...progress import say
 from ...records.card import CARD_NAME, PLACEHOLDER, Card, card_text
 from ...records.reference_set import ReferenceSet, Target
@@ -81,11 +81,13 @@ def write_kit(
         RefbenchError: the split has no image with references, or LQ images are absent.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or has_files(out)):
+    what = ["kit", reference_set.info.content_hash, recipe, split, show_targets]
+    if not begin(out, canonical_json(what)):
         raise InvalidInputError(f"{out} holds files; a kit goes into a new or empty folder")
     targets = kit_targets(reference_set, recipe, split, show_targets=show_targets)
     for address, content in kit_files(reference_set, recipe, targets):
         write_bytes(out / address, content)
+    finish(out)
     return out
 
 
@@ -104,9 +106,10 @@ def write_container(out: StrPath, model: str) -> Path:
         InvalidInputError: ``out`` holds files.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or has_files(out)):
+    if not begin(out, canonical_json(["container", model])):
         raise InvalidInputError(f"{out} holds files; a container's files go into a new or empty folder")
     for name in CONTAINER:
         write_bytes(out / name, asset(f"container_{name}"))
     write_bytes(out / CARD_NAME, card_text(Card(model=model), explained=True).encode())
+    finish(out)
     return out
