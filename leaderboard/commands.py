@@ -125,11 +125,12 @@ def verify(store: StoreFolder, as_json: AsJson = False) -> None:
     from .store.store import Store
 
     kept = Store(store)
-    found = kept.verify(protocols_of_records(entry.record for entry in kept.readable()[0]))
+    readable, _ = kept.readable()
+    found = kept.verify(protocols_of_records(entry.record for entry in readable))
     if found and not as_json:
         raise FaultListError(str(store), [f"{problem.where}: {problem.what}" for problem in found])
     rows = [{"where": problem.where, "what": problem.what} for problem in found]
-    emit(rows, as_json, "" if found else f"{store}: {len(kept.stored())} records, nothing is wrong")
+    emit(rows, as_json, "" if found else f"{store}: {len(readable)} records, nothing is wrong")
     if found:
         raise typer.Exit(1)
 

@@ -26,17 +26,34 @@ class StoreProblem:
     what: str
 
 
+def form_fault(scores: pd.DataFrame) -> str:
+    """What is wrong with the form of a table of scores, in words; empty where it can be worked with."""
+    lacking = [name for name in SCORE_COLUMNS if name not in scores.columns]
+    if lacking:
+        return f"scores.parquet lacks the columns {', '.join(lacking)}"
+    for name in SCORE_COLUMNS:
+        if name == "value":
+            continue
+        if not all(isinstance(text, str) for text in scores[name].unique()):
+            return f"scores.parquet: {name} holds other values than text"
+    if not pd.api.types.is_float_dtype(scores["value"]):
+        return f"scores.parquet: value is of the type {scores['value'].dtype}; wanted numbers with a point"
+    if np.isinf(scores["value"].to_numpy(dtype=np.float64)).any():
+        return "scores.parquet: an infinite value"
+    if scores.duplicated(["key", "protocol"]).any():
+        return "scores.parquet has an image twice on one protocol"
+    return ""
+
+
 def record_problems(
     folder: Path, record: Record, protocols: Mapping[str, Protocol]
 ) -> Iterable[StoreProblem]:
     """The problems of one record by itself; bounds are those of the declared protocols."""
     where = f"{folder.parent.name}/{folder.name}"
     benchmark, scores = record.info.benchmark, record.scores
-    if tuple(scores.columns) != SCORE_COLUMNS:
-        yield StoreProblem(where, f"scores.parquet has the columns {', '.join(scores.columns)}")
+    if fault := form_fault(scores):
+        yield StoreProblem(where, fault)
         return
-    if scores.duplicated(["key", "protocol"]).any():
-        yield StoreProblem(where, "scores.parquet has an image twice on one protocol")
     foreign = sorted(set(scores["protocol"]) - set(benchmark.protocols))
     if foreign:
         yield StoreProblem(

@@ -24,7 +24,7 @@ from ...records.card import Card
 from ...records.protocol import Protocol
 from ...records.record import RECORD_NAME, Track, read_info
 from ...records.record import Record as Record
-from .checks import StoreProblem, record_problems
+from .checks import StoreProblem, form_fault, record_problems
 from .differences import first_difference
 from .flags import FLAGS_NAME, add_flags, read_flags
 from .names import entry_name, label, safe_name
@@ -245,6 +245,7 @@ class Store:
         added, faults = [], []
         for folder in record_folders(path):
             try:
+                _read(folder)
                 place = self.add(Record.read(folder))
                 if (folder / FLAGS_NAME).is_file():
                     add_flags(place, read_flags(folder))
@@ -357,8 +358,14 @@ def _folders(root: Path) -> Sequence[Path]:
 
 
 def _read(folder: Path) -> Record:
-    """The record of a folder, with the note of what supersedes it."""
+    """The record of a folder, with the note of what supersedes it.
+
+    Raises:
+        RefbenchError: the record or the note cannot be read, or the table of scores cannot be worked with.
+    """
     record = Record.read(folder)
+    if fault := form_fault(record.scores):
+        raise RefbenchError(f"{folder} is not a readable record: {fault}")
     note = Superseded.read(folder)
     if note is None:
         return record

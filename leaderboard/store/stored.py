@@ -92,7 +92,8 @@ def _with_protocols_of(record: Record, other: Record) -> Record:
     provenance = dict(mine.provenance)
     for name, text in its.provenance.items():
         known = provenance.get(name, text)
-        provenance[name] = known if text in known.split("; ") else f"{known}; {text}"
+        is_known = known == text or text in known.split("; ")
+        provenance[name] = known if is_known else f"{known}; {text}"
     info = mine.model_copy(
         update={
             "benchmark": mine.benchmark.model_copy(update={"protocols": protocols}),

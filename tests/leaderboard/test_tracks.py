@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -344,3 +344,30 @@ def test_the_only_number_of_a_column_is_not_marked_as_the_best(two_tabs: Store, 
     assert sum(bold) == 4, "one of PSNR, one of LPIPS"
     text = publish_site(two_tabs, tmp_path / "site").read_text("utf-8")
     assert f'title="{IDS}; scored on 1 of 3 models"' in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda scores: scores.drop(columns="value"), "lacks the columns value"),
+        (lambda scores: scores.drop(columns=["key", "reason"]), "lacks the columns key, reason"),
+        (lambda scores: scores.assign(key=range(len(scores))), "key holds other values than text"),
+        (lambda scores: scores.assign(value=[[1.0]] * len(scores)), "value is of the type object"),
+        (lambda scores: scores.assign(value=scores["value"].where(scores.index != 0, np.inf)), "an infinite"),
+        (lambda scores: pd.concat([scores, scores[:1]]), "an image twice"),
+    ],
+)
+def test_a_table_of_another_form_is_named_where_it_is_read(
+    two_tabs: Store, tmp_path: Path, damage: Callable[[pd.DataFrame], pd.DataFrame], words: str
+) -> None:
+    bad = two_tabs.stored()[0].folder
+    table = damage(pd.read_parquet(bad / "scores.parquet"))
+    table.to_parquet(bad / "scores.parquet", index=False)
+    with pytest.raises(FaultListError, match=words) as told:
+        publish_site(two_tabs, tmp_path / "site")
+    assert bad.name in str(told.value)
+    assert not (tmp_path / "site").exists()
+    with pytest.raises(FaultListError, match=words):
+        Store(tmp_path / "other").import_records(two_tabs.root)
+    assert len(Store(tmp_path / "other").stored()) == 2
+    assert any(words in problem.what for problem in two_tabs.verify(PROTOCOLS))
