@@ -96,7 +96,7 @@ def time_statistics(store: Store) -> float:
 def time_peer(store: Store, times: int = 4) -> float:
     """CPU seconds that scipy would need for the same intervals and pairs, from ``times`` of each."""
     stored = store.stored()
-    tables = len({entry.record.info.benchmark.id for entry in stored})
+    tables = len({entry.track for entry in stored})
     models = len(stored) // tables
     pairs = models * (models - 1) // 2
     swaps = max(DRAWS, 50 * pairs - 1)

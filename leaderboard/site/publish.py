@@ -31,12 +31,13 @@ from ..rendering.site_folder import Site
 from ..statistics.ranking import make_board
 from ..statistics.slices import find_slicings, slice_table
 from ..store.flags import FLAGS_NAME, Flag, read_flags
-from ..store.settings import check_protocols, read_settings
+from ..store.settings import SETTINGS_NAME, check_protocols, read_settings
 from ..store.store import Store, StoredRecord
 from ..store.stored import join_records
 from ..store.study_results import read_results
 from ..submission.submission import Submission, read_submission, submission_paths
 from ..tables.board import Board
+from ..tables.formatting import unknown_titles
 from ..tables.reference_modes import sets_by_mode
 from .model_index import model_card
 
@@ -94,6 +95,8 @@ def publish_site(
         make_board(stored, declared, settings, flags=flags, moved=store.moved(), over=mean)
         for mean in (over, other_mean(over))
     )
+    for note in unknown_titles(board):
+        say(f"{store.root / SETTINGS_NAME}: {note}")
     by_slug = match_sets(board.tables, sets)
     albums = _plan(board, stored, matched, by_slug=by_slug, options=options)
     _make_pictures(site, albums, options)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...validation import did_you_mean
 from ..store.settings import BoardSettings
-from .board import Cell, Column, Row, Table
+from .board import Board, Cell, Column, Row, Table
 from .reference_modes import mode_title
 
 COMPOSITE_TITLE = "Borda"
@@ -172,6 +173,16 @@ def table_title(table: Table, settings: BoardSettings, all_tables: Sequence[Tabl
             title = f"{title}, {what} {getattr(track, field)[:8]}"
             alike = [other for other in alike if getattr(other, field) == getattr(track, field)]
     return title if len(alike) < 2 else f"{title} ({track.id.rpartition('-')[2]})"
+
+
+def unknown_titles(board: Board) -> list[str]:
+    """One line for each title in the settings that is of no track and no recipe of the board."""
+    known = {name for table in board.tables for name in (table.recipe, table.track.id, *table.earlier)}
+    return [
+        f"titles: no track or recipe is called {name!r}{did_you_mean(name, known)}"
+        for name in board.settings.titles
+        if name not in known
+    ]
 
 
 def _plain_title(table: Table, settings: BoardSettings, all_tables: Sequence[Table]) -> str:

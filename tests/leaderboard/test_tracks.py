@@ -371,3 +371,15 @@ def test_a_table_of_another_form_is_named_where_it_is_read(
         Store(tmp_path / "other").import_records(two_tabs.root)
     assert len(Store(tmp_path / "other").stored()) == 2
     assert any(words in problem.what for problem in two_tabs.verify(PROTOCOLS))
+
+
+def test_a_title_of_no_track_is_told(
+    two_tabs: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = sorted(path.name for path in two_tabs.root.iterdir())[0]
+    (two_tabs.root / "board.yaml").write_text(f"titles: {{refldm-sevre: Hard, {old}: Ours}}\n", "utf-8")
+    text = publish_site(two_tabs, tmp_path / "site").read_text("utf-8")
+    told = capsys.readouterr().err
+    assert "no track or recipe is called 'refldm-sevre'; did you mean 'refldm-severe'?" in told
+    assert old not in told
+    assert "<h2>Ours</h2>" in text
