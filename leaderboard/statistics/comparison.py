@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import RefbenchError
 from ...records.protocol import Protocol
-from ..estimands import MeanOver
+from ..estimands import MeanOver, other_mean
 from ..store.names import label
 from ..store.store import Store, StoredRecord
 from ..tables.formatting import number, plural
@@ -181,7 +181,8 @@ def comparison_text(lines: Sequence[ProtocolComparison], a: str, b: str) -> str:
         blocks.append("\n".join([heading, *body, *_notes(mine)]))
     rule = (
         f"Interval and p are of one line alone: p < 0.05 exactly when the interval leaves out 0. p (Holm) is "
-        f"corrected for {plural(len(lines), 'line')} and decides which is better."
+        f"corrected for {plural(len(lines), 'line')} and decides which is better. The other mean: --mean "
+        f"{other_mean(lines[0].difference.over) if lines else 'people'}."
     )
     return "\n\n".join([*blocks, rule])
 

@@ -57,7 +57,7 @@ class Design:
         if 1 < self.people < FEW_PEOPLE:
             notes.append(
                 f"few people ({self.people}): a 95 % interval can hold the truth in fewer than 95 % of "
-                "cases, in 87 to 91 % in simulations of strongly skewed scores"
+                "cases, in 87 to 91 % in simulations of strongly skewed scores, in fewer of rare events"
             )
         return "; ".join(notes)
 

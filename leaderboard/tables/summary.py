@@ -1,4 +1,4 @@
-"""Table of records for people and machines: one row per record, the mean of each protocol."""
+"""Table of records for people and machines: one row per record, the mean of each protocol over images."""
 
 from __future__ import annotations
 

@@ -120,6 +120,7 @@ def test_compare_says_what_the_mean_is_over_and_what_it_cannot_promise(tmp_path:
     assert "24 images of 6 people, means over images" in over_images
     assert "some people hold more images than others: 6 people weigh like 4.6 of equal size" in over_images
     assert "p < 0.05 exactly when the interval leaves out 0" in over_images
+    assert over_images.endswith("The other mean: --mean people.\n")
     over_people = run("compare", store.root, "Model A", "Model B", "--mean", "people", "--seed", 3).stdout
     assert "means over people" in over_people
     assert "weigh like" not in over_people
