@@ -12,7 +12,7 @@ from ...degradations.lq.pairs import require_keys
 from ...errors import RefbenchError
 from ...files import StrPath, canonical_json, names_of
 from ...folder_lock import begin, finish, locks
-from ...names import normal
+from ...names import is_portable, normal
 from ...progress import say
 from ...records.lq_set import LqInfo
 from ...records.reference_set import ReferenceSet, Target
@@ -125,6 +125,8 @@ def import_lq(
         raise RefbenchError(f"{root} has no target with references in the split {split!r}")
     chosen = name or source.resolve().name
     require_keys([chosen])
+    if not is_portable(chosen):
+        raise RefbenchError(f"no folder may be called {chosen!r} on every system; give another name")
     images = {target.key: found.hq_path(target.key) for target in targets}
     sizes = {target.key: (target.width, target.height) for target in targets}
     out = found.lq_folder(chosen)

@@ -13,6 +13,7 @@ import yaml
 
 from ...errors import FaultListError, RefbenchError, UnreadableTextError
 from ...files import StrPath, sha256_json, write_text
+from ...names import is_portable
 from ...records.ids import VersionedId
 from ...text_files import parse_yaml
 from ..operations.registry import nearest
@@ -128,6 +129,8 @@ class Recipe:
 def _name_faults(recipe: Recipe) -> Iterator[str]:
     if not isinstance(recipe.name, str) or not NAME.fullmatch(recipe.name):
         yield f"name: lower-case letters, digits, '.', '_' and '-'; got {recipe.name!r}"
+    elif not is_portable(recipe.name):
+        yield f"name: no folder may be called {recipe.name!r} on every system"
     if type(recipe.version) is not int or recipe.version < 1:
         yield f"version: a whole number from 1; got {recipe.version!r}"
     if not recipe.steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInputError, RefbenchError
 from ...files import StrPath, write_json
+from ...records.record import RECORD_NAME
 
 FLAGS_NAME = "flags.json"
 COPY = "copy of "
@@ -38,33 +40,48 @@ class Flag(BaseModel):
 
 
 class _FlagFile(BaseModel):
-    """What ``flags.json`` holds."""
+    """What ``flags.json`` holds: the flags, and the hash of the images that they are of (not in 0.1)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     flags: tuple[Flag, ...]
+    submission_hash: str = ""
 
 
 def read_flags(folder: StrPath) -> tuple[Flag, ...]:
     """The flags beside a record; none where there is no ``flags.json``.
 
     Raises:
-        RefbenchError: the file cannot be read.
+        RefbenchError: the file cannot be read, or is of other images than the record.
     """
     folder = Path(folder)
     path = folder / FLAGS_NAME
     if not path.is_file():
         return ()
     try:
-        return _FlagFile.model_validate_json(path.read_text("utf-8")).flags
+        found = _FlagFile.model_validate_json(path.read_text("utf-8"))
     except (OSError, ValueError, ValidationError) as error:
         raise RefbenchError(f"{path} is not readable: {error}") from None
+    if found.submission_hash and found.submission_hash != (_submission_hash(folder) or found.submission_hash):
+        again = "remove it and look again with: refbench records flag"
+        raise RefbenchError(f"{path} is of other images than the record beside it; {again}")
+    return found.flags
 
 
 def write_flags(folder: StrPath, flags: Sequence[Flag]) -> None:
     """Write the flags of a record beside it; an empty list means that a check found nothing."""
     folder = Path(folder)
-    write_json(folder / FLAGS_NAME, {"flags": [flag.model_dump() for flag in flags]})
+    value = {"flags": [flag.model_dump() for flag in flags]}
+    of = _submission_hash(folder)
+    write_json(folder / FLAGS_NAME, value | ({"submission_hash": of} if of else {}))
+
+
+def _submission_hash(folder: Path) -> str:
+    """The hash of the images of the record in a folder; empty where there is none to be read."""
+    try:
+        return str(json.loads((folder / RECORD_NAME).read_text("utf-8"))["submission_hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def add_flags(folder: Path, flags: Iterable[Flag]) -> bool:

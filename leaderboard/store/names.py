@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...files import sha256_bytes
+from ...names import is_portable
 from ...records.card import Card
 
 
@@ -19,6 +20,10 @@ def entry_name(card: Card) -> str:
 
 
 def safe_name(text: str) -> str:
-    """``text`` in letters, digits and ``._+-``; with six digits of its SHA-256 if anything was lost."""
+    """``text`` in letters, digits and ``._+-``; with six digits of its SHA-256 if anything was lost.
+
+    So it is for names that Windows forbids, such as ``con``.
+    """
     kept = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:80]
-    return kept if kept == text else f"{kept or 'x'}-{sha256_bytes(text.encode('utf-8'))[:6]}"
+    is_whole = kept == text and is_portable(kept)
+    return kept if is_whole else f"{kept or 'x'}-{sha256_bytes(text.encode('utf-8'))[:6]}"

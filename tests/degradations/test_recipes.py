@@ -179,3 +179,9 @@ def test_every_default_is_allowed() -> None:
         for name, parameter in operation.parameters.items():
             if parameter.default is not None:
                 assert parameter.fault(parameter.default) == "", f"{operation.name}.{name}"
+
+
+def test_no_recipe_is_called_what_windows_forbids() -> None:
+    text = load_recipe("refldm-moderate").to_yaml().replace("name: refldm-moderate", "name: aux", 1)
+    with pytest.raises(FaultListError, match="no folder may be called 'aux' on every system"):
+        Recipe.from_yaml(text)

@@ -149,6 +149,25 @@ def test_records_move_between_stores_with_their_flags(store: Store, tmp_path: Pa
         other.import_records(tmp_path / "nowhere")
 
 
+def test_flags_of_other_images_than_the_record_are_refused(store: Store) -> None:
+    flag = Flag(kind="copy of LQ", text="3 of 24 outputs are a copy of LQ", images=3, of=24)
+    first, second = (stored.folder for stored in store.stored()[:2])
+    write_flags(first, [flag])
+    said = json.loads((first / "flags.json").read_text())
+    assert said["submission_hash"] == json.loads((first / "record.json").read_text())["submission_hash"]
+    (second / "flags.json").write_text(json.dumps({**said, "submission_hash": "0" * 64}))
+    with pytest.raises(RefbenchError, match="is of other images than the record beside it"):
+        read_flags(second)
+    (second / "flags.json").write_text(json.dumps({"flags": said["flags"]}))
+    assert read_flags(second) == (flag,)
+
+
+def test_no_folder_of_a_store_has_a_name_that_windows_forbids() -> None:
+    assert safe_name("refldm") == "refldm"
+    assert safe_name("con").startswith("con-")
+    assert safe_name("nul.v2").startswith("nul.v2-")
+
+
 def test_older_schemas_are_brought_up_step_by_step() -> None:
     steps = {
         1: lambda said: {"renamed": said["old"]},
