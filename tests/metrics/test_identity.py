@@ -82,6 +82,39 @@ def test_the_id_of_an_own_recogniser_holds_its_hash(small_network: Path, astrona
         catalogue.find("ids:absent.onnx")
 
 
+@pytest.mark.parametrize("side", [512, 250, 448])
+def test_the_centre_crop_stays_in_float_at_any_size(small_network: Path, astronaut, side: int) -> None:
+    """As ReF-LDM measured IDS: the whole part of 6.25 % is cut off, then resized by area, not rounded."""
+    import cv2
+
+    hq = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(hq, (0, 0), 4)
+    recogniser = load_recogniser(str(small_network))
+
+    def embedded(photo: np.ndarray) -> torch.Tensor:
+        margin = int(side * 0.0625)
+        middle = torch.from_numpy(photo[margin : side - margin, margin : side - margin] / np.float32(255))
+        crop = torch.nn.functional.adaptive_avg_pool2d(middle.permute(2, 0, 1)[None], 112)
+        with torch.no_grad():
+            return recogniser.module(crop).double()
+
+    wanted = float((embedded(blurred) * embedded(hq)).sum())
+    metric = catalogue.find(f"ids:{small_network}@ffhq-centre-112-rgb")
+    assert metric.protocol.id.endswith("-ffhq-centre-112-rgb-v2")
+    found = measure(f"ids:{small_network}@ffhq-centre-112-rgb", as_tensor(blurred), as_tensor(hq)).item()
+    assert found == pytest.approx(wanted, abs=2e-6)
+    rounded = identity.recogniser_feature(recogniser.kind, rounded=True)
+    assert rounded.name != metric.feature.name
+
+
+def test_the_first_version_of_the_centre_crop_is_marked() -> None:
+    old = catalogue.protocol_of("ids/arcface-r50-webface-centercrop-v1")
+    assert old.superseded_by == "ids/arcface-r50-webface-centercrop-v2"
+    assert "in 8 bits" in old.definition
+    assert "in float" in catalogue.protocol_of(old.superseded_by).definition
+    assert catalogue.newest("gain:ids/arcface-r50-webface-centercrop-v1") == f"gain:{old.superseded_by}"
+
+
 @pytest.mark.parametrize("name", ["mobilefacenet", "dlib-resnet"])
 def test_identity_falls_with_damage_and_with_another_face(
     name: str, need_weights, astronaut, london: Path
