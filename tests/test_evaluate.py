@@ -108,7 +108,7 @@ def test_the_site_shows_modes_with_their_pictures_and_a_curve(
     done = run("publish", evaluated / "store", drawn, *given, "-o", tmp_path / "site")
     assert done.exit_code == 0, done.output
     page = (tmp_path / "site" / "index.html").read_text("utf-8")
-    assert "Severe, references of another person" in page
+    assert "Severe, wrong person&#39;s references" in page
     assert "Severe, 1 reference" in page
     assert "by references given" in page
     assert ">8</dd>" in page, "eight images, however many modes they were scored under"
