@@ -15,7 +15,7 @@ from ...faces.embeddings import Embeddings
 from ...files import sha256_file, sha256_json, write_text
 from ..settings.options import BuildOptions
 
-WORK_VERSION = 3
+WORK_VERSION = 4
 PACKAGE, KEY_VERSION = "package:refbench", "0.1.0"
 """The key of a result contains a version of refbench since 0.1. `WORK_VERSION` is what changes with the code
 that computes results; the version in the key stays 0.1.0, so that a new release reuses the cache."""
@@ -82,7 +82,7 @@ class PhotoCache:
     @classmethod
     def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> PhotoCache:
         """The cache of a build in ``folder``; ``versions`` are hashes of weights and versions of packages."""
-        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size")
+        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size", "max_megapixels")
         settings = options.settings()
         chosen = {name: settings[name] for name in names}
         chosen |= {"gates": settings["quality_filters"], "largest": options.largest_only}

@@ -31,6 +31,8 @@ from ..settings.quality_filters import rejection_reason
 from .phash import perceptual_hash
 from .photo_cache import FaceResult, PhotoCache, PhotoResult
 
+SMALLER = "smaller than another face of the photo (faces: largest)"
+
 
 class Embedder(Protocol):
     """What a build needs of a recogniser."""
@@ -110,9 +112,11 @@ def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: Buil
     if not data:
         return PhotoResult(source, digest, "the file is empty")
     try:
-        photo = decode(data, Path(source))
+        photo = decode(data, Path(source), options.max_megapixels)
     except UnreadableImageError as error:
-        return PhotoResult(source, digest, error.reason)
+        hint = "; raise it with max_megapixels" if "the limit is" in error.reason else ""
+        return PhotoResult(source, digest, error.reason + hint)
+    others: list[Face] = []
     if options.aligned:
         try:
             found: list[tuple[Face | None, AlignedFace]] = [
@@ -126,21 +130,23 @@ def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: Buil
         faces = sorted(detected, key=lambda face: (face.size, face.score), reverse=True)
         if not faces:
             return PhotoResult(source, digest, "no face was found", photo.notes)
+        if options.largest_only:
+            others, faces = faces[1:], faces[:1]
         found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
-    if options.largest_only:
-        found = found[:1]
     measured = (
         _measure_face(face, aligned, photo_cache.face(digest, number), options=options)
         for number, (face, aligned) in enumerate(found, start=1)
     )
-    return PhotoResult(source, digest, "", photo.notes, tuple(measured))
+    least = options.quality_filters.min_score or 0.0
+    left = [FaceResult(_box(face), {}, SMALLER) for face in others if face.score >= least]
+    return PhotoResult(source, digest, "", photo.notes, (*measured, *left))
 
 
 def _measure_face(
     face: Face | None, aligned: AlignedFace, kept: Path, *, options: BuildOptions
 ) -> FaceResult:
     quality = {name: round(value, 4) for name, value in sorted(measure_face(aligned, face).as_dict().items())}
-    box = () if face is None else tuple(round(float(edge), 2) for edge in face.box)
+    box = () if face is None else _box(face)
     refused = rejection_reason(quality, options.quality_filters)
     if refused:
         return FaceResult(box, quality, refused)
@@ -152,6 +158,10 @@ def _measure_face(
     landmarks = tuple((round(float(x), 3), round(float(y), 3)) for x, y in aligned.landmarks)
     embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
     return FaceResult(box, quality, "", digest, perceptual_hash(aligned.pixels), landmarks, embedding)
+
+
+def _box(face: Face) -> tuple[float, ...]:
+    return tuple(round(float(edge), 2) for edge in face.box)
 
 
 def _start_worker() -> None:

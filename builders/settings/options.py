@@ -14,6 +14,7 @@ from .overrides import Overrides
 from .quality_filters import QualityFilters
 
 Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]
+PHOTO_MEGAPIXELS = 256.0
 Distance = Annotated[float, Field(ge=0.0, le=2.0)]
 Faces = Literal["all", "largest"]
 Keys = Literal["paths", "hashes"]
@@ -60,8 +61,15 @@ class BuildOptions(Options):
     )
     flip: bool = Field(default=False, description="Average the embeddings of a face and of its mirror image.")
     faces: Faces = Field(
-        default="all",
-        description="Faces of a photo that enter the set: all that pass the quality filters, or the largest.",
+        default="largest",
+        description="Faces of a photo that enter the set: the largest (the report names the others), or all "
+        "that pass the quality filters.",
+    )
+    max_megapixels: float = Field(
+        default=PHOTO_MEGAPIXELS,
+        gt=0.0,
+        description="Largest photo that is read, in millions of pixels; each worker needs about 10 bytes of "
+        "memory per pixel.",
     )
     keys: Keys = Field(
         default="paths",
@@ -195,6 +203,7 @@ class BuildKeywords(TypedDict, total=False):
     crop: str | None
     flip: bool
     faces: Faces
+    max_megapixels: float
     keys: Keys
     image_size: int
     quality_filters: QualityFilters

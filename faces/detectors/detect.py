@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,15 +15,26 @@ from ...errors import RefbenchError
 from ...files import StrPath, sha256_file
 from ...images import RGB
 from ...weights import weight_files
+from ..align import FFHQ_512, similarity_transform, transform_points
 from ..face import Detector as Detector
 from ..face import Face as Face
 from ..face import check_photo
-from ..resize import pad
+from ..resize import pad, resize
 from .mtcnn import Mtcnn
 from .retinaface import RetinaFaceDetector
 from .scrfd import ScrfdDetector
 
 MARGIN = 0.25
+LOOK_SIDE = 512
+"""Longest side in pixels of the copy on which a photo's four turns are compared."""
+WHOLE_MEGAPIXELS = 64.0
+"""Size up to which the photo itself is given to the detector."""
+MOST_LEAN = 45.0  # degrees
+MISFIT_WEIGHT = 0.001
+"""Per pixel of misfit. So weighted, MTCNN finds the right turn of all 120 sample photos (72 of 72 turned ones
+are right; by the first certain look 59), and of the London Set 204 of 204 at 1024 pixels, 203 at 512."""
+LYING = -1.0
+"""Merit of a face that is not upright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +154,20 @@ def load_detector(which: str | DetectorKind = DEFAULT_DETECTOR, device: str = "c
 
 
 def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -> list[Face]:
-    """Detect the faces of a photo, with further attempts where no face reaches the score ``certain``.
+    """Detect the faces of a photo that may lie on its side or upside down.
 
-    The second attempt adds a black margin (for faces cut by the border), the others rotate the photo by 90,
-    270 and 180 degrees. The first attempt with a face of at least ``certain`` counts; if there is none, the
-    one with the highest score. (MTCNN gives an upright face 0.97 and more, other detectors less; see
-    `DetectorKind`.)
+    The photo is looked at in its four turns, on a copy of at most `LOOK_SIDE` pixels, and the best look wins:
+    the one whose best face has the greatest `face_merit`, for which the eyes must be above the mouth. A
+    detector gives a high score to hair, or to a face upside down, now and then, so the first certain look
+    does not decide; between a turn that wins on the copy and the photo as it is, the full size does. Where no
+    face reaches ``certain``, a black margin is added, for faces cut by the border; where the copy shows no
+    face, the photo itself is turned. Photos of more than `WHOLE_MEGAPIXELS` are looked at on a reduced copy
+    alone, so that memory stays bounded.
 
     Args:
         detector: a loaded detector.
         photo: RGB uint8 (H, W, 3).
-        certain: score, 0 to 1.
+        certain: score, 0 to 1. (MTCNN gives an upright face 0.97 and more, others less; `DetectorKind`.)
 
     Returns:
         Faces by falling score, in coordinates of ``photo``; an empty list where there is none.
@@ -161,13 +176,56 @@ def find_faces(detector: Detector, photo: RGB, certain: float = MTCNN.certain) -
         RefbenchError: the photo is not RGB uint8 (H, W, 3).
     """
     check_photo(photo)
-    best: list[Face] = []
-    for faces in _attempts(detector, photo):
-        if faces and (not best or faces[0].score > best[0].score):
-            best = faces
-        if best and best[0].score >= certain:
-            break
-    return best
+    whole, whole_scale = _reduced(
+        photo, math.sqrt(WHOLE_MEGAPIXELS * 1e6 / (photo.shape[0] * photo.shape[1]))
+    )
+    straight = detector.detect(whole)
+    if not straight or straight[0].score < certain:
+        framed = _with_margin(detector, whole)
+        if framed and (not straight or framed[0].score > straight[0].score):
+            straight = framed
+    copy, copy_scale = _reduced(whole, LOOK_SIDE / max(whole.shape[:2]))
+    own = straight if copy_scale == 1.0 else detector.detect(copy)
+    looks = {0: own} | {quarters: _detect_turned(detector, copy, quarters) for quarters in (1, 3, 2)}
+    if copy_scale != 1.0 and all(best_merit(faces) == LYING for faces in looks.values()):
+        looks = {0: straight} | {
+            quarters: _detect_turned(detector, whole, quarters) for quarters in (1, 3, 2)
+        }
+        copy, copy_scale = whole, 1.0
+    if best_merit(looks[0]) == LYING:
+        looks[0] = straight
+    winner = max(looks, key=lambda quarters: _rank(looks[quarters]))
+    if winner == 0:
+        found = straight
+    elif copy_scale == 1.0:
+        found = _turned_back(looks[winner], winner, whole)
+    else:
+        found = _turned_back(_detect_turned(detector, whole, winner), winner, whole)
+        found = found or [
+            _scaled(face, 1.0 / copy_scale) for face in _turned_back(looks[winner], winner, copy)
+        ]
+    return found if whole_scale == 1.0 else [_scaled(face, 1.0 / whole_scale) for face in found]
+
+
+def face_merit(face: Face) -> float:
+    """How much a detection looks like an upright face: its score less a thousandth of the landmarks' misfit.
+
+    The misfit is the root mean square distance in pixels between the landmarks, moved by the best similarity
+    transform, and FFHQ's template of 512 pixels. `LYING` where the face leans by more than 45 degrees.
+    """
+    try:
+        matrix = similarity_transform(face.landmarks, FFHQ_512)
+    except RefbenchError:
+        return LYING
+    if abs(math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))) > MOST_LEAN:
+        return LYING
+    gaps = transform_points(matrix, np.asarray(face.landmarks, dtype=np.float64)) - FFHQ_512
+    return face.score - MISFIT_WEIGHT * float(np.sqrt((gaps**2).sum(axis=1).mean()))
+
+
+def best_merit(faces: Sequence[Face]) -> float:
+    """The greatest merit of these faces; `LYING` where there is none."""
+    return max((face_merit(face) for face in faces), default=LYING)
 
 
 def choose_face(
@@ -198,12 +256,32 @@ def choose_face(
     return min(faces, key=distance)
 
 
-def _attempts(detector: Detector, photo: RGB) -> Iterator[list[Face]]:
-    yield detector.detect(photo)
-    yield _with_margin(detector, photo)
-    for quarters in (1, 3, 2):
-        rotated = np.ascontiguousarray(np.rot90(photo, quarters))
-        yield [_rotate_back(face, quarters, photo) for face in detector.detect(rotated)]
+def _rank(faces: Sequence[Face]) -> tuple[float, float]:
+    """What looks are compared by: the best merit, then the best score."""
+    return best_merit(faces), faces[0].score if faces else -1.0
+
+
+def _detect_turned(detector: Detector, photo: RGB, quarters: int) -> list[Face]:
+    """Faces of ``np.rot90(photo, quarters)``, in its coordinates."""
+    return detector.detect(np.ascontiguousarray(np.rot90(photo, quarters)))
+
+
+def _turned_back(faces: Sequence[Face], quarters: int, photo: RGB) -> list[Face]:
+    return [_rotate_back(face, quarters, photo) for face in faces]
+
+
+def _reduced(photo: RGB, scale: float) -> tuple[RGB, float]:
+    """The photo reduced by area averaging, and its scale; itself and 1.0 for a scale of 1 and more."""
+    if scale >= 1.0:
+        return photo, 1.0
+    height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
+    return resize(photo, width, height), scale
+
+
+def _scaled(face: Face, scale: float) -> Face:
+    """A face of a reduced copy in coordinates of the photo."""
+    left, top, right, bottom = ((edge + 0.5) * scale - 0.5 for edge in face.box)
+    return Face((left, top, right, bottom), face.score, (face.landmarks + 0.5) * scale - 0.5)
 
 
 def _with_margin(detector: Detector, photo: RGB) -> list[Face]:

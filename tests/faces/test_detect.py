@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +14,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from refbench.errors import RefbenchError
 from refbench.faces.align import ARCFACE_112, FFHQ_512, align_face, similarity_transform
+from refbench.faces.detectors import detect
 from refbench.faces.detectors.detect import (
     DETECTORS,
+    LYING,
     Detector,
     Face,
     choose_face,
     custom_detector,
+    face_merit,
     find_faces,
     load_detector,
 )
@@ -28,7 +30,9 @@ from refbench.faces.detectors.mtcnn import Floats, Mtcnn, crop_squares, non_maxi
 from refbench.faces.detectors.mtcnn_networks import OutputNetwork, ProposalNetwork
 from refbench.faces.detectors.retinaface import RetinaFaceDetector
 from refbench.faces.detectors.scrfd import ScrfdDetector
+from refbench.images import read_rgb
 
+PEOPLE = Path(__file__).resolve().parents[2] / "samples" / "people"
 Photo = npt.NDArray[np.uint8]
 
 
@@ -306,27 +310,58 @@ def test_what_is_no_scrfd_is_refused(tmp_path: Path) -> None:
 
 
 class Scripted:
-    """A detector that finds a face only where a photo has the wanted corner bright."""
+    """A detector that finds a face where a photo has the wanted corner bright: score by corner level."""
 
-    def __init__(self, certain: float) -> None:
-        self.certain, self.looks = certain, 0
+    def __init__(self, scores: dict[int, float]) -> None:
+        self.scores = scores
 
     def detect(self, photo: Photo) -> list[Face]:
-        self.looks += 1
-        if photo[0, 0, 0] == 255:
-            return [Face((2.0, 1.0, 6.0, 9.0), self.certain, np.arange(10.0).reshape(5, 2))]
-        return []
+        score = self.scores.get(int(photo[0, 0, 0]))
+        return [] if score is None else [Face((2.0, 1.0, 6.0, 9.0), score, FFHQ_512 / 60)]
 
 
-def test_looking_again_stops_at_the_first_certain_look_and_maps_back() -> None:
+def test_the_best_look_wins_not_the_first_certain_one_and_maps_back() -> None:
     photo = np.zeros((30, 40, 3), np.uint8)
-    photo[0, 39] = 255
-    detector: Any = Scripted(0.995)
-    (face,) = find_faces(detector, photo)
-    assert detector.looks == 3
-    x, y = face.landmarks[2]
-    turned = np.zeros((40, 30))
-    turned[5, 4] = 1.0
-    row, column = np.argwhere(np.rot90(turned, -1))[0]
-    assert (column, row) == (x, y)
-    assert find_faces(Scripted(0.995), np.zeros((30, 40, 3), np.uint8)) == []
+    photo[0, 0], photo[0, 39] = 100, 255
+    (face,) = find_faces(Scripted({100: 0.985, 255: 0.999}), photo)
+    x, y = FFHQ_512[2] / 60
+    np.testing.assert_allclose(face.landmarks[2], [39 - y, x])
+    (face,) = find_faces(Scripted({100: 0.999, 255: 0.985}), photo)
+    np.testing.assert_allclose(face.landmarks, FFHQ_512 / 60)
+    assert find_faces(Scripted({}), np.zeros((30, 40, 3), np.uint8)) == []
+
+
+def test_a_face_that_leans_or_does_not_fit_loses() -> None:
+    upright = Face((0, 0, 9, 9), 0.98, FFHQ_512)
+    upside_down = Face((0, 0, 9, 9), 0.999, -FFHQ_512)
+    odd = Face((0, 0, 9, 9), 0.985, FFHQ_512 + 30 * np.random.default_rng(0).standard_normal((5, 2)))
+    assert face_merit(upside_down) == face_merit(Face((0, 0, 9, 9), 1.0, np.zeros((5, 2)))) == LYING
+    assert LYING < face_merit(odd) < face_merit(upright) == pytest.approx(0.98)
+
+
+def test_large_photos_are_looked_at_on_a_reduced_copy(
+    monkeypatch: pytest.MonkeyPatch, mtcnn: Detector, astronaut: Photo
+) -> None:
+    whole = choose_face(find_faces(mtcnn, astronaut), astronaut)
+    seen = []
+
+    class Watched:
+        def detect(self, photo: Photo) -> list[Face]:
+            seen.append(photo.shape[0] * photo.shape[1])
+            return mtcnn.detect(photo)
+
+    monkeypatch.setattr(detect, "WHOLE_MEGAPIXELS", 0.1)
+    reduced = choose_face(find_faces(Watched(), astronaut), astronaut)
+    assert max(seen[:1]) <= 0.1e6
+    assert np.abs(reduced.landmarks - whole.landmarks).max() < 4.0
+
+
+@pytest.mark.parametrize(("name", "quarters"), [("008_smiling", 2), ("021_smiling", 1), ("001_neutral", 1)])
+def test_sample_photos_that_a_certain_look_misjudged(mtcnn: Detector, name: str, quarters: int) -> None:
+    photo = read_rgb(PEOPLE / f"{name}.jpg")
+    turned = np.ascontiguousarray(np.rot90(photo, quarters))
+    crops = [
+        align_face(one, choose_face(find_faces(mtcnn, one), one).landmarks, 128).pixels.astype(float)
+        for one in (photo, turned)
+    ]
+    assert np.abs(crops[0] - crops[1]).mean() < 6.0
