@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InvalidInputError
@@ -15,6 +15,8 @@ from .keys import face_key
 from .photo_cache import FaceResult, PhotoCache, PhotoResult
 from .photos import process_photos
 from .report import ReportLine
+
+SMALLER = "smaller than another face of the photo (faces: largest)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def collect_results(
     found = process_photos(photos, digests, photo_cache, options=options)
     for result, is_cached in track("faces", found, len(digests)):
         reused += is_cached
-        results.append(result)
+        results.append(largest_face_alone(result) if options.largest_only else result)
     if reused:
         say(f"faces: {reused} of {len(digests)} photos were processed by an earlier run")
     results.sort(key=lambda result: result.source)
@@ -109,6 +111,12 @@ def collect_results(
             lines.append(ReportLine(result.source, result.fault, True))
         lines += [ReportLine(result.source, note, False) for note in result.notes]
     return results, reused
+
+
+def largest_face_alone(result: PhotoResult) -> PhotoResult:
+    """The result with every face but the largest refused; cached results hold all faces."""
+    others = (face if face.refused else replace(face, refused=SMALLER) for face in result.faces[1:])
+    return replace(result, faces=(*result.faces[:1], *others))
 
 
 def usable_faces(

@@ -13,9 +13,9 @@ import numpy as np
 
 from ...faces.embeddings import Embeddings
 from ...files import sha256_file, sha256_json, write_text
-from ..settings.options import BuildOptions
+from ..settings.options import PHOTO_MEGAPIXELS, BuildOptions
 
-WORK_VERSION = 4
+WORK_VERSION = 3
 PACKAGE, KEY_VERSION = "package:refbench", "0.1.0"
 """The key of a result contains a version of refbench since 0.1. `WORK_VERSION` is what changes with the code
 that computes results; the version in the key stays 0.1.0, so that a new release reuses the cache."""
@@ -82,10 +82,12 @@ class PhotoCache:
     @classmethod
     def of(cls, folder: Path, options: BuildOptions, versions: dict[str, str]) -> PhotoCache:
         """The cache of a build in ``folder``; ``versions`` are hashes of weights and versions of packages."""
-        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size", "max_megapixels")
+        names = ("aligned", "detector", "recogniser", "crop", "flip", "image_size")
         settings = options.settings()
         chosen = {name: settings[name] for name in names}
-        chosen |= {"gates": settings["quality_filters"], "largest": options.largest_only}
+        if options.max_megapixels != PHOTO_MEGAPIXELS:
+            chosen["max_megapixels"] = options.max_megapixels
+        chosen |= {"gates": settings["quality_filters"], "largest": False}
         keyed = versions | {PACKAGE: KEY_VERSION} if PACKAGE in versions else versions
         return cls(folder, sha256_json([WORK_VERSION, chosen, keyed]))
 

@@ -31,8 +31,6 @@ from ..settings.quality_filters import rejection_reason
 from .phash import perceptual_hash
 from .photo_cache import FaceResult, PhotoCache, PhotoResult
 
-SMALLER = "smaller than another face of the photo (faces: largest)"
-
 
 class Embedder(Protocol):
     """What a build needs of a recogniser."""
@@ -116,7 +114,6 @@ def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: Buil
     except UnreadableImageError as error:
         hint = "; raise it with max_megapixels" if "the limit is" in error.reason else ""
         return PhotoResult(source, digest, error.reason + hint)
-    others: list[Face] = []
     if options.aligned:
         try:
             found: list[tuple[Face | None, AlignedFace]] = [
@@ -130,16 +127,12 @@ def _process(data: bytes, source: str, photo_cache: PhotoCache, *, options: Buil
         faces = sorted(detected, key=lambda face: (face.size, face.score), reverse=True)
         if not faces:
             return PhotoResult(source, digest, "no face was found", photo.notes)
-        if options.largest_only:
-            others, faces = faces[1:], faces[:1]
         found = [(face, align_face(photo.pixels, face.landmarks, options.image_size)) for face in faces]
     measured = (
         _measure_face(face, aligned, photo_cache.face(digest, number), options=options)
         for number, (face, aligned) in enumerate(found, start=1)
     )
-    least = options.quality_filters.min_score or 0.0
-    left = [FaceResult(_box(face), {}, SMALLER) for face in others if face.score >= least]
-    return PhotoResult(source, digest, "", photo.notes, (*measured, *left))
+    return PhotoResult(source, digest, "", photo.notes, tuple(measured))
 
 
 def _measure_face(

@@ -46,7 +46,7 @@ def made(
     Image.fromarray(noise).save(photos / "noise.png")
     Image.new("RGB", (1, 1)).save(photos / "dot.png")
     out = tmp_path_factory.mktemp("sets") / "london"
-    report = build_set(photos, out, BuildOptions(test=0.5, name="london"))
+    report = build_set(photos, out, BuildOptions(faces="all", test=0.5, name="london"))
     return ReferenceSet.read(out), report
 
 

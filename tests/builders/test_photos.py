@@ -15,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refbench.builders.build import build_set
 from refbench.builders.photos import photos as work
+from refbench.builders.photos.candidates import largest_face_alone, usable_faces
 from refbench.builders.photos.keys import face_key, photo_keys
 from refbench.builders.photos.phash import hash_vectors, perceptual_hash
+from refbench.builders.photos.photo_cache import FaceResult, PhotoCache, PhotoResult
+from refbench.builders.photos.report import ReportLine
 from refbench.builders.settings.options import BuildOptions
 from refbench.errors import RefbenchError
 from refbench.faces.align import FFHQ_512, template_at
@@ -192,3 +195,13 @@ def test_half_of_the_bits_of_a_perceptual_hash_are_set_whatever_the_picture() ->
     for person in range(4):
         digest = bytes.fromhex(perceptual_hash(patches(person, 0)))
         assert np.unpackbits(np.frombuffer(digest, np.uint8)).sum() == 128
+
+
+def test_the_largest_face_enters_and_the_others_are_told() -> None:
+    faces = (FaceResult((), {}, png_sha256="a"), FaceResult((), {}, png_sha256="b"))
+    cached = PhotoResult("group.jpg", "0" * 64, faces=faces)
+    cache, lines = PhotoCache(Path(), "0" * 64), list[ReportLine]()
+    kept = usable_faces([largest_face_alone(cached)], {"group.jpg": "group"}, cache, lines=lines)
+    assert [candidate.key for candidate in kept] == ["group"]
+    assert [(line.key, line.dropped) for line in lines] == [("group~2", True)]
+    assert "smaller than another face" in lines[0].reason

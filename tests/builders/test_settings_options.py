@@ -84,9 +84,18 @@ def test_the_spellings_of_0_1_are_read_everywhere(tmp_path: Path) -> None:
     assert wanted.settings()["identities"] == "average-linkage"
 
 
-def test_a_new_version_keeps_the_photo_cache_and_choices_change_its_key() -> None:
+def test_the_key_of_the_photo_cache_is_that_of_0_1() -> None:
     versions = {"mobilefacenet": "8" * 64, "package:refbench": "0.1.0"}
     key = PhotoCache.of(Path(), BuildOptions(), versions).choices
-    assert PhotoCache.of(Path(), BuildOptions(max_megapixels=1.0), versions).choices != key
+    assert key == "0db874c8cf19323aff0719c80f6a08afa20767a7819edea25763f57bd78dbc8e", (
+        "the cache of 0.1 is lost"
+    )
     assert PhotoCache.of(Path(), BuildOptions(), versions | {"package:refbench": "9.9"}).choices == key
     assert PhotoCache.of(Path(), BuildOptions(flip=True), versions).choices != key
+
+
+def test_another_limit_of_megapixels_looks_at_photos_anew() -> None:
+    default, small = (
+        PhotoCache.of(Path(), BuildOptions(**given), {}) for given in ({}, {"max_megapixels": 1.0})
+    )
+    assert default.choices != small.choices
