@@ -110,7 +110,7 @@ def file(tmp_path: Path) -> str:
 
 def test_a_flag_wins_over_yaml_and_yaml_over_the_default(seen: Seen, file: str) -> None:
     assert seen.run("--options", file, "--image-size", "128").exit_code == 0
-    assert (seen.options.image_size, seen.options.seed, seen.options.faces) == (128, 7, "all")
+    assert (seen.options.image_size, seen.options.seed, seen.options.faces) == (128, 7, "largest")
     assert seen.options.quality_filters.max_yaw == 30
 
 
