@@ -105,7 +105,7 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
     chosen, vectors = [chosen[row] for row in assignment.rows], vectors[assignment.rows]
     if options.identity_names == "numbers" and all(candidate.person for candidate in chosen):
         say("identities are numbered, since names may be of people; identity_names: given keeps them")
-    targets = make_targets(chosen, vectors, assignment, options=options)
+    targets, copies = make_targets(chosen, vectors, assignment, options=options)
     info = SetInfo(
         name=options.name or out.resolve().name,
         content_hash=content_hash(targets),
@@ -118,7 +118,7 @@ def _build(photos: Path, out: Path, options: BuildOptions) -> BuildReport:
         image_folder_digits=image_folder_digits(len(targets)),
     )
     warnings = (*assignment.warnings, *set_warnings(targets, options))
-    report = BuildReport(out, info.counts, sorted_lines(lines), warnings, assignment.found, reused)
+    report = BuildReport(out, info.counts, sorted_lines(lines), warnings, assignment.found, copies, reused)
     pictures = {candidate.key: candidate.picture for candidate in chosen}
     report = write_set(ReferenceSet(out, info, tuple(targets)), pictures, vectors, report=report)
     photo_cache.prune(results)

@@ -15,6 +15,7 @@ from ..photos.report import ReportLine
 from ..settings.options import BuildOptions
 from .clustering import Labels, average_linkage, components, relabel
 from .faiss_search import find_pairs_by_faiss
+from .given_people import check_given_people
 from .pair_search import Pairs, find_pairs
 
 
@@ -78,8 +79,18 @@ def identify(
     labels, pairs = relabel(labels[rows]), restrict_pairs(pairs, rows, len(chosen))
     split_by_hand = {key for group in options.overrides.split for key in group}
     reviewed = np.array([chosen[row].key in split_by_hand for row in rows], dtype=bool)
-    split_groups = labels if is_given else find_split_groups(labels, pairs, reviewed)
-    return IdentityAssignment(rows, labels, split_groups, pairs, found, (*warnings, *told))
+    if not is_given:
+        split_groups = find_split_groups(labels, pairs, reviewed)
+        return IdentityAssignment(rows, labels, split_groups, pairs, found, (*warnings, *told))
+    unsure = np.flatnonzero(~reviewed)
+    checked = check_given_people(
+        labels[unsure],
+        averaged[rows][unsure],
+        names=[chosen[row].person for row in rows[unsure]],
+        keys=[chosen[row].key for row in rows[unsure]],
+    )
+    split_groups = _linked(labels, checked.links)
+    return IdentityAssignment(rows, labels, split_groups, pairs, found, (*warnings, *told, *checked.warnings))
 
 
 def search_pairs(
@@ -112,6 +123,12 @@ def find_split_groups(labels: Labels, pairs: Pairs, reviewed: npt.NDArray[np.boo
     first, second = labels[pairs.first[counted]], labels[pairs.second[counted]]
     joined = components(_count(labels), Pairs(first, second, pairs.distance[counted]))
     return joined[labels]
+
+
+def _linked(labels: Labels, links: Sequence[tuple[int, int]]) -> Labels:
+    """Group of every image, (N,) int64: identities that are linked are in one group."""
+    first, second = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    return components(_count(labels), Pairs(first, second, np.zeros(len(first), dtype=np.float64)))[labels]
 
 
 def one_split_each(chosen: Sequence[Candidate], labels: Labels) -> tuple[Labels, tuple[str, ...]]:

@@ -40,6 +40,8 @@ class BuildReport:
         lines: every photo or face that was left out or converted, with the reason, in order of path.
         warnings: problems of the set as a whole.
         comparison: number of identities by each way of grouping images, before overrides.
+        copies: keys of two images of one person that show one picture, recompressed, cropped, filtered or
+            mirrored; they are no references of each other.
         reused: number of photos whose results were cached; not part of the written report.
         changed: False where an identical set was there already.
     """
@@ -49,6 +51,7 @@ class BuildReport:
     lines: tuple[ReportLine, ...] = ()
     warnings: tuple[str, ...] = ()
     comparison: dict[str, int] = field(default_factory=dict)
+    copies: tuple[tuple[str, str], ...] = ()
     reused: int = 0
     changed: bool = True
 
@@ -58,11 +61,21 @@ class BuildReport:
             "counts": self.counts,
             "comparison": self.comparison,
             "warnings": list(self.warnings),
+            "copies": [list(pair) for pair in self.copies],
             "dropped": [_entry(line) for line in self.lines if line.dropped],
             "converted": [_entry(line) for line in self.lines if not line.dropped],
         }
         write_json(self.out / "report.json", value)
         write_text(self.out / "report.txt", self.text(most=None) + "\n")
+
+    def _told_copies(self, most: int | None) -> list[str]:
+        shown = self.copies if most is None else self.copies[:most]
+        rows = [
+            printable(f"one picture: {first} and {second}; never references of each other")
+            for first, second in shown
+        ]
+        left = len(self.copies) - len(shown)
+        return [*rows, f"... and {left} more such pairs in report.txt"] if left else rows
 
     def text(self, most: int | None = MOST_LINES) -> str:
         """Counts, warnings, and at most ``most`` (None: all) photos left out or converted."""
@@ -72,6 +85,7 @@ class BuildReport:
         if ways:
             rows.append(f"identities by each way of grouping images: {ways}")
         rows += [f"warning: {warning}" for warning in self.warnings]
+        rows += self._told_copies(most)
         shown = self.lines if most is None else self.lines[:most]
         rows += [
             printable(f"{'left out' if line.dropped else 'converted'}: {line.source}: {line.reason}")

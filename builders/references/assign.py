@@ -15,6 +15,7 @@ from ..identities.identify import IdentityAssignment
 from ..identities.labels import given_names
 from ..identities.pair_search import Pairs, find_pairs
 from ..photos.candidates import Candidate
+from ..photos.phash import are_copies
 from ..settings.options import BuildOptions
 from .references import Reference, order_references, reference_candidates
 from .splits import draw_splits
@@ -24,27 +25,39 @@ ENLARGED = 1.5
 
 def make_targets(
     chosen: Sequence[Candidate], vectors: Embeddings, assignment: IdentityAssignment, *, options: BuildOptions
-) -> list[Target]:
-    """A target for every candidate, in order of key; ``vectors`` are their embeddings, (N, D) float32."""
+) -> tuple[list[Target], tuple[tuple[str, str], ...]]:
+    """A target for every candidate, in order of key, and the keys of copies of one picture (`are_copies`).
+
+    Copies are images of a person like others, but never references of each other.
+
+    Args:
+        chosen: candidates in order of key.
+        vectors: their embeddings, (N, D) float32.
+        assignment: their identities.
+        options: of the build.
+    """
     pairs = (
         pairs_within_identities(assignment, vectors)
         if all(candidate.person for candidate in chosen)
         else assignment.pairs
     )
-    found = reference_candidates(len(chosen), pairs, assignment.labels)
+    copied = are_copies(
+        [candidate.face.phash for candidate in chosen], pairs.first, pairs.second, distances=pairs.distance
+    )
+    labels = assignment.labels
+    others = Pairs(pairs.first[~copied], pairs.second[~copied], pairs.distance[~copied])
+    found = reference_candidates(len(chosen), others, labels)
     least = options.min_distance or 0.0
     usable = [sum(reference.distance >= least for reference in references) for references in found]
     splits = assign_splits(chosen, assignment, usable, options=options)
     keys = [candidate.key for candidate in chosen]
     targets = []
-    labels = assignment.labels
     names = given_names(chosen, labels) if options.identity_names == "given" else identity_names(labels)
     for row, (candidate, identity) in enumerate(zip(chosen, names, strict=True)):
-        minimum = 0.0 if splits[row] == "train" else least
         references = order_references(
             found[row],
             vectors,
-            minimum,
+            0.0 if splits[row] == "train" else least,
             order=options.order,
             start=options.start,
             max_references=options.max_references,
@@ -52,7 +65,12 @@ def make_targets(
         targets.append(
             _target(candidate, identity, splits[row], references=references, keys=keys, options=options)
         )
-    return targets
+    same = copied & (labels[pairs.first] == labels[pairs.second])
+    copies = sorted(
+        (keys[first], keys[second])
+        for first, second in zip(pairs.first[same].tolist(), pairs.second[same].tolist(), strict=True)
+    )
+    return targets, tuple(copies)
 
 
 def pairs_within_identities(assignment: IdentityAssignment, vectors: Embeddings) -> Pairs:

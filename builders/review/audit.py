@@ -18,7 +18,7 @@ from ...files import StrPath, paths_of, write_json
 from ...records.reference_set import ReferenceSet
 from ..identities.cosine_distance import nearest_distances
 from ..identities.pair_search import Pairs, find_pairs
-from ..photos.phash import hash_vectors
+from ..photos.phash import MIRROR_BITS, are_copies, hash_vectors, mirrored_hash
 from .audit_inputs import AuditInput, audit_input_of, person_threshold, read_audit_input
 
 NEAR_BITS = 8
@@ -26,7 +26,7 @@ BINS = 40
 WIDEST = 2.0
 KINDS = {
     "same_file": "the same file",
-    "near_picture": "nearly the same picture (perceptual hash)",
+    "near_picture": "nearly the same picture, or its mirror image (perceptual hash)",
     "same_person": "the same person (embedding)",
     "reference_is_target": "a reference that is the target, or nearly",
 }
@@ -251,12 +251,10 @@ def compare(
             for other in places.get(digest, []):
                 yield _leak("same_file", first, row, second=second, other=other, amount=0.0)
     if first.phashes and second.phashes:
-        checked.append(f"perceptual hashes within {near_bits} of 256 bits")
-        near = cross_pairs(hash_vectors(first.phashes), hash_vectors(second.phashes), (near_bits + 0.5) / 128)
-        for row, other, distance in _rows(near):
-            yield _leak(
-                "near_picture", first, row, second=second, other=other, amount=float(round(distance * 128))
-            )
+        checked.append(
+            f"perceptual hashes within {near_bits} of 256 bits, of mirror images within {MIRROR_BITS}"
+        )
+        yield from _near_pictures(first, second, near_bits)
     if first.vectors is not None and second.vectors is not None:
         if first.recogniser and second.recogniser and first.recogniser != second.recogniser:
             checked.append(f"no embeddings against {second.name}: they are of another recogniser")
@@ -269,6 +267,21 @@ def compare(
         checked.append(f"embeddings under {threshold:g}")
         for row, other, distance in _rows(cross_pairs(first.vectors, second.vectors, threshold)):
             yield _leak("same_person", first, row, second=second, other=other, amount=round(distance, 6))
+
+
+def _near_pictures(first: AuditInput, second: AuditInput, near_bits: int) -> Iterator[Leak]:
+    """Pictures of one input in the other, as they are and mirrored."""
+    here = hash_vectors(first.phashes)
+    told = set()
+    for bits, hashes in (
+        (near_bits, second.phashes),
+        (MIRROR_BITS, [mirrored_hash(text) for text in second.phashes]),
+    ):
+        for row, other, distance in _rows(cross_pairs(here, hash_vectors(hashes), (bits + 0.5) / 128)):
+            if (row, other) not in told:
+                told.add((row, other))
+                amount = float(round(distance * 128))
+                yield _leak("near_picture", first, row, second=second, other=other, amount=amount)
 
 
 def cross_pairs(first: Embeddings, second: Embeddings, threshold: float) -> Pairs:
@@ -297,15 +310,29 @@ def _across_splits(own: AuditInput) -> Iterator[tuple[AuditInput, AuditInput]]:
 
 
 def _references_that_are_targets(found: ReferenceSet, near_bits: int) -> Iterator[Leak]:
-    for target in found.targets:
-        for key, distance in zip(target.references, target.reference_distances, strict=True):
-            reference = found[key]
-            same = reference.hq_sha256 == target.hq_sha256
-            bits = _bits(target.phash, reference.phash)
-            if same or bits <= near_bits:
-                yield Leak(
-                    "reference_is_target", target.key, target.split, key, reference.split, float(distance)
-                )
+    rows = {target.key: row for row, target in enumerate(found.targets)}
+    listed = [
+        (row, rows[key], distance)
+        for row, target in enumerate(found.targets)
+        for key, distance in zip(target.references, target.reference_distances, strict=True)
+    ]
+    if not listed:
+        return
+    first, second = (np.array([entry[side] for entry in listed], dtype=np.int64) for side in (0, 1))
+    distances = np.array([distance for *_, distance in listed], dtype=np.float64)
+    copied = are_copies([target.phash for target in found.targets], first, second, distances=distances)
+    for (row, other, distance), is_copy in zip(listed, copied.tolist(), strict=True):
+        target, reference = found.targets[row], found.targets[other]
+        same = reference.hq_sha256 == target.hq_sha256
+        if same or is_copy or _bits(target.phash, reference.phash) <= near_bits:
+            yield Leak(
+                "reference_is_target",
+                target.key,
+                target.split,
+                reference.key,
+                reference.split,
+                float(distance),
+            )
 
 
 def _bits(first: str, second: str) -> int:
