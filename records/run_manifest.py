@@ -116,9 +116,11 @@ def open_run(jobs: Sequence[Job], card: RestorerCard, seed: int, *, out: StrPath
 
 def _is_same(earlier: RestorerCard, card: RestorerCard) -> bool:
     """Whether two cards are of one restorer; 0.1 gave commands, ONNX files and presets no versions."""
-    if earlier.version != "1" and not card.version.startswith(f"{earlier.version}+"):
-        return earlier == card
-    unversioned = {"model": "", "version": ""} if earlier.version == "1" else {"version": ""}
+    unversioned: dict[str, str] = {}
+    if earlier.version == "1" and earlier.notes.startswith(("command: ", "ONNX, ")):
+        unversioned = {"model": "", "version": ""}
+    elif card.version.startswith(f"{earlier.version}+"):
+        unversioned = {"version": ""}
     return earlier.model_copy(update=unversioned) == card.model_copy(update=unversioned)
 
 

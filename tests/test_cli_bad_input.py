@@ -68,7 +68,7 @@ def built(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     need_weights("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet")
     out = tmp_path_factory.mktemp("out") / "set"
-    return out, run("build", odd_photos, "--out", out, "--json")
+    return out, run("build", odd_photos, "--out", out, "--max-megapixels", "64", "--json")
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ MILDEST = {
     "webp": {"quality": 100},
     "colour_shift": {},
     "colour_jitter": {},
+    "unsharp_mask": {"amount": 0.0},
 }
 STRONG = {
     "blur": {"sigma_x": 4.0},
@@ -53,6 +54,7 @@ STRONG = {
     "colour_shift": {"red": 30.0},
     "colour_jitter": {"brightness": 0.6, "hue": 0.2, "order": "hsbc"},
     "grey": {},
+    "unsharp_mask": {"amount": 2.0, "threshold": 0.0},
 }
 
 
