@@ -11,6 +11,7 @@ from .clustering import Labels
 
 MOST_NAMED = 5
 LEAST_IMAGES = 3
+LEAST_ALIKE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ def check_given_people(
 
     Two identities whose most images are in one cluster seem to be one person. An image in the cluster of
     another identity seems to show that one; one in a cluster of its own, where the identity has three images
-    or more and most are in one cluster, seems to show somebody else.
+    or more and most are in one cluster, seems to show somebody else. Where one cluster holds four identities
+    and more than half of all, the embeddings tell nobody apart, as of pictures without faces, and nothing is
+    linked.
 
     Args:
         labels: given identity of every image, (N,).
@@ -47,6 +50,12 @@ def check_given_people(
     for label, cluster in zip(labels.tolist(), clusters.tolist(), strict=True):
         counts.setdefault(label, Counter())[cluster] += 1
         members.setdefault(cluster, set()).add(label)
+    alike = max((len(inside) for inside in members.values()), default=0)
+    if alike >= LEAST_ALIKE and 2 * alike > len(counts):
+        warning = (
+            f"the embeddings do not tell {alike} of {len(counts)} given identities apart; they are believed"
+        )
+        return GivenPeople((), (warning,))
     main = {label: min(found, key=lambda c: (-found[c], c)) for label, found in counts.items()}
     owners: dict[int, list[int]] = {}
     for label, cluster in main.items():

@@ -90,3 +90,10 @@ def test_given_people_that_agree_with_the_embeddings_are_not_told():
     checked = check_given_people(labels, np.array([5, 5, 3, 4]), names=list("aabb"), keys=list("wxyz"))
     assert checked.links == ()
     assert checked.warnings == ()
+
+
+def test_embeddings_that_tell_nobody_apart_link_nobody():
+    labels = np.repeat(np.arange(4), 2)
+    checked = check_given_people(labels, np.zeros(8, int), names=list("aabbccdd"), keys=list("abcdefgh"))
+    assert checked.links == ()
+    assert "do not tell 4 of 4 given identities apart" in checked.warnings[0]
